@@ -1,0 +1,180 @@
+//! `Event`: the only way out of a tuning run. Libraries never print, renderers never
+//! compute; the stored log of a run is a line of JSON per event and can be rendered again.
+
+use crate::goal::Goal;
+use crate::observe::{Bound, Calibration, Capacity, Step, Validity};
+use crate::settings::{Settings, Value};
+use crate::sourced::Sourced;
+use crate::task::Task;
+use crate::workload::Request;
+use serde::{Deserialize, Serialize};
+
+/// What happened in a run, in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run began.
+    Started(Box<Started>),
+    /// The service was measured at low load.
+    Calibrated {
+        /// What it told.
+        calibration: Calibration,
+        /// What no setting can exceed.
+        bound: Bound,
+    },
+    /// A candidate is about to be measured.
+    Trying {
+        /// Its number, counted from 1; 1 is today's settings.
+        number: u32,
+        /// The candidate.
+        settings: Settings,
+        /// Why it is worth a trial.
+        because: String,
+    },
+    /// One step of the candidate's capacity search.
+    Stepped {
+        /// Which trial.
+        number: u32,
+        /// The step.
+        step: Step,
+    },
+    /// A candidate was measured, or rejected.
+    Tried(Box<Trial>),
+    /// One pair of today's settings against the winner.
+    Paired {
+        /// Its number, counted from 1.
+        number: u32,
+        /// Pairs planned.
+        of: u32,
+        /// Capacity of today's settings, requests/s.
+        baseline: f64,
+        /// Capacity of the winner, requests/s.
+        best: f64,
+    },
+    /// The search and the confirmation are over.
+    Ended(Box<Verdict>),
+}
+
+/// What a run starts from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// Version of knee.
+    pub knee: String,
+    /// Start, seconds since 1970-01-01 UTC.
+    pub at: u64,
+    /// The service's name.
+    pub service: String,
+    /// What was read, for people: what, value, origin.
+    pub facts: Vec<Fact>,
+    /// Task size.
+    pub task: Sourced<Task>,
+    /// The goal.
+    pub goal: Sourced<Goal>,
+    /// What is sent. Headers and bodies are not kept.
+    pub requests: Vec<Request>,
+    /// Knobs that may move: name, range, today's value.
+    pub knobs: Vec<KnobFact>,
+    /// The host.
+    pub machine: Machine,
+    /// How the task was imitated, or that it was not.
+    pub confinement: String,
+    /// Reasons for care that hold for the whole run.
+    pub validity: Validity,
+}
+
+/// One thing that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// What it is: `command`, `port`, `task`.
+    pub what: String,
+    /// Its value with its origin. Never a secret.
+    pub value: Sourced<String>,
+}
+
+/// A knob as a report shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnobFact {
+    /// Its name.
+    pub name: String,
+    /// The runtime's id, or `generic`.
+    pub runtime: String,
+    /// What it does.
+    pub doc: String,
+    /// Unit, or empty.
+    pub unit: String,
+    /// Its range, as text.
+    pub range: String,
+    /// Today's value.
+    pub current: Sourced<Value>,
+}
+
+/// The host that measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// CPU model.
+    pub cpu: String,
+    /// CPUs online.
+    pub cpus: u32,
+    /// Memory.
+    pub memory: u64,
+    /// Kernel release.
+    pub kernel: String,
+    /// cgroup version in use: 1, 2, or 0 for none.
+    pub cgroup: u8,
+}
+
+/// One candidate's result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Its number, counted from 1.
+    pub number: u32,
+    /// The candidate.
+    pub settings: Settings,
+    /// What the model said it could reach, requests/s.
+    pub bound: f64,
+    /// What was measured; None when it was rejected before.
+    pub capacity: Option<Capacity>,
+    /// Why it cannot be taken, if so: memory, errors, never ready.
+    pub rejected: Option<String>,
+    /// How long it took, seconds.
+    pub seconds: f64,
+}
+
+/// The end of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Number of the trial with today's settings.
+    pub baseline: u32,
+    /// Number of the best trial; the baseline's when nothing better was found.
+    pub best: u32,
+    /// Why the search stopped.
+    pub stopped_because: String,
+    /// Today against the winner; None when there was nothing to confirm.
+    pub confirmation: Option<Confirmation>,
+    /// What was proposed or written, by path.
+    pub patches: Vec<PatchFact>,
+    /// Whether to believe it.
+    pub validity: Validity,
+}
+
+/// The gain with its interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// Interleaved pairs measured.
+    pub pairs: Vec<(f64, f64)>,
+    /// Geometric mean of best over baseline, less 1: 0.4 is 40 % more.
+    pub gain: f64,
+    /// 95 % interval of the gain.
+    pub interval: (f64, f64),
+    /// Whether the interval excludes no gain.
+    pub significant: bool,
+}
+
+/// A proposed change of a user's file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchFact {
+    /// Path relative to the service's root.
+    pub path: String,
+    /// Unified diff.
+    pub diff: String,
+}

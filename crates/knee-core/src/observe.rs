@@ -1,0 +1,298 @@
+//! What a measurement says: steps of offered load, what was used meanwhile, what gave out.
+
+use crate::settings::Text;
+use crate::units::{Bytes, Seconds};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Requests of one step, by what became of them. All but `ok` count as failures, and every
+/// one that was due is in exactly one field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// A complete answer with a status below 500 (and below 400 unless the target answers so from the start).
+    pub ok: u64,
+    /// No complete answer within the time-out.
+    pub timed_out: u64,
+    /// The connection was refused.
+    pub refused: u64,
+    /// The connection was reset or closed before the answer was complete.
+    pub reset: u64,
+    /// Status 5xx.
+    pub server_error: u64,
+    /// Status 4xx.
+    pub client_error: u64,
+    /// Fewer bytes than Content-Length announced.
+    pub short_body: u64,
+    /// Bytes that are no HTTP answer.
+    pub malformed: u64,
+    /// Never sent: no connection to be had under the connection limit before the step ended.
+    pub unsent: u64,
+}
+
+impl Counts {
+    /// All requests that were due.
+    pub fn due(&self) -> u64 {
+        self.ok + self.failed()
+    }
+
+    /// All that did not end well.
+    pub fn failed(&self) -> u64 {
+        self.named().iter().map(|(_, n)| n).sum()
+    }
+
+    /// Failures by name.
+    pub fn named(&self) -> [(&'static str, u64); 8] {
+        [
+            ("timed out", self.timed_out),
+            ("refused", self.refused),
+            ("reset", self.reset),
+            ("5xx", self.server_error),
+            ("4xx", self.client_error),
+            ("short body", self.short_body),
+            ("malformed", self.malformed),
+            ("unsent", self.unsent),
+        ]
+    }
+
+    /// Failures over all that were due; 0 when none was due.
+    pub fn failed_share(&self) -> f64 {
+        if self.due() == 0 { 0.0 } else { self.failed() as f64 / self.due() as f64 }
+    }
+}
+
+/// Latency quantiles in seconds, done minus *due*; a failure counts as infinite, shown as
+/// the time-out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// 99.9th percentile.
+    pub p999: f64,
+    /// Largest.
+    pub max: f64,
+    /// The quantile that the goal names.
+    pub goal: f64,
+}
+
+/// What one step of offered load showed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Offered rate, requests/s.
+    pub offered: f64,
+    /// Length of the measured part, seconds.
+    pub seconds: f64,
+    /// Answers that came back well, requests/s.
+    pub throughput: f64,
+    /// What became of the requests.
+    pub counts: Counts,
+    /// Latency from due.
+    pub latency: Latency,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the service used; None when it was not knee that started it.
+    pub usage: Option<Usage>,
+    /// Whether to believe it.
+    pub validity: Validity,
+}
+
+/// Whether a step held the goal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Latency and errors within the goal.
+    Held,
+    /// Measured to the end, and outside the goal.
+    Missed,
+    /// Abandoned early: the queue grew without bound.
+    Hopeless,
+}
+
+/// The highest rate that held the goal, with the curve that led there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// Requests/s; 0 when not even the lowest rate held the goal.
+    pub rate: f64,
+    /// The confirming step at that rate, if any rate held.
+    pub at: Option<Step>,
+    /// Every step, in the order measured.
+    pub curve: Vec<Step>,
+    /// What gave out just above it.
+    pub limited_by: Limit,
+    /// Whether to believe it.
+    pub validity: Validity,
+}
+
+/// What the service used during a step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// CPU used by the task, cores (seconds per second).
+    pub cpu: f64,
+    /// Share of 100 ms periods in which the quota ran out, in [0, 1].
+    pub throttled: f64,
+    /// CPU used by its busiest process, cores.
+    pub busiest: f64,
+    /// Memory that the task's limit counts, highest sample.
+    pub memory: Bytes,
+    /// Proportional set size of all processes, last sample.
+    pub pss: Bytes,
+    /// Processes, last sample.
+    pub processes: u32,
+    /// Threads, last sample.
+    pub threads: u32,
+    /// Open descriptors of the process that has most, highest sample.
+    pub descriptors: u64,
+    /// Processes killed for memory.
+    pub oom_kills: u64,
+    /// Connections waiting to be accepted, highest sample over all listening sockets.
+    pub accept_queue: u32,
+    /// Length at which that queue overflows.
+    pub backlog: u32,
+    /// What the runtime says of itself.
+    pub readings: Vec<Reading>,
+}
+
+/// One figure of a runtime's own status.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// `fpm.active`, `nodejs.eventloop.utilization`, `go.gc.cpu`: dotted, runtime first.
+    pub name: Text,
+    /// The figure.
+    pub value: f64,
+    /// Its unit; empty for a share or a count.
+    pub unit: Text,
+}
+
+/// What gave out first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    /// The task's CPU quota.
+    CpuQuota,
+    /// All workers busy, quota left.
+    WorkerPool,
+    /// One event loop at one core while quota remains.
+    EventLoop,
+    /// Threads of one process at one core while quota remains.
+    Gil,
+    /// Connections waiting in the kernel's queue beyond its length.
+    AcceptQueue,
+    /// The task's memory limit.
+    Memory,
+    /// The limit of open files.
+    Descriptors,
+    /// The collector's share of the CPU.
+    GarbageCollection,
+    /// What the service waits for.
+    Backend,
+    /// The load generator itself.
+    Generator,
+    /// The host, too small for the task and the generator together.
+    Host,
+    /// The evidence does not single one out.
+    Unknown,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Resource::CpuQuota => "CPU quota",
+            Resource::WorkerPool => "worker pool",
+            Resource::EventLoop => "event loop",
+            Resource::Gil => "GIL",
+            Resource::AcceptQueue => "accept queue",
+            Resource::Memory => "memory",
+            Resource::Descriptors => "descriptors",
+            Resource::GarbageCollection => "garbage collection",
+            Resource::Backend => "backend",
+            Resource::Generator => "load generator",
+            Resource::Host => "host",
+            Resource::Unknown => "unknown",
+        })
+    }
+}
+
+/// The resource that gave out, with how that is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Which one.
+    pub resource: Resource,
+    /// The figures that say so, for people.
+    pub evidence: String,
+}
+
+/// Whether a result may be believed; it travels with every observation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validity {
+    /// Reasons why the result says nothing about the service.
+    pub invalid: Vec<String>,
+    /// Reasons to read it with care.
+    pub caveats: Vec<String>,
+}
+
+impl Validity {
+    /// No reason against it.
+    pub fn is_valid(&self) -> bool {
+        self.invalid.is_empty()
+    }
+
+    /// Adds another's reasons, each once.
+    pub fn merge(&mut self, other: &Validity) {
+        for (mine, theirs) in
+            [(&mut self.invalid, &other.invalid), (&mut self.caveats, &other.caveats)]
+        {
+            let new: Vec<_> = theirs.iter().filter(|r| !mine.contains(r)).cloned().collect();
+            mine.extend(new);
+        }
+    }
+}
+
+/// What one calibrating run at low load told about the service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// CPU per request, seconds.
+    pub cpu: Seconds,
+    /// Waiting per request (latency at low load less CPU), seconds.
+    pub wait: Seconds,
+    /// Memory of one more worker.
+    pub per_worker: Bytes,
+    /// Memory that does not grow with workers.
+    pub shared: Bytes,
+    /// Rate at which this was measured, requests/s.
+    pub rate: f64,
+    /// Settings under which it was measured.
+    pub settings: crate::settings::Settings,
+}
+
+/// The most that any setting could reach, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The resource that sets it.
+    pub resource: Resource,
+    /// Requests/s.
+    pub rate: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_is_counted_once() {
+        let counts = Counts { ok: 7, timed_out: 1, unsent: 2, ..Counts::default() };
+        assert_eq!((counts.due(), counts.failed(), counts.failed_share()), (10, 3, 0.3));
+    }
+
+    #[test]
+    fn reasons_are_kept_once() {
+        let mut validity = Validity::default();
+        let late = Validity { invalid: vec!["late".into()], caveats: vec![] };
+        validity.merge(&late);
+        validity.merge(&late);
+        assert_eq!(validity.invalid, ["late"]);
+        assert!(!validity.is_valid());
+    }
+}

@@ -1,0 +1,96 @@
+//! A service as it was read from its files: what starts it, what it runs in, what may be turned.
+
+use crate::launch::{Bind, Environment};
+use crate::settings::{Knob, Settings, Site, Value};
+use crate::sourced::Sourced;
+use crate::task::Task;
+use std::path::PathBuf;
+
+/// A service, each value with its origin.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// The folder it was read from, absolute.
+    pub root: PathBuf,
+    /// What the user calls it: the task definition's family, else the folder's name.
+    pub name: String,
+    /// Its containers, in start order.
+    pub containers: Vec<ServiceContainer>,
+    /// Host paths shown at other paths: WORKDIR and COPY.
+    pub binds: Vec<Bind>,
+    /// The task's size, where it was found.
+    pub task: Option<Sourced<Task>>,
+    /// The port that takes requests, where it was found; else the listening socket tells.
+    pub port: Option<Sourced<u16>>,
+    /// Path that answers 2xx when the service is ready, where it was found.
+    pub ready: Option<Sourced<String>>,
+}
+
+/// One container of a service.
+#[derive(Clone, Debug)]
+pub struct ServiceContainer {
+    /// Name as in the task definition, or `app`.
+    pub name: String,
+    /// Program and arguments; shell form is `["/bin/sh", "-c", text]`.
+    pub command: Sourced<Vec<String>>,
+    /// Working directory as the service sees it.
+    pub workdir: PathBuf,
+    /// Image and task-definition environment, the latter winning. Values are never printed.
+    pub env: Environment,
+    /// Soft and hard limit of open files.
+    pub nofile: Option<Sourced<(u64, u64)>>,
+    /// The programs in it that knee knows.
+    pub parts: Vec<Part>,
+}
+
+/// A program that knee knows how to tune.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Which runtime: an `id` of [`crate::runtimes::all`].
+    pub runtime: &'static str,
+    /// What it was recognised by, for people.
+    pub recognised: Sourced<String>,
+    /// Its knobs, with today's value and the place where each is written.
+    pub knobs: Vec<PlacedKnob>,
+}
+
+/// A knob of this service.
+#[derive(Clone, Debug)]
+pub struct PlacedKnob {
+    /// What may be turned. Its range is already narrowed by knee.toml.
+    pub knob: Knob,
+    /// What it is set to today, after precedence.
+    pub current: Sourced<Value>,
+    /// Where a new value is written.
+    pub place: Place,
+}
+
+/// The one place where a knob's value is written, in the launch and as a patch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// How it is written there.
+    pub site: Site,
+    /// The user's file, relative to the service's root; None where the value
+    /// stands nowhere yet and can only be passed when the service is started.
+    pub file: Option<PathBuf>,
+    /// Absolute path of that file as the service sees it, for sites inside configuration files.
+    pub seen_at: Option<PathBuf>,
+}
+
+impl Service {
+    /// Every knob with the part it belongs to.
+    pub fn knobs(&self) -> impl Iterator<Item = (&Part, &PlacedKnob)> {
+        self.parts().flat_map(|part| part.knobs.iter().map(move |knob| (part, knob)))
+    }
+
+    /// Every part of every container.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.containers.iter().flat_map(|c| &c.parts)
+    }
+
+    /// Today's settings.
+    pub fn current(&self) -> Settings {
+        Settings(
+            self.knobs().map(|(_, k)| (k.knob.name.to_string(), k.current.value.clone())).collect(),
+        )
+    }
+}

@@ -1,0 +1,1 @@
+//! Open-loop load and observation on one clock. Never changes the target.

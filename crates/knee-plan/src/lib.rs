@@ -1,0 +1,1 @@
+//! Queueing bounds and statistics. No I/O.

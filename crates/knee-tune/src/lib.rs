@@ -1,0 +1,1 @@
+//! Experiments under a task's limits: the laboratory, the search, the journal. The only room with power tools.
