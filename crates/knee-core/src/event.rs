@@ -36,7 +36,7 @@ pub enum Event {
         /// Which trial.
         number: u32,
         /// The step.
-        step: Step,
+        step: Box<Step>,
     },
     /// A candidate was measured, or rejected.
     Tried(Box<Trial>),
