@@ -15,6 +15,33 @@ pub struct Launch {
     pub binds: Vec<Bind>,
     /// Changed copies of files, by absolute path as the service sees it. The originals stay.
     pub files: Vec<(PathBuf, Vec<u8>)>,
+    /// What its runtimes can be asked while it runs.
+    pub asks: Vec<Ask>,
+}
+
+/// How one runtime's status is had from the outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The runtime's `id`.
+    pub runtime: &'static str,
+    /// Where its answer comes from.
+    pub how: Answer,
+}
+
+/// Where a runtime's status comes from. Paths are as the service sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Asked for over FastCGI.
+    FastCgi {
+        /// `host:port` or the absolute path of a unix socket.
+        listen: String,
+        /// The page, for example `/knee-status`.
+        page: String,
+    },
+    /// Files in this folder, one per process, each holding its latest answer.
+    Folder(PathBuf),
+    /// Lines among the container's standard error, by the container's index.
+    Stderr(usize),
 }
 
 /// One container of the task.
