@@ -1,1 +1,4 @@
 //! Experiments under a task's limits: the laboratory, the search, the journal. The only room with power tools.
+
+pub mod space;
+pub mod strategy;

@@ -13,6 +13,9 @@ pub struct Runtime {
     pub id: &'static str,
     /// As its makers write it.
     pub title: &'static str,
+    /// Whether it stands in front of what serves: its model counts only where nothing that is
+    /// known stands behind it.
+    pub front: bool,
     /// Whether a command starts it; the reason for people if so.
     pub recognise: fn(&Evidence) -> Option<String>,
     /// What may be turned.
