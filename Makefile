@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check
+.PHONY: help demo setup test check advisories
 
 # What the examples run stands below target/setup, see scripts/setup.
-RUN := PATH="$(CURDIR)/target/setup/venv/bin:$$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+WITH_SETUP := PATH="$(CURDIR)/target/setup/venv/bin:$$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 EXAMPLE ?= gunicorn
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## tune an example service here and now; EXAMPLE=node picks another
 	@scripts/demo $(EXAMPLE)
@@ -15,8 +15,16 @@ setup: ## bring what the examples and tests run (demo and test do so themselves)
 	@scripts/setup --browser
 
 test: setup ## every test, on the real runtimes
-	$(RUN) cargo test --workspace --locked
+	$(WITH_SETUP) cargo test --workspace --locked --no-fail-fast
 
-check: ## format and lints
+check: ## format, lints, and the licences of all dependencies; Rust as Cargo.toml states or newer
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if command -v cargo-deny >/dev/null; then \
+		cargo deny --locked --offline check bans licenses sources; \
+	else \
+		echo "check: licences were not checked; to have them checked: cargo install --locked cargo-deny"; \
+	fi
+
+advisories: ## known vulnerabilities of the dependencies; needs cargo-deny and the network
+	cargo deny --locked check advisories
