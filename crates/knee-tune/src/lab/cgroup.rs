@@ -1,0 +1,279 @@
+//! A task's cgroup and the containers' below it, as ECS builds them: quota and memory limit on
+//! the task, none on the containers.
+//!
+//! What never lives here: where knee may create them (see `base`).
+
+use super::error::LabError;
+use knee_core::Task;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// ECS's period of the CPU quota, microseconds (amazon-ecs-agent, `ECS_CGROUP_CPU_PERIOD`).
+const PERIOD: u64 = 100_000;
+/// The least quota that the kernel takes, microseconds.
+const LEAST_QUOTA: u64 = 1_000;
+/// How long processes may take to die, and cgroups to empty.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One cgroup: a folder in each of cgroup v1's hierarchies, or a single one of v2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    V1 { cpu: PathBuf, cpuacct: PathBuf, memory: PathBuf, pids: Option<PathBuf> },
+    V2 { path: PathBuf },
+}
+
+impl Group {
+    /// The cgroup of that name below this one; nothing is created.
+    pub fn below(&self, name: &str) -> Group {
+        match self {
+            Group::V1 { cpu, cpuacct, memory, pids } => Group::V1 {
+                cpu: cpu.join(name),
+                cpuacct: cpuacct.join(name),
+                memory: memory.join(name),
+                pids: pids.as_ref().map(|p| p.join(name)),
+            },
+            Group::V2 { path } => Group::V2 { path: path.join(name) },
+        }
+    }
+
+    /// Its folders, each once: cpu and cpuacct are often the same.
+    pub fn folders(&self) -> Vec<&Path> {
+        match self {
+            Group::V1 { cpu, cpuacct, memory, pids } => {
+                let mut all = vec![cpu.as_path(), memory.as_path()];
+                all.extend((cpuacct != cpu).then_some(cpuacct.as_path()));
+                all.extend(pids.as_deref());
+                all
+            }
+            Group::V2 { path } => vec![path],
+        }
+    }
+
+    /// Creates the folders.
+    pub fn create(&self) -> Result<(), LabError> {
+        for folder in self.folders() {
+            fs::create_dir(folder).map_err(LabError::cgroup(folder, "create it"))?;
+        }
+        Ok(())
+    }
+
+    /// Gives a task's cgroup its quota and memory limit, without swap, and the lowest priority
+    /// next to the load generator.
+    pub fn limit(&self, task: Task) -> Result<(), LabError> {
+        let quota = ((task.cpu * PERIOD as f64).round() as u64).max(LEAST_QUOTA);
+        let bytes = task.memory.0.to_string();
+        match self {
+            Group::V1 { cpu, memory, .. } => {
+                write(&cpu.join("cpu.cfs_period_us"), &PERIOD.to_string())?;
+                write(&cpu.join("cpu.cfs_quota_us"), &quota.to_string())?;
+                // As much as v2's weight of 1.
+                write(&cpu.join("cpu.shares"), "10")?;
+                write(&memory.join("memory.limit_in_bytes"), &bytes)?;
+                // Memory and swap together: absent where the kernel does not count swap.
+                write_if_there(&memory.join("memory.memsw.limit_in_bytes"), &bytes)?;
+                write_if_there(&memory.join("memory.swappiness"), "0")
+            }
+            Group::V2 { path } => {
+                write(&path.join("cpu.max"), &format!("{quota} {PERIOD}"))?;
+                write(&path.join("cpu.weight"), "1")?;
+                write(&path.join("memory.max"), &bytes)?;
+                write_if_there(&path.join("memory.swap.max"), "0")?;
+                // One worker is killed, as in production, not the whole task.
+                write_if_there(&path.join("memory.oom.group"), "0")?;
+                // The containers' cgroups have the files, with nothing set in them.
+                write(&path.join("cgroup.subtree_control"), "+cpu +memory")
+            }
+        }
+    }
+
+    /// Where a process writes `0` to move itself here.
+    pub fn doors(&self) -> Vec<PathBuf> {
+        self.folders().iter().map(|f| f.join("cgroup.procs")).collect()
+    }
+
+    /// All processes here and below.
+    pub fn pids(&self) -> Vec<i32> {
+        let mut pids: Vec<i32> = self.folders().into_iter().flat_map(pids_below).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
+    /// Processes that the kernel killed for memory, here and below.
+    pub fn oom_kills(&self) -> u64 {
+        let (folder, file) = match self {
+            Group::V1 { memory, .. } => (memory, "memory.oom_control"),
+            // v2 counts the cgroups below as well.
+            Group::V2 { path } => return counter(&path.join("memory.events"), "oom_kill"),
+        };
+        let below: u64 = children(folder).iter().map(|c| counter(&c.join(file), "oom_kill")).sum();
+        counter(&folder.join(file), "oom_kill") + below
+    }
+
+    /// Kills every process here and below, and waits until none is left.
+    pub fn kill(&self) -> Result<(), LabError> {
+        if let Group::V1 { pids: Some(folder), .. } = self {
+            // No new processes: a fork storm cannot outrun the killing.
+            let _ = fs::write(folder.join("pids.max"), "0");
+        }
+        if let Group::V2 { path } = self {
+            let _ = fs::write(path.join("cgroup.kill"), "1");
+        }
+        empty(|| self.pids(), self.folders()[0])
+    }
+
+    /// Kills what is in it and removes it with all that is below.
+    pub fn remove(&self) -> Result<(), LabError> {
+        self.kill()?;
+        self.folders().into_iter().try_for_each(remove_folder)
+    }
+}
+
+/// Kills the processes that a look shows until it shows none.
+pub(super) fn empty(look: impl Fn() -> Vec<i32>, named: &Path) -> Result<(), LabError> {
+    let started = Instant::now();
+    loop {
+        let pids = look();
+        if pids.is_empty() {
+            return Ok(());
+        }
+        if started.elapsed() > PATIENCE {
+            let left = io::Error::other(format!("{pids:?} do not die"));
+            return Err(LabError::cgroup(named, "empty it")(left));
+        }
+        pids.into_iter().for_each(kill);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends SIGKILL; a process that is gone already is as well.
+pub(super) fn kill(pid: i32) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
+/// Removes a cgroup folder and those below; the kernel may need a moment after the last
+/// process of it died.
+pub(super) fn remove_folder(folder: &Path) -> Result<(), LabError> {
+    for child in children(folder) {
+        remove_folder(&child)?;
+    }
+    let started = Instant::now();
+    loop {
+        match fs::remove_dir(folder) {
+            Ok(()) => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::ResourceBusy && started.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(e) => return Err(LabError::cgroup(folder, "remove it")(e)),
+        }
+    }
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let folders = entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
+    folders.map(|e| e.path()).collect()
+}
+
+/// The processes in a cgroup folder and below.
+pub(super) fn pids_below(folder: &Path) -> Vec<i32> {
+    let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    let mut pids: Vec<i32> = text.lines().filter_map(|l| l.parse().ok()).collect();
+    pids.extend(children(folder).iter().flat_map(|c| pids_below(c)));
+    pids
+}
+
+/// `name 3` in a file of counters; 0 when it is not there.
+fn counter(file: &Path, name: &str) -> u64 {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok();
+    text.lines().find_map(value).unwrap_or(0)
+}
+
+pub(super) fn write(file: &Path, text: &str) -> Result<(), LabError> {
+    fs::write(file, text).map_err(LabError::cgroup(file, format!("write `{text}`")))
+}
+
+fn write_if_there(file: &Path, text: &str) -> Result<(), LabError> {
+    if file.exists() { write(file, text) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use knee_core::Bytes;
+
+    const TASK: Task = Task { cpu: 0.25, memory: Bytes::mib(512) };
+
+    fn read(path: PathBuf) -> String {
+        fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn v2_gets_the_files_that_the_kernel_knows() {
+        let tree = tempfile::tempdir().unwrap();
+        let task = Group::V2 { path: tree.path().into() }.below("knee-1");
+        task.create().unwrap();
+        let path = tree.path().join("knee-1");
+        for optional in ["memory.swap.max", "memory.oom.group"] {
+            fs::write(path.join(optional), "max").unwrap();
+        }
+        task.limit(TASK).unwrap();
+        let written = |name: &str| read(path.join(name));
+        assert_eq!(written("cpu.max"), "25000 100000");
+        assert_eq!(written("memory.max"), "536870912");
+        assert_eq!(
+            (written("memory.swap.max"), written("memory.oom.group")),
+            ("0".into(), "0".into())
+        );
+        assert_eq!(written("cpu.weight"), "1");
+        assert_eq!(written("cgroup.subtree_control"), "+cpu +memory");
+        let container = task.below("app");
+        assert_eq!(container.doors(), [path.join("app/cgroup.procs")]);
+    }
+
+    #[test]
+    fn v1_gets_a_folder_in_each_hierarchy() {
+        let tree = tempfile::tempdir().unwrap();
+        let at = |name: &str| tree.path().join(name);
+        for name in ["cpu,cpuacct", "memory", "pids"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        let base = Group::V1 {
+            cpu: at("cpu,cpuacct"),
+            cpuacct: at("cpu,cpuacct"),
+            memory: at("memory"),
+            pids: Some(at("pids")),
+        };
+        let task = base.below("knee-1");
+        task.create().unwrap();
+        task.limit(TASK).unwrap();
+        assert_eq!(task.folders().len(), 3, "cpu and cpuacct are one");
+        assert_eq!(read(at("cpu,cpuacct/knee-1/cpu.cfs_quota_us")), "25000");
+        assert_eq!(read(at("cpu,cpuacct/knee-1/cpu.cfs_period_us")), "100000");
+        assert_eq!(read(at("memory/knee-1/memory.limit_in_bytes")), "536870912");
+        assert!(!at("memory/knee-1/memory.memsw.limit_in_bytes").exists(), "no swap is counted");
+        let error = task.create().unwrap_err().to_string();
+        assert!(error.contains("cpu,cpuacct/knee-1: cannot create it: File exists"), "{error}");
+    }
+
+    #[test]
+    fn kills_for_memory_are_counted_in_both_versions() {
+        let tree = tempfile::tempdir().unwrap();
+        let at = |name: &str| tree.path().join(name);
+        fs::write(at("memory.events"), "low 0\noom 3\noom_kill 2\noom_group_kill 0\n").unwrap();
+        assert_eq!(Group::V2 { path: tree.path().into() }.oom_kills(), 2);
+        fs::create_dir(at("app")).unwrap();
+        fs::write(at("memory.oom_control"), "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
+            .unwrap();
+        fs::write(at("app/memory.oom_control"), "under_oom 0\noom_kill 4\n").unwrap();
+        let path = tree.path().to_path_buf();
+        let v1 = Group::V1 { cpu: path.clone(), cpuacct: path.clone(), memory: path, pids: None };
+        assert_eq!(v1.oom_kills(), 5);
+    }
+}

@@ -1,0 +1,64 @@
+//! The processes of a task that has no cgroup: found by kinship, session and mount namespace.
+
+use super::identity::namespace_inode;
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+/// What tells a task's processes from others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Marks {
+    /// The first process of each container, each the leader of a session.
+    pub roots: Vec<i32>,
+    /// Mount namespaces made for the task.
+    pub namespaces: Vec<u64>,
+}
+
+struct Process {
+    pid: i32,
+    parent: i32,
+    session: i32,
+}
+
+/// The processes that live now, without zombies.
+pub(super) fn pids(marks: &Marks) -> Vec<i32> {
+    let processes = all();
+    let marked = |p: &Process| {
+        marks.roots.contains(&p.pid)
+            || marks.roots.contains(&p.session)
+            || is_in(p.pid, &marks.namespaces)
+    };
+    let mut found: HashSet<i32> = processes.iter().filter(|p| marked(p)).map(|p| p.pid).collect();
+    loop {
+        let more: Vec<i32> = processes
+            .iter()
+            .filter(|p| found.contains(&p.parent) && !found.contains(&p.pid))
+            .map(|p| p.pid)
+            .collect();
+        if more.is_empty() {
+            return found.into_iter().collect();
+        }
+        found.extend(more);
+    }
+}
+
+fn is_in(pid: i32, namespaces: &[u64]) -> bool {
+    !namespaces.is_empty()
+        && namespace_inode(Path::new(&format!("/proc/{pid}/ns/mnt")))
+            .is_some_and(|n| namespaces.contains(&n))
+}
+
+fn all() -> Vec<Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|e| e.file_name().to_str()?.parse().ok());
+    pids.filter_map(process).collect()
+}
+
+/// Fields 3, 4 and 6 of stat (proc(5)): state, parent, session.
+fn process(pid: i32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    let number = |at: usize| fields.get(at)?.parse().ok();
+    let dead = matches!(*fields.first()?, "Z" | "X");
+    (!dead).then_some(Process { pid, parent: number(1)?, session: number(3)? })
+}
