@@ -21,7 +21,7 @@ check: ## format, lints, and the licences of all dependencies; Rust as Cargo.tom
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@if command -v cargo-deny >/dev/null; then \
-		cargo deny --locked --offline check bans licenses sources; \
+		cargo deny --locked check --hide-inclusion-graph bans licenses sources; \
 	else \
 		echo "check: licences were not checked; to have them checked: cargo install --locked cargo-deny"; \
 	fi

@@ -52,4 +52,3 @@ server.keepAliveTimeout = 75_000;
 server.listen({ host: "127.0.0.1", port: Number(process.env.PORT ?? 9400), backlog: 4096 }, () => {
   console.log(`backend: listening on 127.0.0.1:${server.address().port}`);
 });
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(0));
