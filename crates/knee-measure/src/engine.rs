@@ -1,0 +1,444 @@
+//! The event loop: sends what is due, reads what comes, keeps each request's time from due.
+//!
+//! One thread, one epoll. A due request takes the idle connection used last; when there is
+//! none it waits in line, first due first served, while connections are opened up to the
+//! limit. No request is ever held back because another one is outstanding.
+
+use crate::MeasureError;
+use crate::answer::{AtClose, Progress};
+use crate::message::Messages;
+use crate::pacer::{DueTimes, Pace};
+use crate::pool::{Phase, Pool};
+use crate::record::{Class, Record};
+use crate::shots::{NOWHERE, ShotId, Shots};
+use crate::transport::Link;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+const SECOND: f64 = 1e9;
+/// Longest sleep, ns: how soon a stop or a hopeless step is noticed.
+const LOOK: u64 = 20_000_000;
+/// Requests that are sent before answers are read again.
+const BURST: usize = 64;
+
+/// What a step does. Lengths are in seconds.
+pub(crate) struct Course<'a> {
+    pub pace: &'a Pace,
+    pub warm_up: f64,
+    pub seconds: f64,
+    pub seed: u64,
+    pub timeout: f64,
+    pub connections: usize,
+    pub client_errors_ok: bool,
+    /// None to go on however bad it looks.
+    pub give_up: Option<GiveUp>,
+}
+
+/// When a step is hopeless.
+pub(crate) struct GiveUp {
+    /// Latency beyond which a request is late, seconds.
+    pub latency: f64,
+    /// More late ones than this lose the step.
+    pub late: u64,
+    /// More failures than this lose the step.
+    pub failed: u64,
+    /// Not before this far into the measured window, seconds.
+    pub after: f64,
+    /// How long answers are still awaited, seconds.
+    pub drain: f64,
+}
+
+pub(crate) struct Engine<'a> {
+    addr: SocketAddr,
+    course: Course<'a>,
+    messages: &'a mut Messages,
+    epoll: OwnedFd,
+    began: Instant,
+    pool: Pool,
+    shots: Shots,
+    waiting: VecDeque<ShotId>,
+    record: Record,
+    buffer: Vec<u8>,
+    due: DueTimes,
+    /// ns; the end of time when nothing more is due.
+    next_due: u64,
+    /// Measured window, ns.
+    window: (u64, u64),
+    /// When an abandoned step ends, ns.
+    last_call: u64,
+    next_look: u64,
+}
+
+impl<'a> Engine<'a> {
+    pub fn new(
+        addr: SocketAddr,
+        messages: &'a mut Messages,
+        course: Course<'a>,
+    ) -> Result<Self, MeasureError> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
+            .map_err(MeasureError::system("make an epoll"))?;
+        let mut due = course.pace.due_times(&[course.warm_up, course.seconds], course.seed);
+        let next_due = nanos(due.next());
+        let from = (course.warm_up * SECOND) as u64;
+        let window = (from, from + (course.seconds * SECOND) as u64);
+        Ok(Engine {
+            addr,
+            course,
+            messages,
+            epoll,
+            began: Instant::now(),
+            pool: Pool::default(),
+            shots: Shots::default(),
+            waiting: VecDeque::new(),
+            record: Record::new(),
+            buffer: vec![0; 64 << 10],
+            due,
+            next_due,
+            window,
+            last_call: u64::MAX,
+            next_look: 0,
+        })
+    }
+
+    /// Runs the step to its end. Closing all connections is left to the drop.
+    pub fn run(mut self, stop: &AtomicBool) -> Result<Record, MeasureError> {
+        let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; 64];
+        self.began = Instant::now();
+        loop {
+            let now = self.now();
+            self.dispatch(now);
+            if now >= self.next_look {
+                self.look(now);
+            }
+            if (self.next_due == u64::MAX && self.shots.counted() == 0) || now >= self.last_call {
+                break;
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Err(MeasureError::Stopped);
+            }
+            let (ready, _) = match epoll::wait(&self.epoll, &mut events, Some(&timespec(0))) {
+                Ok(parts) => parts,
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(MeasureError::system("wait for answers")(error)),
+            };
+            if ready.is_empty() {
+                self.sleep();
+                continue;
+            }
+            for event in ready {
+                self.event(event.data.u64(), event.flags);
+                self.dispatch(self.now());
+            }
+        }
+        self.close_books();
+        Ok(self.record)
+    }
+
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
+    }
+
+    /// Sleeps until something is due or comes. Waiting on the epoll itself with `ppoll` has
+    /// the resolution of ns on every kernel; `epoll_wait` has ms, `epoll_pwait2` needs 5.11.
+    fn sleep(&self) {
+        let until = self.next_due.min(self.next_look).min(self.last_call);
+        let length = until.saturating_sub(self.now());
+        if length > 0 {
+            let mut fds = [PollFd::new(&self.epoll, PollFlags::IN)];
+            // Interrupted or not, the loop looks again.
+            let _ = poll(&mut fds, Some(&timespec(length)));
+        }
+    }
+
+    /// Sends what is due.
+    fn dispatch(&mut self, mut now: u64) {
+        for _ in 0..BURST {
+            if self.next_due > now {
+                return;
+            }
+            let due = self.next_due;
+            let counted = due >= self.window.0;
+            if counted {
+                self.record.dispatched(now - due);
+            }
+            let message = self.messages.draw();
+            self.waiting.push_back(self.shots.add(due, message, counted));
+            self.next_due = nanos(self.due.next());
+            self.pump();
+            now = self.now();
+        }
+    }
+
+    /// Gives waiting requests the idle connections, then opens new ones for the rest.
+    fn pump(&mut self) {
+        loop {
+            while self.waiting.front().is_some_and(|id| self.shots.get(*id).is_none()) {
+                self.waiting.pop_front();
+            }
+            let Some(id) = self.waiting.front().copied() else { return };
+            if let Some(index) = self.pool.wake() {
+                self.waiting.pop_front();
+                self.start(index, id);
+            } else if self.pool.connecting >= self.waiting.len() {
+                return;
+            } else if self.pool.open >= self.course.connections {
+                self.record.at_limit = true;
+                return;
+            } else {
+                self.open();
+            }
+        }
+    }
+
+    fn open(&mut self) {
+        let (addr, epoll) = (&self.addr, &self.epoll);
+        match self.pool.open(|token| Link::open(addr, epoll, token)) {
+            Ok(()) => {}
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                self.record.out_of_descriptors += 1;
+                if self.pool.open == 0 {
+                    self.fail_first(Class::Unsent);
+                }
+                // The kernel's limit is the limit now.
+                self.course.connections = self.pool.open.max(1);
+            }
+            Err(Errno::ADDRNOTAVAIL) => {
+                self.record.out_of_ports += 1;
+                self.fail_first(Class::Unsent);
+            }
+            Err(_) => self.fail_first(Class::Refused),
+        }
+    }
+
+    /// The request that waits longest ends for want of a connection.
+    fn fail_first(&mut self, class: Class) {
+        while let Some(id) = self.waiting.pop_front() {
+            if self.shots.get(id).is_some() {
+                return self.finish(id, class);
+            }
+        }
+    }
+
+    /// Sends a request on an idle connection.
+    fn start(&mut self, index: u32, id: ShotId) {
+        let Some(shot) = self.shots.get(id) else { return };
+        let head = self.messages.get(shot.message).head;
+        self.shots.place(id, index);
+        let connection = self.pool.get(index);
+        connection.phase = Phase::Busy(id);
+        connection.written = 0;
+        connection.answer.expect(head);
+        self.write(index, id);
+    }
+
+    fn write(&mut self, index: u32, id: ShotId) {
+        let Some(shot) = self.shots.get(id) else { return };
+        let bytes = &self.messages.get(shot.message).bytes;
+        let connection = self.pool.get(index);
+        while connection.written < bytes.len() {
+            let Some(link) = connection.link() else { return };
+            match link.write(&bytes[connection.written..]) {
+                Ok(sent) => connection.written += sent,
+                Err(Errno::AGAIN) => return,
+                // What the server said before it closed is still to be read.
+                Err(_) => return self.read(index, id, true),
+            }
+        }
+    }
+
+    fn event(&mut self, token: u64, flags: epoll::EventFlags) {
+        use epoll::EventFlags as Flags;
+        let Some(index) = self.pool.find(token) else { return };
+        let closing = flags.intersects(Flags::HUP | Flags::ERR | Flags::RDHUP);
+        let readable = closing || flags.contains(Flags::IN);
+        match self.pool.get(index).phase {
+            Phase::Connecting if closing || flags.contains(Flags::OUT) => self.connected(index),
+            Phase::Connecting => {}
+            // The server closes it, or speaks without being asked.
+            Phase::Idle if readable => self.pool.close(index),
+            Phase::Idle => {}
+            Phase::Busy(id) => {
+                if flags.contains(Flags::OUT) {
+                    self.write(index, id);
+                }
+                // Writing may have found the connection broken, and ended the request.
+                if readable && self.pool.find(token).is_some() {
+                    self.read(index, id, closing);
+                }
+            }
+        }
+        self.pump();
+    }
+
+    fn connected(&mut self, index: u32) {
+        let result = self.pool.get(index).link().map_or(Ok(()), Link::connected);
+        match result {
+            Ok(()) => self.pool.rest(index),
+            Err(error) => {
+                self.pool.close(index);
+                self.fail_first(match error {
+                    Errno::TIMEDOUT => Class::TimedOut,
+                    Errno::CONNRESET | Errno::PIPE => Class::Reset,
+                    _ => Class::Refused,
+                });
+            }
+        }
+    }
+
+    /// Reads what has come for a request. `closing` when the other side is known to close.
+    fn read(&mut self, index: u32, id: ShotId, closing: bool) {
+        loop {
+            let connection = self.pool.get(index);
+            let Some(link) = connection.link() else { return };
+            match link.read(&mut self.buffer) {
+                Ok(0) => return self.closed(index, id, false),
+                Ok(n) => match connection.answer.feed(&self.buffer[..n]) {
+                    Ok(Progress::Done { reusable }) => {
+                        return self.answered(index, id, reusable && !closing);
+                    }
+                    Ok(Progress::More) if n < self.buffer.len() && !closing => return,
+                    Ok(Progress::More) => {}
+                    Err(_) => return self.end(index, id, Class::Malformed),
+                },
+                Err(Errno::AGAIN) => return,
+                Err(_) => return self.closed(index, id, true),
+            }
+        }
+    }
+
+    fn answered(&mut self, index: u32, id: ShotId, reusable: bool) {
+        let length = self.shots.get(id).map(|shot| self.messages.get(shot.message).bytes.len());
+        let connection = self.pool.get(index);
+        connection.served = true;
+        let class = self.course.class_of(connection.answer.status);
+        if reusable && length == Some(connection.written) {
+            self.pool.rest(index);
+            self.finish(id, class);
+        } else {
+            self.end(index, id, class);
+        }
+    }
+
+    /// The other side closed, or reset, a connection that carries a request.
+    fn closed(&mut self, index: u32, id: ShotId, reset: bool) {
+        let connection = self.pool.get(index);
+        let (served, at_close) = (connection.served, connection.answer.at_close());
+        match at_close {
+            AtClose::Complete if !reset => self.answered(index, id, false),
+            AtClose::Short if !reset => self.end(index, id, Class::ShortBody),
+            AtClose::Nothing if served && self.retry(index, id) => {}
+            _ => self.end(index, id, Class::Reset),
+        }
+    }
+
+    /// A kept-alive connection was closed under the request before its answer began: a client
+    /// sends it again where that does no harm. It still counts from when it was due.
+    fn retry(&mut self, index: u32, id: ShotId) -> bool {
+        let again =
+            self.shots.get(id).is_some_and(|shot| self.messages.get(shot.message).idempotent);
+        if again {
+            self.pool.close(index);
+            self.shots.place(id, NOWHERE);
+            self.waiting.push_front(id);
+        }
+        again
+    }
+
+    /// Closes the connection and ends its request.
+    fn end(&mut self, index: u32, id: ShotId, class: Class) {
+        self.pool.close(index);
+        self.finish(id, class);
+    }
+
+    fn finish(&mut self, id: ShotId, class: Class) {
+        let now = self.now();
+        let Some(shot) = self.shots.remove(id) else { return };
+        if class == Class::Ok && (self.window.0..self.window.1).contains(&now) {
+            self.record.answered += 1;
+        }
+        if shot.counted {
+            let latency = now.saturating_sub(shot.due);
+            let late = self.course.give_up.as_ref();
+            let late = late.is_some_and(|rule| latency as f64 > rule.latency * SECOND);
+            self.record.late += u64::from((late || class != Class::Ok) && !shot.late);
+            self.record.ended(class, latency);
+        }
+    }
+
+    /// Ends what has timed out, notes the outstanding, gives up when nothing can be won.
+    fn look(&mut self, now: u64) {
+        self.next_look = now + LOOK;
+        let timeout = (self.course.timeout * SECOND) as u64;
+        while let Some((id, due)) = self.shots.oldest() {
+            if due + timeout > now {
+                // Never later than it times out.
+                self.next_look = self.next_look.min(due + timeout);
+                break;
+            }
+            self.expire(id);
+        }
+        self.pump();
+        if (self.window.0..self.window.1).contains(&now) {
+            let at = (now - self.window.0) as f64 / SECOND;
+            self.record.outstanding.push((at, self.shots.live()));
+            self.give_up(now, at);
+        }
+    }
+
+    fn expire(&mut self, id: ShotId) {
+        let place = self.shots.get(id).map_or(NOWHERE, |shot| shot.connection);
+        if place != NOWHERE {
+            self.end(place, id, Class::TimedOut);
+        } else if self.pool.open >= self.course.connections {
+            self.finish(id, Class::Unsent);
+        } else {
+            // It had a connection to wait for, which never came about.
+            self.finish(id, Class::TimedOut);
+        }
+    }
+
+    fn give_up(&mut self, now: u64, at: f64) {
+        let Some(rule) = &self.course.give_up else { return };
+        let before = now.saturating_sub((rule.latency * SECOND) as u64);
+        self.record.late += self.shots.mark_late(before);
+        let lost = self.record.late > rule.late || self.record.counts.failed() > rule.failed;
+        if lost && at >= rule.after {
+            self.record.abandoned = Some(at);
+            self.last_call = now + (rule.drain * SECOND) as u64;
+            self.next_due = u64::MAX;
+            self.window.1 = now;
+        }
+    }
+
+    /// Gives every request that is still outstanding its class.
+    fn close_books(&mut self) {
+        while let Some((id, _)) = self.shots.oldest() {
+            self.expire(id);
+        }
+        self.record.connections = self.pool.peak;
+    }
+}
+
+impl Course<'_> {
+    fn class_of(&self, status: u16) -> Class {
+        match status {
+            500.. => Class::ServerError,
+            400.. if !self.client_errors_ok => Class::ClientError,
+            _ => Class::Ok,
+        }
+    }
+}
+
+fn nanos(due: Option<f64>) -> u64 {
+    due.map_or(u64::MAX, |seconds| (seconds * SECOND) as u64)
+}
+
+fn timespec(nanos: u64) -> Timespec {
+    Timespec { tv_sec: (nanos / 1_000_000_000) as i64, tv_nsec: (nanos % 1_000_000_000) as i64 }
+}

@@ -1,0 +1,201 @@
+//! The generator as others see it: a target, requests, steps of load.
+
+use crate::MeasureError;
+use crate::ceiling;
+use crate::engine::{Course, Engine, GiveUp};
+use crate::message::Messages;
+use crate::pacer::Pace;
+use crate::record::Record;
+use crate::solo;
+use crate::thread::{Effort, Punctual, raise_descriptors};
+use crate::validity::{Conduct, judge};
+use knee_core::observe::{Outcome, Step};
+use knee_core::workload::Request;
+use knee_core::{Goal, Seconds};
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+
+/// Where load goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Address and port.
+    pub addr: SocketAddr,
+    /// What the Host header field says, unless a request says otherwise.
+    pub host: String,
+}
+
+/// How load is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GeneratorOptions {
+    /// A request without a complete answer this long after it was *due* has failed, seconds.
+    pub timeout: f64,
+    /// Most connections open at once.
+    pub max_connections: usize,
+    /// The same seed makes the same load.
+    pub seed: u64,
+    /// Whether a status of 4xx is a good answer: for a target that answers so when idle.
+    pub client_errors_ok: bool,
+    /// Whether an address beyond loopback is meant.
+    pub allow_host: bool,
+}
+
+impl Default for GeneratorOptions {
+    fn default() -> Self {
+        GeneratorOptions {
+            timeout: 10.0,
+            max_connections: 4096,
+            seed: 1,
+            client_errors_ok: false,
+            allow_host: false,
+        }
+    }
+}
+
+/// The generator's own limit on this machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ceiling {
+    /// Requests/s that it made against a server that does nothing.
+    pub rate: f64,
+    /// How late it turned to a request at half that rate, median, seconds.
+    pub lateness: f64,
+}
+
+/// What the target said to one request sent alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// Path of the request.
+    pub path: String,
+    /// Status, or what went wrong.
+    pub status: Result<u16, String>,
+    /// From the beginning of the connection to the end of the answer, seconds.
+    pub seconds: f64,
+}
+
+/// Makes open-loop load on the thread that calls it.
+pub struct Generator {
+    target: Target,
+    requests: Vec<Request>,
+    messages: Messages,
+    options: GeneratorOptions,
+    ceiling: Option<f64>,
+}
+
+impl Generator {
+    /// Prepares the requests. Raises this process's soft limit of open files to the hard one.
+    ///
+    /// Fails when the address is not a loopback one and was not allowed, when a request is
+    /// no HTTP message, or when a file with a body cannot be read.
+    pub fn new(
+        target: Target,
+        requests: Vec<Request>,
+        mut options: GeneratorOptions,
+    ) -> Result<Self, MeasureError> {
+        if !(target.addr.ip().to_canonical().is_loopback() || options.allow_host) {
+            return Err(MeasureError::NotLoopback(target.addr));
+        }
+        // Room for files that the rest of the process needs.
+        let descriptors = raise_descriptors().saturating_sub(128).max(1);
+        options.max_connections =
+            options.max_connections.clamp(1, usize::try_from(descriptors).unwrap_or(usize::MAX));
+        let messages = Messages::new(&requests, &target.host, options.seed)?;
+        Ok(Generator { target, requests, messages, options, ceiling: None })
+    }
+
+    /// Offers `pace` for `warm_up` and then `seconds` seconds and waits for the answers.
+    ///
+    /// Only requests due in the measured part count. The step ends early when the goal can no
+    /// longer be held.
+    pub fn step(
+        &mut self,
+        pace: &Pace,
+        seconds: f64,
+        warm_up: f64,
+        goal: &Goal,
+        stop: &AtomicBool,
+    ) -> Result<Step, MeasureError> {
+        pace.check()?;
+        let timeout = self.options.timeout.max(2.0 * goal.latency.0);
+        let give_up = GiveUp::for_goal(goal, pace.count(warm_up, warm_up + seconds), seconds);
+        let course = Course {
+            pace,
+            warm_up,
+            seconds,
+            seed: self.options.seed,
+            timeout,
+            connections: self.options.max_connections,
+            client_errors_ok: self.options.client_errors_ok,
+            give_up: Some(give_up),
+        };
+        let _punctual = Punctual::begin();
+        let effort = Effort::begin();
+        let record = Engine::new(self.target.addr, &mut self.messages, course)?.run(stop)?;
+        let spent = effort.spent();
+        let offered = pace.mean_rate(warm_up, warm_up + seconds);
+        let seconds = record.abandoned.unwrap_or(seconds);
+        let mut step = summary(&record, offered, seconds, goal, timeout);
+        let conduct = Conduct {
+            record: &record,
+            spent,
+            offered,
+            connections: self.options.max_connections,
+            ceiling: self.ceiling,
+        };
+        step.validity = judge(&conduct, goal, step.outcome);
+        Ok(step)
+    }
+
+    /// Sends each request once, alone, and says what came back. Before any load: a target that
+    /// answers 404 or garbage is better named than measured.
+    pub fn ask(&self) -> Vec<Reply> {
+        let ask = |index: u32| {
+            let message = self.messages.get(index);
+            let path = &self.requests[message.request].path;
+            solo::ask(self.target.addr, message, path, self.options.timeout)
+        };
+        self.messages.one_of_each().into_iter().map(ask).collect()
+    }
+
+    /// Finds this generator's own ceiling against a server of its own that does nothing, so
+    /// that a rate beyond it is told apart from a slow service. Takes about a second.
+    pub fn calibrate(&mut self, stop: &AtomicBool) -> Result<Ceiling, MeasureError> {
+        let ceiling = ceiling::find(self.options.seed, stop)?;
+        self.ceiling = Some(ceiling.rate);
+        Ok(ceiling)
+    }
+}
+
+impl GiveUp {
+    /// When a goal over `planned` requests is lost beyond any doubt that matters.
+    fn for_goal(goal: &Goal, planned: u64, seconds: f64) -> Self {
+        let allowed = (1.0 - goal.quantile) * planned as f64;
+        GiveUp {
+            latency: goal.latency.0,
+            // A narrow miss is measured to its end: how narrow it was tells the search more.
+            late: (4.0 * allowed) as u64 + 10,
+            failed: (4.0 * goal.errors * planned as f64) as u64 + 10,
+            after: (seconds / 3.0).min(1.0),
+            drain: (2.0 * goal.latency.0).clamp(0.2, 2.0),
+        }
+    }
+}
+
+fn summary(record: &Record, offered: f64, seconds: f64, goal: &Goal, timeout: f64) -> Step {
+    let counts = record.counts;
+    let latency = record.latency(goal.quantile, timeout);
+    let held = goal.holds(Seconds(latency.goal), counts.failed_share());
+    let outcome = match record.abandoned {
+        Some(_) => Outcome::Hopeless,
+        None if held => Outcome::Held,
+        None => Outcome::Missed,
+    };
+    Step {
+        offered,
+        seconds,
+        throughput: record.answered as f64 / seconds,
+        counts,
+        latency,
+        outcome,
+        usage: None,
+        validity: Default::default(),
+    }
+}

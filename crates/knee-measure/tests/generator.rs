@@ -1,0 +1,196 @@
+//! The generator against small real servers on loopback.
+
+mod server;
+
+use knee_core::Goal;
+use knee_core::observe::{Outcome, Step};
+use knee_core::workload::{Body, Request};
+use knee_measure::{Generator, GeneratorOptions, MeasureError, Pace, Target};
+use server::{Manner, Server};
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+fn generator(addr: SocketAddr, request: Request, options: GeneratorOptions) -> Generator {
+    Generator::new(Target { addr, host: "test".into() }, vec![request], options).unwrap()
+}
+
+/// One second of 100 requests/s.
+fn step_with(addr: SocketAddr, request: Request, options: GeneratorOptions) -> Step {
+    let goal: Goal = "p99<500ms".parse().unwrap();
+    let pace = Pace::Poisson { rate: 100.0 };
+    let stop = AtomicBool::new(false);
+    generator(addr, request, options).step(&pace, 1.0, 0.2, &goal, &stop).unwrap()
+}
+
+fn step(server: &Server) -> Step {
+    let options = GeneratorOptions { timeout: 1.0, ..GeneratorOptions::default() };
+    step_with(server.addr, Request::get("/"), options)
+}
+
+#[test]
+fn a_good_server_answers_everything() {
+    let server = Server::start(Manner::answer(OK));
+    let step = step(&server);
+    assert_eq!((step.counts.ok, step.counts.failed()), (100, 0));
+    assert_eq!(step.outcome, Outcome::Held, "{step:?}");
+    assert!(step.latency.p50 > 0.0 && step.latency.p50 <= step.latency.max);
+    assert!(server.connections() < 60, "kept alive: {} connections", server.connections());
+}
+
+#[test]
+fn bodies_end_by_length_by_chunks_and_by_closing() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let counts = step(&Server::start(Manner::answer(answer))).counts;
+        assert_eq!((counts.ok, counts.failed()), (100, 0), "{answer:?}");
+    }
+    let closing = Manner { close: true, ..Manner::answer("HTTP/1.1 200 OK\r\n\r\nhello") };
+    let server = Server::start(closing);
+    assert_eq!(step(&server).counts.ok, 100);
+    assert!(server.connections() >= 100, "a connection per request");
+}
+
+#[test]
+fn a_server_that_closes_without_saying_so_loses_nothing() {
+    let counts = step(&Server::start(Manner { close: true, ..Manner::answer(OK) })).counts;
+    assert_eq!((counts.ok, counts.failed()), (100, 0));
+}
+
+#[test]
+fn every_kind_of_failure_is_counted_apart() {
+    let closing = |text| Manner { close: true, ..Manner::answer(text) };
+    let count = |manner| step(&Server::start(manner)).counts;
+    let bad = |status| format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n");
+    let (error, missing) = (bad(503), bad(404));
+    assert!(count(Manner::answer(&error)).server_error >= 10);
+    assert!(count(Manner::answer(&missing)).client_error >= 10);
+    assert!(count(Manner::answer("SSH-2.0-x\r\n\r\n")).malformed >= 10);
+    assert!(count(closing("")).reset >= 10);
+    assert!(count(closing("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi")).short_body >= 10);
+    let silent = count(Manner::answer(""));
+    assert!(silent.timed_out >= 10 && silent.ok == 0, "{silent:?}");
+}
+
+#[test]
+fn every_request_that_is_due_has_one_end() {
+    let failing = Manner { every_other: true, ..Manner::answer(OK) };
+    let counts = step(&Server::start(failing)).counts;
+    assert!(counts.ok > 0 && counts.reset + counts.ok == counts.due(), "{counts:?}");
+}
+
+#[test]
+fn nobody_listening_is_refused() {
+    let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let step = step_with(addr, Request::get("/"), GeneratorOptions::default());
+    assert_eq!(step.outcome, Outcome::Hopeless);
+    assert!(step.counts.refused >= 10 && step.counts.ok == 0, "{step:?}");
+}
+
+#[test]
+fn a_client_error_may_be_what_the_target_says_when_idle() {
+    let server = Server::start(Manner::answer("HTTP/1.1 401 x\r\nContent-Length: 0\r\n\r\n"));
+    let options = GeneratorOptions { client_errors_ok: true, ..GeneratorOptions::default() };
+    assert_eq!(step_with(server.addr, Request::get("/"), options).counts.ok, 100);
+}
+
+#[test]
+fn a_large_request_arrives_whole() {
+    let server = Server::start(Manner::answer(OK));
+    let mut post = Request::get("/");
+    post.method = "POST".into();
+    post.body = Body::Inline(vec![b'x'; 3 << 20]);
+    let generator = generator(server.addr, post, GeneratorOptions::default());
+    let reply = generator.ask().remove(0);
+    assert_eq!(reply.status, Ok(200));
+    let goal: Goal = "p50<5s".parse().unwrap();
+    let mut generator = generator;
+    let stop = AtomicBool::new(false);
+    let step = generator.step(&Pace::Constant { rate: 5.0 }, 1.0, 0.0, &goal, &stop).unwrap();
+    assert_eq!(step.counts.ok, 5, "{step:?}");
+}
+
+#[test]
+fn a_full_queue_is_hopeless_soon() {
+    // One connection at a time, 50 ms each: 20 requests/s.
+    let slow = Manner { delay_ms: 50, serial: true, ..Manner::answer(OK) };
+    let server = Server::start(slow);
+    let goal: Goal = "p99<100ms".parse().unwrap();
+    let mut generator = generator(server.addr, Request::get("/"), GeneratorOptions::default());
+    let stop = AtomicBool::new(false);
+    let pace = Pace::Poisson { rate: 200.0 };
+    let step = generator.step(&pace, 20.0, 0.2, &goal, &stop).unwrap();
+    assert_eq!(step.outcome, Outcome::Hopeless);
+    assert!(step.seconds < 10.0, "{step:?}");
+    assert!(step.throughput < 25.0, "{step:?}");
+}
+
+#[test]
+fn latency_counts_from_due_under_a_connection_limit() {
+    // One connection and 20 ms an answer: the tenth of ten at once waits for nine others.
+    let server = Server::start(Manner { delay_ms: 20, ..Manner::answer(OK) });
+    let options = GeneratorOptions { max_connections: 1, ..GeneratorOptions::default() };
+    let mut generator = generator(server.addr, Request::get("/"), options);
+    let goal: Goal = "p99<5s".parse().unwrap();
+    let stop = AtomicBool::new(false);
+    let pace = Pace::Steps(vec![(1000.0, 0.01), (0.0, 1.0)]);
+    let step = generator.step(&pace, 0.5, 0.0, &goal, &stop).unwrap();
+    assert_eq!(step.counts.ok, 10);
+    assert!(step.latency.max >= 0.180, "{step:?}");
+    assert!(step.validity.caveats[0].contains("no more than 1 connections"), "{step:?}");
+}
+
+#[test]
+fn a_stop_is_obeyed() {
+    let server = Server::start(Manner::answer(OK));
+    let mut generator = generator(server.addr, Request::get("/"), GeneratorOptions::default());
+    let stop = AtomicBool::new(true);
+    let pace = Pace::Poisson { rate: 10.0 };
+    let result = generator.step(&pace, 60.0, 0.0, &Goal::default(), &stop);
+    assert!(matches!(result, Err(MeasureError::Stopped)));
+}
+
+#[test]
+fn other_hosts_are_refused_unless_meant() {
+    let target = Target { addr: "192.0.2.1:80".parse().unwrap(), host: "x".into() };
+    let new = |allow_host| {
+        let options = GeneratorOptions { allow_host, ..GeneratorOptions::default() };
+        Generator::new(target.clone(), vec![Request::get("/")], options)
+    };
+    let error = new(false).err().unwrap().to_string();
+    assert!(error.contains("192.0.2.1:80 is not a loopback address"), "{error}");
+    assert!(new(true).is_ok());
+}
+
+#[test]
+fn a_rate_beyond_the_generator_is_not_blamed_on_the_service() {
+    let server = Server::start(Manner { delay_ms: 1, serial: true, ..Manner::answer(OK) });
+    let mut generator = generator(server.addr, Request::get("/"), GeneratorOptions::default());
+    let stop = AtomicBool::new(false);
+    let ceiling = generator.calibrate(&stop).unwrap();
+    assert!(ceiling.rate > 100.0, "{ceiling:?}");
+    let pace = Pace::Poisson { rate: 2.0 * ceiling.rate };
+    let step = generator.step(&pace, 0.5, 0.0, &Goal::default(), &stop).unwrap();
+    assert_ne!(step.outcome, Outcome::Held);
+    let reason = &step.validity.invalid[0];
+    assert!(reason.contains("more than the generator can make here"), "{reason}");
+}
+
+#[test]
+fn the_target_is_asked_before_it_is_loaded() {
+    let server = Server::start(Manner::answer("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"));
+    let ask = |addr| {
+        let options = GeneratorOptions { timeout: 0.3, ..GeneratorOptions::default() };
+        generator(addr, Request::get("/orders"), options).ask().remove(0)
+    };
+    let reply = ask(server.addr);
+    assert_eq!((reply.path.as_str(), reply.status), ("/orders", Ok(404)));
+    let silent = Server::start(Manner::answer(""));
+    assert_eq!(ask(silent.addr).status, Err("no answer in time".into()));
+    let closing = Server::start(Manner { close: true, ..Manner::answer("") });
+    assert_eq!(ask(closing.addr).status, Err("closed without an answer".into()));
+}
