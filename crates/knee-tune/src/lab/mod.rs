@@ -23,6 +23,7 @@ mod root;
 mod running;
 mod sockets;
 mod store;
+mod warden;
 
 pub use error::LabError;
 pub use log::Tail;
@@ -45,6 +46,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use store::Store;
+use warden::Warden;
 
 /// Numbers the tasks of this process.
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -157,6 +159,8 @@ impl Lab {
             }
         };
         let group = self.base.as_ref().map(|b| b.group.below(&name.to_string()));
+        let warden = Warden::start(&self.forker, store.path());
+        let warden = warden.map_err(LabError::file("/bin/sh", "start it"))?;
         let mut running = Running {
             containers: Vec::new(),
             group: group.clone(),
@@ -167,6 +171,7 @@ impl Lab {
             confinement: self.confinement(launch.task),
             done: false,
             store,
+            _warden: warden,
             _base: self.base.clone(),
             _forker: self.forker.clone(),
         };

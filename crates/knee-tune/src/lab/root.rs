@@ -131,6 +131,10 @@ impl Root {
                 continue;
             }
             let below = self.find(&path);
+            if matches!(&below, Found::Here(below) if !below.is_dir()) {
+                let file = io::Error::from(io::ErrorKind::NotADirectory);
+                return Err(LabError::file(path, "use it as a folder")(file));
+            }
             self.layer_mut(&path).needed |= matches!(below, Found::Missing);
             fs::create_dir(&place).map_err(LabError::file(&place, "create it"))?;
             if let Found::Here(below) = below {

@@ -9,6 +9,7 @@ use super::members::{self, Marks};
 use super::process::Namespaces;
 use super::ready::LINES;
 use super::store::Store;
+use super::warden::Warden;
 use knee_core::Bytes;
 use knee_core::launch::{Ask, Environment};
 use std::os::unix::process::ExitStatusExt;
@@ -34,8 +35,9 @@ pub struct Running {
     pub(super) asks: Vec<Ask>,
     pub(super) confinement: String,
     pub(super) done: bool,
-    // Dropped in this order, after what stands above.
+    // Dropped in this order, after what stands above: the warden finds nothing left to do.
     pub(super) store: Store,
+    pub(super) _warden: Warden,
     pub(super) _base: Option<Arc<Base>>,
     pub(super) _forker: Arc<Forker>,
 }
@@ -202,13 +204,27 @@ impl Drop for Running {
     }
 }
 
+/// Signals that end services, by number (signal(7)).
+const SIGNALS: [(i32, &str); 10] = [
+    (libc::SIGHUP, "SIGHUP"),
+    (libc::SIGINT, "SIGINT"),
+    (libc::SIGQUIT, "SIGQUIT"),
+    (libc::SIGILL, "SIGILL"),
+    (libc::SIGABRT, "SIGABRT"),
+    (libc::SIGBUS, "SIGBUS"),
+    (libc::SIGKILL, "SIGKILL"),
+    (libc::SIGSEGV, "SIGSEGV"),
+    (libc::SIGPIPE, "SIGPIPE"),
+    (libc::SIGTERM, "SIGTERM"),
+];
+
 /// `exit status 1` or `signal 9 (SIGKILL)`.
 fn words(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
         (None, Some(signal)) => {
-            let name = rustix::process::Signal::from_named_raw(signal).map(|s| format!(" ({s:?})"));
-            format!("signal {signal}{}", name.unwrap_or_default())
+            let name = SIGNALS.iter().find(|(number, _)| *number == signal);
+            format!("signal {signal}{}", name.map_or(String::new(), |(_, n)| format!(" ({n})")))
         }
         _ => status.to_string(),
     }

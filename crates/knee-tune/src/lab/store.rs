@@ -131,7 +131,7 @@ mod tests {
         let fields: Vec<&str> = shown.split('-').collect();
         let dead = dir.path().join(format!("knee-{}-1-{}-1", fields[1], fields[3]));
         fs::create_dir_all(dead.join("layers/0/work/work")).unwrap();
-        fs::set_permissions(dead.join("layers/0/work/work"), fs::Permissions::from_mode(0))
+        fs::set_permissions(dead.join("layers/0/work/work"), fs::Permissions::from_mode(0o000))
             .unwrap();
         fs::write(dead.join(MANIFEST), "cgroup /etc\nnamespace x\nnonsense\n").unwrap();
         fs::create_dir(dir.path().join("knee-of-somebody")).unwrap();

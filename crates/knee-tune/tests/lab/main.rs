@@ -1,77 +1,15 @@
 //! The laboratory with real programs, cgroups and mounts. Needs root; says so when it is not.
 
-use knee_core::launch::{Bind, Container, Environment, Launch};
-use knee_core::{Bytes, Task};
-use knee_tune::lab::{Lab, LabError, LabOptions, Running};
+mod support;
+
+mod ends;
+mod failures;
+mod limits;
+
+use knee_core::launch::{Bind, Environment};
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-const TASK: Task = Task { cpu: 0.5, memory: Bytes::mib(256) };
-const SOON: Duration = Duration::from_secs(20);
-
-/// The laboratory with a task's limits, or None, said aloud, without the privileges.
-fn lab() -> Option<Lab> {
-    match Lab::new(LabOptions::default()) {
-        Ok(lab) => Some(lab),
-        Err(error) => {
-            eprintln!("skipped: {error}");
-            None
-        }
-    }
-}
-
-fn container(argv: &[&str]) -> Container {
-    let mut env = Environment::default();
-    env.set("PATH", std::env::var("PATH").unwrap());
-    Container {
-        name: "app".into(),
-        argv: argv.iter().map(|a| a.to_string()).collect(),
-        workdir: "/".into(),
-        env,
-        nofile: None,
-    }
-}
-
-fn launch(containers: Vec<Container>) -> Launch {
-    Launch { task: TASK, containers, binds: vec![], files: vec![], asks: vec![] }
-}
-
-fn shell(script: &str) -> Launch {
-    launch(vec![container(&["sh", "-c", script])])
-}
-
-/// Waits for the service to end and returns its last lines.
-fn output(lab: &Lab, launch: &Launch) -> Vec<String> {
-    let running = lab.start(launch).unwrap();
-    ended(&running);
-    running.log_tail(50).0
-}
-
-fn ended(running: &Running) -> LabError {
-    let started = Instant::now();
-    loop {
-        if let Err(error) = running.alive() {
-            return error;
-        }
-        assert!(started.elapsed() < SOON, "still running: {}", running.log_tail(5));
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn ready(running: &Running, port: Option<u16>, path: Option<&str>) -> Result<u16, LabError> {
-    running.wait_ready(port, path, SOON, &|| false)
-}
-
-/// A service that answers every path with what is in its folder.
-fn python(port: u16) -> Launch {
-    shell(&format!("exec python3 -u -m http.server --bind 127.0.0.1 {port}"))
-}
+use support::*;
 
 #[test]
 fn a_container_misreads_its_size_as_in_production() {

@@ -1,0 +1,111 @@
+//! The quota, the memory limit and the mode without either.
+
+use super::support::*;
+use knee_core::{Bytes, Task};
+use knee_tune::lab::LabError;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A counter such as `nr_throttled` in the task's cpu.stat.
+fn throttled(log: &[String]) -> u64 {
+    let value = |l: &String| l.strip_prefix("nr_throttled ")?.parse().ok();
+    log.iter().find_map(value).unwrap_or(0)
+}
+
+#[test]
+fn the_task_is_throttled_to_its_quota() {
+    let Some(lab) = lab() else { return };
+    // Two loops want two cores; the task has a quarter of one.
+    let mut launch = shell("(while :; do :; done) & while :; do :; done");
+    launch.task.cpu = 0.25;
+    let running = lab.start(&launch).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let (before, started) = (cpu_seconds(&running.pids()), Instant::now());
+    std::thread::sleep(Duration::from_millis(2000));
+    let used = (cpu_seconds(&running.pids()) - before) / started.elapsed().as_secs_f64();
+    // No lower bound: everything else on the host goes before the service.
+    assert!(used < 0.4, "used {used} cores of 0.25");
+    until("throttling", || throttled(&task_file(&running.pids(), "cpu", "cpu.stat")) > 5);
+    running.stop().unwrap();
+}
+
+fn cpu_seconds(pids: &[i32]) -> f64 {
+    let ticks = |pid: &i32| -> Option<u64> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+        Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+    };
+    pids.iter().filter_map(ticks).sum::<u64>() as f64 / 100.0
+}
+
+/// A file of the cgroup above the one that a process is in.
+fn task_file(pids: &[i32], controller: &str, file: &str) -> Vec<String> {
+    let own = fs::read_to_string(format!("/proc/{}/cgroup", pids[0])).unwrap();
+    let line = |name: &str| {
+        own.lines().find(|l| l.split(':').nth(1).unwrap().split(',').any(|c| c == name))
+    };
+    let path = line(controller).or_else(|| line("")).unwrap().splitn(3, ':').nth(2).unwrap();
+    let task = Path::new(path).parent().unwrap().strip_prefix("/").unwrap();
+    let mounts = [format!("/sys/fs/cgroup/{controller}"), "/sys/fs/cgroup".into()];
+    let file = mounts.iter().map(|m| Path::new(m).join(task).join(file)).find(|f| f.exists());
+    fs::read_to_string(file.unwrap()).unwrap().lines().map(String::from).collect()
+}
+
+#[test]
+fn a_service_that_needs_too_much_memory_is_named_as_such() {
+    let Some(lab) = lab() else { return };
+    let mut launch = shell("echo filling; exec python3 -c 'x = bytearray(400 << 20)'");
+    launch.task.memory = Bytes::mib(64);
+    let running = lab.start(&launch).unwrap();
+    let error = ended(&running);
+    assert!(
+        matches!(&error, LabError::OutOfMemory { limit: Bytes(n), .. } if *n == 64 << 20),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("the task has 64 MiB; its last lines:\n  filling"),
+        "{error}"
+    );
+    assert!(running.oom_kills() > 0);
+}
+
+#[test]
+fn a_worker_killed_for_memory_is_counted_while_the_service_goes_on() {
+    let Some(lab) = lab() else { return };
+    let mut launch = shell("python3 -c 'x = bytearray(400 << 20)'; echo survived; exec sleep 60");
+    launch.task.memory = Bytes::mib(64);
+    let running = lab.start(&launch).unwrap();
+    until("the kill", || running.oom_kills() > 0);
+    until("going on", || running.log_tail(3).0.iter().any(|l| l.contains("survived")));
+    running.alive().unwrap();
+}
+
+#[test]
+fn unconfined_there_is_no_limit_and_every_result_says_so() {
+    let lab = unconfined();
+    assert!(
+        lab.confinement(TASK).starts_with("unconfined: no CPU quota"),
+        "{}",
+        lab.confinement(TASK)
+    );
+    assert!(lab.validity(TASK).caveats[0].contains("unconfined"));
+    let mut launch = shell("(setsid sleep 61 &); (sleep 62 &); echo up; exec sleep 60");
+    launch.task.memory = Bytes::mib(1);
+    let running = lab.start(&launch).unwrap();
+    until("three processes", || running.pids().len() == 3);
+    let pids = running.pids();
+    running.stop().unwrap();
+    assert!(!pids.iter().any(|pid| lives(*pid)), "{pids:?}");
+}
+
+#[test]
+fn a_host_too_small_is_said_in_words() {
+    let lab = unconfined();
+    let huge = Task { cpu: 1024.0, memory: Bytes(1 << 50) };
+    let invalid = lab.validity(huge).invalid;
+    assert!(invalid[0].contains("too few for a task of 1024 vCPU"), "{invalid:?}");
+    assert!(invalid[1].contains("too little for a task of"), "{invalid:?}");
+    let small = Task { cpu: 0.25, memory: Bytes::mib(1) };
+    assert!(lab.validity(small).is_valid(), "{:?}", lab.validity(small));
+}
