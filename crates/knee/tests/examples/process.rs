@@ -152,6 +152,7 @@ fn changes(source: &Path, folder: &Path, port: u16, backend: u16) -> Vec<(String
         own("/srv/orders", folder.to_string()),
         own("/run/php/orders.sock", format!("{folder}/orders.sock")),
         own("/run/nginx.pid", format!("{folder}/nginx.pid")),
+        own("[www]", format!("[global]\nerror_log = {folder}/fpm.log\n[www]")),
         own("php-fpm8.2", format!("php-fpm8.2 --fpm-config {folder}/www.conf")),
         own("nginx -e", format!("nginx -c {folder}/nginx.conf -e")),
         own(r#""nginx", "-e""#, format!(r#""nginx", "-c", "{folder}/nginx.conf", "-e""#)),
