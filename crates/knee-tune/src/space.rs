@@ -47,6 +47,7 @@ pub fn candidates(service: &Service, around: &Surroundings, searched: Searched) 
         all.insert(settle(service, &settings));
     }
     all.remove(&today);
+    all.retain(|settings| suits(service, &today, settings));
     std::iter::once(today)
         .chain(all)
         .map(|settings| candidate(service, around, &moving, settings))
@@ -101,6 +102,12 @@ pub fn settle(service: &Service, settings: &Settings) -> Settings {
         .parts()
         .filter_map(|p| runtimes::by_id(p.runtime))
         .fold(settings.clone(), |settled, runtime| (runtime.settle)(&settled))
+}
+
+/// Whether every runtime can run the service under these settings.
+fn suits(service: &Service, today: &Settings, settings: &Settings) -> bool {
+    let mut runtimes = service.parts().filter_map(|p| runtimes::by_id(p.runtime));
+    runtimes.all(|runtime| (runtime.suits)(today, settings))
 }
 
 /// The knobs that the search moves.

@@ -1,11 +1,19 @@
 //! The runtimes: one folder each, pure knowledge. It teaches every verb at once.
 //!
 //! To add one: a folder here with a `pub static RUNTIME: Runtime`, its line in [`all`], and a
-//! folder in `examples/`. The contract suite below runs over every entry.
+//! folder in `examples/`. The contract suite runs over every entry.
+
+#[cfg(test)]
+mod contract;
+mod go;
+mod gunicorn;
+mod nginx;
+mod node;
+mod php_fpm;
 
 use crate::model::Concurrency;
 use crate::observe::Reading;
-use crate::settings::{Knob, Settings, Value};
+use crate::settings::{Knob, Range, Settings, Site, Value};
 
 /// A runtime is knowledge, not behaviour: statics and pure functions.
 pub struct Runtime {
@@ -25,14 +33,16 @@ pub struct Runtime {
     /// Settings that follow from others or exclude each other, made consistent
     /// (spare servers within max_children; threads only with gthread).
     pub settle: fn(&Settings) -> Settings,
+    /// Whether settings can run what today's run (a WSGI application under a WSGI worker).
+    pub suits: fn(today: &Settings, settings: &Settings) -> bool,
     /// The settings as a concurrency model; None where it is not the one that serves (nginx in front).
     pub model: fn(&Settings, &Surroundings) -> Option<Concurrency>,
     /// Signal that stops it gracefully, as a number.
     pub stop: i32,
     /// Signal that makes it read its configuration again, if there is one.
     pub reload: Option<i32>,
-    /// What it can say of itself and how to ask.
-    pub status: Status,
+    /// What is added at its start so that it says how it is doing, and where it says so.
+    pub inject: fn() -> Option<Injection>,
     /// Decodes one answer of its status.
     pub decode: fn(&[u8]) -> Result<Vec<Reading>, DecodeError>,
 }
@@ -58,17 +68,32 @@ pub struct Surroundings {
     pub task_memory: u64,
 }
 
-/// How a runtime's status is asked for.
+/// What a runtime is given at its start so that it tells of itself. Never a user's setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Injection {
+    /// Settings at their sites, each with its value; added to what a list-like environment
+    /// variable already holds.
+    pub entries: Vec<(Site, String)>,
+    /// Files that it needs, by absolute path as the service sees them.
+    pub files: Vec<(&'static str, &'static str)>,
+    /// Where it then answers.
+    pub answer: Told,
+}
+
+/// Where a runtime tells of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It has none.
-    None,
-    /// The page at `pm.status_path`, over FastCGI.
-    FastCgi,
-    /// Lines that knee's preload writes into a file named by an environment variable.
-    NodePreload,
-    /// Lines on standard error when `GODEBUG=gctrace=1` is set.
-    GoTrace,
+pub enum Told {
+    /// A page over FastCGI.
+    FastCgi {
+        /// The socket, as the service sees it.
+        listen: &'static str,
+        /// The page.
+        page: &'static str,
+    },
+    /// A file per process in this folder.
+    Folder(&'static str),
+    /// Lines on standard error.
+    Stderr,
 }
 
 /// A status that could not be understood.
@@ -83,10 +108,34 @@ pub struct DecodeError {
 
 /// Every runtime, in the order in which recognition is tried.
 pub fn all() -> &'static [&'static Runtime] {
-    &[]
+    static ALL: [&Runtime; 5] =
+        [&gunicorn::RUNTIME, &php_fpm::RUNTIME, &node::RUNTIME, &nginx::RUNTIME, &go::RUNTIME];
+    &ALL
 }
 
 /// The runtime of that id.
 pub fn by_id(id: &str) -> Option<&'static Runtime> {
     all().iter().copied().find(|r| r.id == id)
+}
+
+/// No answer to decode.
+fn silent(_: &[u8]) -> Result<Vec<Reading>, DecodeError> {
+    Ok(vec![])
+}
+
+/// A range of whole numbers.
+const fn from_to(min: i64, max: i64) -> Range {
+    Range::Integers { min, max }
+}
+
+/// The file name of a path.
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Whether a program is this one, perhaps with a version behind it: `python3.11`, `php-fpm8.2`.
+fn is(program: &str, name: &str) -> bool {
+    base(program)
+        .strip_prefix(name)
+        .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '-'))
 }

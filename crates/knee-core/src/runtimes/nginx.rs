@@ -1,0 +1,89 @@
+//! nginx: event loops in front of others.
+//!
+//! Sources: <https://nginx.org/en/docs/ngx_core_module.html>,
+//! <https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive>.
+
+use super::{Evidence, Runtime, Surroundings, base, from_to, silent};
+use crate::model::{Concurrency, Serial};
+use crate::settings::{Effect, Knob, Settings, Site, Value};
+
+/// nginx as a front server.
+pub static RUNTIME: Runtime = Runtime {
+    id: "nginx",
+    title: "nginx",
+    front: true,
+    recognise,
+    knobs,
+    default,
+    settle: Settings::clone,
+    suits: |_, _| true,
+    model,
+    stop: 3,
+    reload: Some(1),
+    inject: || None,
+    decode: silent,
+};
+
+fn recognise(evidence: &Evidence) -> Option<String> {
+    matches!(base(evidence.program), "nginx" | "openresty")
+        .then(|| format!("the command runs {}", base(evidence.program)))
+}
+
+fn knobs() -> Vec<Knob> {
+    let knob = |context: &'static str,
+                name: &'static str,
+                doc: &'static str,
+                unit: &'static str,
+                range,
+                effect| Knob {
+        name: name.into(),
+        doc: doc.into(),
+        unit: unit.into(),
+        range,
+        sites: vec![Site::Directive { context: context.into(), name: name.into() }],
+        effect,
+    };
+    vec![
+        knob(
+            "main",
+            "worker_processes",
+            "processes, an event loop each",
+            "processes",
+            from_to(1, 32),
+            Effect::Concurrency,
+        ),
+        knob(
+            "events",
+            "worker_connections",
+            "connections of a process, to clients and upstreams together",
+            "connections",
+            from_to(64, 65_536),
+            Effect::Limit,
+        ),
+        knob(
+            "upstream",
+            "keepalive",
+            "idle connections to an upstream that a process keeps",
+            "connections",
+            from_to(1, 1024),
+            Effect::Unknown,
+        ),
+    ]
+}
+
+/// `worker_processes` is 1 and `worker_connections` 512 when nothing is said; without
+/// `keepalive` every request opens a connection (before 1.29.7): 0, which lies in no range
+/// as it can only be left out.
+fn default(knob: &str, _: &Surroundings) -> Option<Value> {
+    Some(match knob {
+        "worker_processes" => 1.into(),
+        "worker_connections" => 512.into(),
+        _ => return None,
+    })
+}
+
+fn model(settings: &Settings, around: &Surroundings) -> Option<Concurrency> {
+    let auto = i64::from(around.visible_cpus);
+    let processes = settings.int("worker_processes").unwrap_or(auto).clamp(1, 1024) as u32;
+    Some(Concurrency { processes, slots: None, cores: processes.into(), serial: Serial::EventLoop })
+}

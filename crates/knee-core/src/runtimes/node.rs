@@ -1,0 +1,120 @@
+//! Node.js: one event loop per process.
+//!
+//! Sources: <https://nodejs.org/api/cli.html>, <https://nodejs.org/api/perf_hooks.html>,
+//! <https://docs.libuv.org/en/v1.x/threadpool.html>.
+
+use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, base, from_to};
+use crate::model::{Concurrency, Serial};
+use crate::observe::Reading;
+use crate::settings::{Effect, Knob, Settings, Site, Value};
+
+/// Node.js, one process or a cluster that reads WEB_CONCURRENCY.
+pub static RUNTIME: Runtime = Runtime {
+    id: "node",
+    title: "Node.js",
+    front: false,
+    recognise,
+    knobs,
+    default,
+    settle: Settings::clone,
+    suits: |_, _| true,
+    model,
+    stop: 15,
+    reload: None,
+    inject,
+    decode,
+};
+
+const PRELOAD: &str = "/run/knee/node.cjs";
+const FOLDER: &str = "/run/knee/node";
+
+fn recognise(evidence: &Evidence) -> Option<String> {
+    let starter = ["node", "nodejs", "npm", "npx", "yarn", "pnpm"];
+    starter
+        .contains(&base(evidence.program))
+        .then(|| format!("the command runs {}", base(evidence.program)))
+}
+
+fn knobs() -> Vec<Knob> {
+    let environment = |name: &'static str| Site::Environment { name: name.into() };
+    vec![
+        Knob {
+            name: "WEB_CONCURRENCY".into(),
+            doc: "processes of a cluster, where the program reads it".into(),
+            unit: "processes".into(),
+            range: from_to(1, 16),
+            sites: vec![environment("WEB_CONCURRENCY")],
+            effect: Effect::Concurrency,
+        },
+        Knob {
+            name: "UV_THREADPOOL_SIZE".into(),
+            doc: "threads for file system, name look-up, compression and cryptography".into(),
+            unit: "threads".into(),
+            range: from_to(1, 1024),
+            sites: vec![environment("UV_THREADPOOL_SIZE")],
+            effect: Effect::Limit,
+        },
+        Knob {
+            name: "max-old-space-size".into(),
+            doc: "most memory of V8's old generation".into(),
+            unit: "MiB".into(),
+            range: from_to(64, 16384),
+            sites: vec![
+                Site::Flag { long: "--max-old-space-size".into(), short: None },
+                Site::EnvironmentFlag {
+                    name: "NODE_OPTIONS".into(),
+                    long: "--max-old-space-size".into(),
+                },
+            ],
+            effect: Effect::Memory,
+        },
+    ]
+}
+
+/// V8's own heap limit is about half of the memory that the process sees, 4 GiB at most.
+fn default(knob: &str, around: &Surroundings) -> Option<Value> {
+    Some(match knob {
+        "WEB_CONCURRENCY" => 1.into(),
+        "UV_THREADPOOL_SIZE" => 4.into(),
+        "max-old-space-size" => Value::Int(((around.task_memory >> 21) as i64).clamp(64, 4096)),
+        _ => return None,
+    })
+}
+
+fn model(settings: &Settings, _: &Surroundings) -> Option<Concurrency> {
+    let processes = settings.int("WEB_CONCURRENCY").unwrap_or(1).clamp(1, 10_000) as u32;
+    Some(Concurrency { processes, slots: None, cores: processes.into(), serial: Serial::EventLoop })
+}
+
+fn inject() -> Option<Injection> {
+    let options = Site::Environment { name: "NODE_OPTIONS".into() };
+    let folder = Site::Environment { name: "KNEE_STATUS".into() };
+    Some(Injection {
+        entries: vec![(options, format!("--require {PRELOAD}")), (folder, FOLDER.into())],
+        files: vec![(PRELOAD, include_str!("node_preload.cjs"))],
+        answer: Told::Folder(FOLDER),
+    })
+}
+
+/// What the preload writes: `{"loop_p99_ms":1.2,"utilization":0.4,"heap_used":1,"heap_limit":2,"gc":0.01}`.
+fn decode(answer: &[u8]) -> Result<Vec<Reading>, DecodeError> {
+    let broken = |problem: &str| DecodeError { runtime: "node", problem: problem.into() };
+    let text = std::str::from_utf8(answer).map_err(|_| broken("not UTF-8"))?;
+    let names = [
+        ("loop_p50_ms", "node.eventloop.delay_p50", "ms"),
+        ("loop_p99_ms", "node.eventloop.delay_p99", "ms"),
+        ("utilization", "node.eventloop.utilization", ""),
+        ("heap_used", "node.heap.used", "B"),
+        ("heap_limit", "node.heap.limit", "B"),
+        ("gc", "node.gc.cpu", ""),
+    ];
+    let readings: Vec<Reading> = names
+        .into_iter()
+        .filter_map(|(key, name, unit)| {
+            let rest = text.split_once(&format!("\"{key}\":"))?.1;
+            let value = rest[..rest.find([',', '}'])?].trim().parse().ok()?;
+            Some(Reading { name: name.into(), value, unit: unit.into() })
+        })
+        .collect();
+    if readings.is_empty() { Err(broken("no field that the preload writes")) } else { Ok(readings) }
+}
