@@ -276,4 +276,32 @@ mod tests {
         let v1 = Group::V1 { cpu: path.clone(), cpuacct: path.clone(), memory: path, pids: None };
         assert_eq!(v1.oom_kills(), 5);
     }
+
+    /// The kernel's own v2, even where it has no controllers: creating, entering, killing and
+    /// removing are the same.
+    #[test]
+    fn v2_is_killed_and_removed_for_real() {
+        let mounts = super::super::mounts::of_this_process().unwrap();
+        let mount = mounts.into_iter().find(|m| m.kind == "cgroup2");
+        let name = format!("test-{}", std::process::id());
+        let task = mount.map(|m| Group::V2 { path: m.at.join(name) });
+        let Some(task) = task.filter(|t| t.create().is_ok()) else {
+            eprintln!("skipped: no cgroup v2 that this user may write");
+            return;
+        };
+        let container = task.below("container-0");
+        container.create().unwrap();
+        let script = "echo 0 > \"$1\"; sleep 60 & sleep 61 & wait";
+        let mut shell = std::process::Command::new("sh");
+        let mut child =
+            shell.args(["-c", script, "sh"]).arg(&container.doors()[0]).spawn().unwrap();
+        let started = Instant::now();
+        while task.pids().len() < 3 && started.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(task.pids().len(), 3);
+        task.remove().unwrap();
+        assert!(!task.folders()[0].exists());
+        assert!(!child.wait().unwrap().success());
+    }
 }

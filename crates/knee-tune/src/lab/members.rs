@@ -3,7 +3,7 @@
 use super::identity::namespace_inode;
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What tells a task's processes from others.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,9 @@ pub(super) struct Marks {
     pub roots: Vec<i32>,
     /// Mount namespaces made for the task.
     pub namespaces: Vec<u64>,
+    /// Files that the containers write to as standard output: a process that left its session
+    /// without a namespace to know it by still has them open.
+    pub logs: Vec<PathBuf>,
 }
 
 struct Process {
@@ -27,6 +30,7 @@ pub(super) fn pids(marks: &Marks) -> Vec<i32> {
         marks.roots.contains(&p.pid)
             || marks.roots.contains(&p.session)
             || is_in(p.pid, &marks.namespaces)
+            || writes_to(p.pid, &marks.logs)
     };
     let mut found: HashSet<i32> = processes.iter().filter(|p| marked(p)).map(|p| p.pid).collect();
     loop {
@@ -46,6 +50,13 @@ fn is_in(pid: i32, namespaces: &[u64]) -> bool {
     !namespaces.is_empty()
         && namespace_inode(Path::new(&format!("/proc/{pid}/ns/mnt")))
             .is_some_and(|n| namespaces.contains(&n))
+}
+
+fn writes_to(pid: i32, logs: &[PathBuf]) -> bool {
+    !logs.is_empty()
+        && [1, 2].iter().any(|fd| {
+            fs::read_link(format!("/proc/{pid}/fd/{fd}")).is_ok_and(|target| logs.contains(&target))
+        })
 }
 
 fn all() -> Vec<Process> {

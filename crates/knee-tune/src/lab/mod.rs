@@ -11,12 +11,14 @@ mod answer;
 mod base;
 mod cgroup;
 mod error;
+mod files;
 mod forker;
 mod identity;
 mod log;
 mod members;
 mod mounts;
 mod ops;
+mod patchwork;
 mod process;
 mod ready;
 mod root;
@@ -32,6 +34,7 @@ pub use running::Running;
 
 use base::Base;
 use cgroup::Group;
+use files::{Files, View, storages};
 use forker::Forker;
 use identity::{Name, Owner};
 use knee_core::launch::{Container, Environment, Launch};
@@ -40,7 +43,6 @@ use knee_core::{Bytes, Task};
 use members::Marks;
 use mounts::Mount;
 use process::{Namespaces, Place};
-use root::Root;
 use running::Started;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -69,16 +71,8 @@ pub struct Lab {
     mounts: Vec<Mount>,
     base: Option<Arc<Base>>,
     view: View,
+    storage: PathBuf,
     forker: Arc<Forker>,
-}
-
-/// How a task sees files.
-#[derive(Debug)]
-enum View {
-    /// An overlay with its upper layers in this folder; in a user namespace or not.
-    Overlay { storage: PathBuf, user: bool },
-    /// The host's own.
-    Host { storage: PathBuf, why: String },
 }
 
 impl Lab {
@@ -93,7 +87,8 @@ impl Lab {
             mounts::of_this_process().map_err(LabError::file("/proc/self/mountinfo", "read it"))?;
         let forker =
             Arc::new(Forker::new().map_err(LabError::file("/proc/self/task", "start a thread"))?);
-        let mut lab = Lab { owner, mounts, base: None, view: View::none(), forker };
+        let (view, storage) = (View::Host { why: String::new() }, std::env::temp_dir());
+        let mut lab = Lab { owner, mounts, base: None, view, storage, forker };
         let mut missing = Vec::new();
         if !options.unconfined {
             match lab.find_base() {
@@ -104,9 +99,9 @@ impl Lab {
                 Err(reasons) => missing = reasons,
             }
         }
-        lab.view = lab.find_view();
-        if let (View::Host { why, .. }, false) = (&lab.view, options.unconfined) {
-            missing.push(format!("no mount namespace with an overlay: {why}"));
+        (lab.view, lab.storage) = lab.find_view();
+        if let (View::Host { why }, false) = (&lab.view, options.unconfined) {
+            missing.push(format!("no mount namespace: {why}"));
         }
         if missing.is_empty() { Ok(lab) } else { Err(LabError::Unprivileged { missing }) }
     }
@@ -117,27 +112,36 @@ impl Lab {
         Base::find(&self.mounts, &own, &self.name().to_string())
     }
 
-    /// Tries an overlay where it may work: on a disk first, in memory last.
-    fn find_view(&self) -> View {
+    /// Tries what may work: an overlay with its upper layers on a disk first, in memory last.
+    fn find_view(&self) -> (View, PathBuf) {
         let user = !rustix::process::geteuid().is_root();
+        let mut views = vec![View::Patched { user }];
+        if !user {
+            views.insert(0, View::Overlay);
+        }
         let mut why = String::new();
-        for storage in storages() {
-            let attempt = || {
-                let store = Store::create(&storage, self.name())?;
-                let root = Root::new(store.path(), &self.mounts, user)?;
-                let place = Place::New { root: &root, user };
-                let log = store.path().join("log");
-                process::start(&self.forker, &nothing(), None, &place, &[], &log)
-            };
-            match attempt() {
-                Ok(mut child) => {
-                    let _ = child.wait();
-                    return View::Overlay { storage, user };
+        for view in views {
+            for storage in storages() {
+                match self.works(&view, &storage) {
+                    Ok(()) => return (view, storage),
+                    Err(error) => why = error.to_string(),
                 }
-                Err(error) => why = error.to_string(),
             }
         }
-        View::Host { storage: std::env::temp_dir(), why }
+        (View::Host { why }, std::env::temp_dir())
+    }
+
+    /// Starts a program that ends at once, and sees a new folder meanwhile.
+    fn works(&self, view: &View, storage: &Path) -> Result<(), LabError> {
+        let store = Store::create(storage, self.name())?;
+        let launch = nothing();
+        let files = Files::prepare(view, store.path(), &self.mounts, &launch)?;
+        let place = files.as_ref().map_or(Place::Host, Place::New);
+        let log = store.path().join("log");
+        let container = &launch.containers[0];
+        let mut child = process::start(&self.forker, container, None, &place, &[], &log)?;
+        let _ = child.wait();
+        Ok(())
     }
 
     /// Starts a service. It may not be ready yet: see [`Running::wait_ready`].
@@ -146,18 +150,8 @@ impl Lab {
     /// Its cgroup, files or namespaces cannot be made, or its program cannot be started.
     pub fn start(&self, launch: &Launch) -> Result<Running, LabError> {
         let name = self.name();
-        let mut root = None;
-        let store = match &self.view {
-            View::Overlay { storage, user } => {
-                let store = Store::create(storage, name)?;
-                root = Some((self.files(&store, launch, *user)?, *user));
-                store
-            }
-            View::Host { storage, why } => {
-                check_no_files(launch, why)?;
-                Store::create(storage, name)?
-            }
-        };
+        let store = Store::create(&self.storage, name)?;
+        let files = Files::prepare(&self.view, store.path(), &self.mounts, launch)?;
         let group = self.base.as_ref().map(|b| b.group.below(&name.to_string()));
         let warden = Warden::start(&self.forker, store.path());
         let warden = warden.map_err(LabError::file("/bin/sh", "start it"))?;
@@ -181,7 +175,7 @@ impl Lab {
             group.limit(launch.task)?;
         }
         for (index, container) in launch.containers.iter().enumerate() {
-            self.start_container(&mut running, index, container, root.as_ref())?;
+            self.start_container(&mut running, index, container, files.as_ref())?;
         }
         Ok(running)
     }
@@ -191,15 +185,15 @@ impl Lab {
         running: &mut Running,
         index: usize,
         container: &Container,
-        root: Option<&(Root, bool)>,
+        files: Option<&Files>,
     ) -> Result<(), LabError> {
         let group = running.group.as_ref().map(|g| g.below(&format!("container-{index}")));
         if let Some(group) = &group {
             group.create()?;
         }
-        let place = match (root, &running.namespaces) {
+        let place = match (files, &running.namespaces) {
             (Some(_), Some(namespaces)) => Place::Same(namespaces),
-            (Some((root, user)), None) => Place::New { root, user: *user },
+            (Some(files), None) => Place::New(files),
             (None, _) => Place::Host,
         };
         let log = running.store.path().join(format!("container-{index}.log"));
@@ -209,24 +203,17 @@ impl Lab {
         let (name, env) = (container.name.clone(), container.env.clone());
         let child = Mutex::new(child);
         running.marks.roots.push(pid.cast_signed());
+        running.marks.logs.push(log.clone());
         running.containers.push(Started { name, pid: pid.cast_signed(), child, group, log, env });
-        if let Some((_, user)) = root {
+        if let Some(files) = files {
             let link = PathBuf::from(format!("/proc/{pid}/ns/mnt"));
             running.marks.namespaces.extend(identity::namespace_inode(&link));
             if running.namespaces.is_none() {
-                running.namespaces = Namespaces::of(pid, *user).ok();
+                running.namespaces = Namespaces::of(pid, files.user()).ok();
             }
         }
         let folders = running.group.as_ref().map(Group::folders).unwrap_or_default();
         running.store.note(&folders, &running.marks)
-    }
-
-    fn files(&self, store: &Store, launch: &Launch, user: bool) -> Result<Root, LabError> {
-        let mut root = Root::new(store.path(), &self.mounts, user)?;
-        launch.binds.iter().try_for_each(|bind| root.bind(bind))?;
-        launch.files.iter().try_for_each(|(path, bytes)| root.write(path, bytes))?;
-        launch.containers.iter().try_for_each(|c| root.create_folder(&c.workdir))?;
-        Ok(root)
     }
 
     /// How a task of this size is imitated here, in a sentence.
@@ -243,7 +230,8 @@ impl Lab {
             None => "unconfined: no CPU quota and no memory limit".into(),
         };
         let files = match &self.view {
-            View::Overlay { .. } => "a copy-on-write view of the host's files",
+            View::Overlay => "a copy-on-write view of the host's files",
+            View::Patched { .. } => "the host's files with changed copies laid over them",
             View::Host { .. } => "the host's own files",
         };
         format!("{limits}; {files}")
@@ -279,46 +267,22 @@ impl Lab {
     }
 }
 
-impl View {
-    fn none() -> View {
-        View::Host { storage: std::env::temp_dir(), why: String::new() }
-    }
-}
-
-/// Folders for temporary files, the best first: those in memory would count as the service's.
-fn storages() -> Vec<PathBuf> {
-    let mut all = vec![std::env::temp_dir()];
-    for path in ["/var/tmp", "/dev/shm"].map(PathBuf::from) {
-        if path.is_dir() && !all.contains(&path) {
-            all.push(path);
-        }
-    }
-    all
-}
-
-/// Without a view of its own a service would see, and change, the user's files.
-fn check_no_files(launch: &Launch, why: &str) -> Result<(), LabError> {
-    if launch.files.is_empty() && launch.binds.is_empty() {
-        return Ok(());
-    }
-    let what = format!("copies of changed files cannot be shown to the service: {why}");
-    Err(LabError::Unprivileged { missing: vec![what] })
-}
-
 fn no_proc() -> LabError {
     let source = std::io::Error::other("no process information");
     LabError::File { path: "/proc/self/stat".into(), action: "read it", source }
 }
 
-/// A container that ends at once, to see whether one can be started.
-fn nothing() -> Container {
-    Container {
+/// A program that ends at once, to see whether one can be started where it sees a new folder.
+fn nothing() -> Launch {
+    let container = Container {
         name: "trial".into(),
         argv: vec!["true".into()],
-        workdir: "/".into(),
+        workdir: "/knee-trial".into(),
         env: Environment::default(),
         nofile: None,
-    }
+    };
+    let task = Task { cpu: 1.0, memory: Bytes::mib(64) };
+    Launch { task, containers: vec![container], binds: vec![], files: vec![], asks: vec![] }
 }
 
 fn available_memory() -> Option<Bytes> {

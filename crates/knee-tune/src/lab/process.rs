@@ -2,10 +2,10 @@
 
 use super::cgroup::Group;
 use super::error::LabError;
+use super::files::Files;
 use super::forker::Forker;
 use super::mounts::Mount;
 use super::ops::{Op, c, check};
-use super::root::Root;
 use knee_core::launch::Container;
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
@@ -26,8 +26,8 @@ pub(super) struct Namespaces {
 pub(super) enum Place<'a> {
     /// The host's own view of everything.
     Host,
-    /// New namespaces with this root.
-    New { root: &'a Root, user: bool },
+    /// New namespaces with these files.
+    New(&'a Files),
     /// Those that another container of the task has.
     Same(&'a Namespaces),
 }
@@ -127,12 +127,13 @@ fn prepare(
     };
     let (enter, mounts) = match place {
         Place::Host => (Enter::Nothing, Vec::new()),
-        Place::New { root, user } => {
+        Place::New(files) => {
+            let root = files.root().unwrap_or(Path::new("/"));
             let mut ops = vec![Op::private()];
-            ops.extend(root.ops());
-            ops.extend(group.map(|_| cgroup_view(cgroups, root.at())).unwrap_or_default());
-            ops.push(Op::pivot(root.at()));
-            (Enter::New { user: user.then(maps) }, ops)
+            ops.extend(files.ops());
+            ops.extend(group.map(|_| cgroup_view(cgroups, root)).unwrap_or_default());
+            ops.extend(files.root().map(Op::pivot));
+            (Enter::New { user: files.user().then(maps) }, ops)
         }
         Place::Same(namespaces) => {
             let user = namespaces.user.as_ref().map(copy).transpose()?;

@@ -32,8 +32,6 @@ pub(super) struct Root {
     layers: BTreeMap<PathBuf, Layer>,
     /// Host mounts that cannot be overlaid.
     shown: Vec<PathBuf>,
-    /// Whether the mounts are made in a user namespace.
-    user: bool,
 }
 
 #[derive(Debug)]
@@ -54,13 +52,12 @@ enum Found {
 
 impl Root {
     /// The host's files as they are, over storage in `store`.
-    pub fn new(store: &Path, mounts: &[Mount], user: bool) -> Result<Root, LabError> {
+    pub fn new(store: &Path, mounts: &[Mount]) -> Result<Root, LabError> {
         let mut root = Root {
             at: store.join("root"),
             store: store.join("layers"),
             layers: BTreeMap::new(),
             shown: Vec::new(),
-            user,
         };
         for folder in [&root.at, &root.store] {
             fs::create_dir(folder).map_err(LabError::file(folder, "create it"))?;
@@ -183,10 +180,8 @@ impl Root {
 
     fn overlay(&self, at: &Path, layer: &Layer) -> Op {
         let lowers: Vec<_> = layer.lowers.iter().map(|l| escape(l)).collect();
-        // In a user namespace only `user.` attributes may be written (kernel 5.11).
-        let user = if self.user { ",userxattr" } else { "" };
         let data = format!(
-            "lowerdir={},upperdir={},workdir={}{user}",
+            "lowerdir={},upperdir={},workdir={}",
             lowers.join(":"),
             escape(&layer.upper),
             escape(&layer.work)
@@ -279,7 +274,7 @@ fn escape(path: &Path) -> String {
 }
 
 /// Mode and owner of `from` for `to`. Without privilege a foreign owner cannot be given.
-fn look_like(from: &Path, to: &Path) -> Result<(), LabError> {
+pub(super) fn look_like(from: &Path, to: &Path) -> Result<(), LabError> {
     let of = |e: io::Error| LabError::file(to, "set its mode")(e);
     let Ok(model) = fs::symlink_metadata(from) else { return Ok(()) };
     if model.is_symlink() {
@@ -303,7 +298,7 @@ mod tests {
         std::os::unix::fs::symlink("conf", host.join("etc")).unwrap();
         let store = dir.join("store");
         fs::create_dir(&store).unwrap();
-        let mut root = Root::new(&store, &[], false).unwrap();
+        let mut root = Root::new(&store, &[]).unwrap();
         root.bind(&Bind { host, container: "/srv/knee-test-app".into() }).unwrap();
         root
     }

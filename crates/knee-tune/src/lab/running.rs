@@ -62,7 +62,11 @@ impl Started {
     fn pids(&self) -> Vec<i32> {
         match &self.group {
             Some(group) => group.pids(),
-            None => members::pids(&Marks { roots: vec![self.pid], namespaces: Vec::new() }),
+            None => members::pids(&Marks {
+                roots: vec![self.pid],
+                logs: vec![self.log.clone()],
+                ..Marks::default()
+            }),
         }
     }
 

@@ -11,10 +11,12 @@ use std::process::{Child, Command, Stdio};
 /// A service of several processes, one of which left its session and ignores SIGTERM.
 const STUBBORN: &str = "(trap '' TERM; setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &) ; trap '' TERM; while :; do sleep 1; done";
 
+type End = fn(knee_tune::lab::Running);
+
 #[test]
 fn stop_drop_and_panic_leave_nothing() {
     let Some(lab) = lab_alone() else { return };
-    let ways: [(&str, fn(knee_tune::lab::Running)); 3] = [
+    let ways: [(&str, End); 3] = [
         ("stop", |running| running.stop().unwrap()),
         ("drop", drop),
         ("panic", |running| {
