@@ -72,7 +72,7 @@ fn serve(mut stream: TcpStream, manner: &Manner, turn: &Mutex<()>, number: usize
         }
         if manner.every_other {
             // A fresh connection each time, so that no retry hides the cut.
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 return;
             }
             let closing = manner.answer.replacen("\r\n", "\r\nConnection: close\r\n", 1);
