@@ -30,6 +30,9 @@ pub enum Event {
         settings: Settings,
         /// Why it is worth a trial.
         because: String,
+        /// What it is expected to carry, requests/s; None where no model says.
+        #[serde(default)]
+        forecast: Option<f64>,
     },
     /// One step of the candidate's capacity search.
     Stepped {
@@ -78,6 +81,9 @@ pub struct Started {
     pub machine: Machine,
     /// How the task was imitated, or that it was not.
     pub confinement: String,
+    /// Makes the arrivals repeatable.
+    #[serde(default)]
+    pub seed: u64,
     /// Reasons for care that hold for the whole run.
     pub validity: Validity,
 }
@@ -130,8 +136,9 @@ pub struct Trial {
     pub number: u32,
     /// The candidate.
     pub settings: Settings,
-    /// What the model said it could reach, requests/s.
-    pub bound: f64,
+    /// The most that the model says it can reach, requests/s; None where no model says.
+    /// (JSON knows no infinity.)
+    pub bound: Option<f64>,
     /// What was measured; None when it was rejected before.
     pub capacity: Option<Capacity>,
     /// Why it cannot be taken, if so: memory, errors, never ready.

@@ -153,7 +153,7 @@ mod tests {
 
     fn trying(number: u32) -> Event {
         let settings = Settings::default().with("workers", 4);
-        Event::Trying { number, settings, because: "today".into() }
+        Event::Trying { number, settings, because: "today".into(), forecast: None }
     }
 
     #[test]
