@@ -1,0 +1,151 @@
+//! Python files of settings (`gunicorn.conf.py`): assignments at top level. Nothing is run; an
+//! expression is taken as text.
+
+use super::Entry;
+use super::word::{Coat, Dress, Word};
+use crate::text::{Edit, newline};
+use std::ops::Range;
+
+/// The last assignment to `name` at top level.
+pub(crate) fn find(text: &str, name: &str) -> Option<Entry> {
+    let found = statements(text).into_iter().rev().find_map(|range| {
+        let statement = &text[range.clone()];
+        let rest = statement.strip_prefix(name)?;
+        let spaced = rest.trim_start();
+        // `workers: int = 4` is an assignment too, `workers == 4` is none.
+        let value = match spaced.strip_prefix(':') {
+            Some(hint) => hint.split_once('=')?.1,
+            None => spaced.strip_prefix('=')?,
+        };
+        (!value.starts_with('=')).then(|| {
+            let start = range.end - value.trim_start().len();
+            start..range.end
+        })
+    })?;
+    let raw = &text[found.clone()];
+    let word =
+        Word { text: raw.into(), range: found, dynamic: false, dress: Dress::Item(Coat::Verbatim) };
+    Some(Entry { value: unquoted(raw).into(), ..Entry::of(text, word) })
+}
+
+/// The edit that gives `name` a value: in place, else on a line of its own at the end.
+pub(crate) fn set(text: &str, name: &str, value: &str) -> Edit {
+    let value = literal(value);
+    match find(text, name) {
+        Some(entry) => Edit::replace(entry.word.range, value),
+        None => {
+            let end = newline(text);
+            let gap = if text.is_empty() || text.ends_with('\n') { "" } else { end };
+            Edit::insert(text.len(), format!("{gap}{name} = {value}{end}"))
+        }
+    }
+}
+
+fn literal(value: &str) -> String {
+    let number = value.parse::<i64>().is_ok();
+    if number {
+        value.into()
+    } else {
+        format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+    }
+}
+
+/// What a string literal without escapes says; anything else as it is written.
+fn unquoted(raw: &str) -> &str {
+    let body = |quote: char| raw.strip_prefix(quote)?.strip_suffix(quote);
+    let plain = |text: &&str| !text.contains(['\'', '"', '\\']);
+    body('"').or_else(|| body('\'')).filter(plain).unwrap_or(raw)
+}
+
+/// Logical lines that begin at column 1, comments and strings respected, without the comment.
+fn statements(text: &str) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let (mut at, mut start, mut end, mut depth) = (0, 0, 0, 0usize);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\'' | b'"' => {
+                at = string_end(bytes, at);
+                end = at;
+                continue;
+            }
+            b'#' => {
+                at += bytes[at..].iter().position(|b| *b == b'\n').unwrap_or(bytes.len() - at);
+                continue;
+            }
+            b'\\' if bytes.get(at + 1).is_some() => at += 1,
+            b'\n' | b';' if depth == 0 => {
+                found.push(start..end.max(start));
+                start = at + 1;
+                end = start;
+            }
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if at < bytes.len() && !bytes[at].is_ascii_whitespace() && at >= start {
+            end = at + 1;
+        }
+        at += 1;
+    }
+    found.push(start..end.max(start));
+    // Cut inside a character only where a backslash stood before one; such a line is left out.
+    found.retain(|r| text.get(r.clone()).is_some());
+    found
+}
+
+/// Behind the string that begins at `at`.
+fn string_end(bytes: &[u8], at: usize) -> usize {
+    let quote = bytes[at];
+    let triple = bytes[at..].starts_with(&[quote; 3]);
+    let mut next = at + if triple { 3 } else { 1 };
+    while next < bytes.len() {
+        match bytes[next] {
+            b'\\' => next += 1,
+            b'\n' if !triple => return next,
+            b if b == quote && !triple => return next + 1,
+            b if b == quote && bytes[next..].starts_with(&[quote; 3]) => return next + 3,
+            _ => {}
+        }
+        next += 1;
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CONF: &str = "import os\n\"\"\"\nworkers = 1\n\"\"\"\nbind = '0.0.0.0:8000' # here\nworkers = 5  # 2n+1\n\
+                        worker_class: str = \"gthread\"\ndef on_starting(server):\n    workers = 9\n\
+                        threads = max(\n    2, # two\n    4)\n";
+
+    #[test]
+    fn assignments_at_top_level_only() {
+        let value = |name: &str| find(CONF, name).map(|e| (e.value, e.line));
+        assert_eq!(value("workers"), Some(("5".into(), 6)));
+        assert_eq!(value("worker_class"), Some(("gthread".into(), 7)));
+        assert_eq!(value("bind"), Some(("0.0.0.0:8000".into(), 5)));
+        assert_eq!(value("threads").unwrap().0, "max(\n    2, # two\n    4)");
+        assert_eq!(value("backlog"), None);
+    }
+
+    #[test]
+    fn an_edit_keeps_comments() {
+        let edited = set(CONF, "workers", "8").apply(CONF);
+        assert_eq!(edited, CONF.replace("workers = 5  # 2n+1", "workers = 8  # 2n+1"));
+        let edited = set(CONF, "worker_class", "sync").apply(CONF);
+        assert!(edited.contains("worker_class: str = \"sync\"\n"));
+        assert_eq!(set("a = 1", "backlog", "9").apply("a = 1"), "a = 1\nbacklog = 9\n");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_given_a_value(text in "[a-z =\n#'\"()\\\\;ü:0-9]{0,60}", n in 0..99i64) {
+            let open = text.contains(['\'', '"', '(', '\\']);
+            let edited = set(&text, "workers", &n.to_string()).apply(&text);
+            prop_assert!(open || find(&edited, "workers").unwrap().value == n.to_string(), "{}", edited);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Texts for the shell: `sh -c` texts, start scripts, Procfile lines. Finds the simple commands
+//! and their words; expands and runs nothing.
+
+use super::word::{Dress, Inner, Word};
+use std::ops::Range;
+
+/// One simple command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Statement {
+    /// `NAME=value` before the program.
+    pub assignments: Vec<(String, Word)>,
+    /// The program and its arguments.
+    pub words: Vec<Word>,
+}
+
+impl Statement {
+    /// What the words say.
+    pub fn argv(&self) -> Vec<String> {
+        self.words.iter().map(|w| w.text.clone()).collect()
+    }
+}
+
+/// Words that stand before a command and are none.
+const KEYWORDS: [&str; 11] =
+    ["if", "then", "elif", "else", "while", "until", "do", "!", "{", "}", "time"];
+
+/// The commands of a shell text.
+pub(crate) fn statements(inner: &Inner) -> Vec<Statement> {
+    let mut lexer = Lexer { inner, text: &inner.text, at: 0, heredocs: Vec::new() };
+    let mut found = vec![Statement::default()];
+    while let Some(token) = lexer.next() {
+        let current = found.last_mut().expect("never empty");
+        match token {
+            Token::End => found.push(Statement::default()),
+            Token::Word(word) => take(current, word),
+        }
+    }
+    found.retain(|s| !s.words.is_empty() || !s.assignments.is_empty());
+    found
+}
+
+fn take(statement: &mut Statement, word: Word) {
+    if statement.words.is_empty() {
+        if KEYWORDS.contains(&word.text.as_str()) {
+            return;
+        }
+        if let Some((name, value)) = word.text.split_once('=').filter(|(n, _)| is_name(n)) {
+            let skipped = name.len() + 1;
+            let range = word.range.start + skipped..word.range.end;
+            let value = Word { text: value.into(), range, ..word.clone() };
+            statement.assignments.push((name.into(), value));
+            return;
+        }
+    }
+    statement.words.push(word);
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+enum Token {
+    Word(Word),
+    End,
+}
+
+struct Lexer<'a> {
+    inner: &'a Inner,
+    text: &'a str,
+    at: usize,
+    /// Ends of the here-documents that begin at the next line, and whether tabs are stripped.
+    heredocs: Vec<(String, bool)>,
+}
+
+impl Lexer<'_> {
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        loop {
+            let c = self.peek()?;
+            if self.rest().starts_with("\\\n") || self.rest().starts_with("\\\r\n") {
+                self.at += if self.rest().starts_with("\\\n") { 2 } else { 3 };
+            } else if c == '\n' {
+                self.at += 1;
+                self.skip_heredocs();
+                return Some(Token::End);
+            } else if c.is_whitespace() {
+                self.at += c.len_utf8();
+            } else if c == '#' {
+                self.at += self.rest().find('\n').unwrap_or(self.rest().len());
+            } else if matches!(c, ';' | '&' | '|' | '(' | ')') {
+                if self.rest().starts_with("&>") {
+                    self.redirection();
+                    continue;
+                }
+                self.at += 1;
+                return Some(Token::End);
+            } else if matches!(c, '<' | '>') {
+                self.redirection();
+            } else if let Some(word) = self.word() {
+                return Some(Token::Word(word));
+            }
+        }
+    }
+
+    /// Steps over `> file`, `2>&1`, `<< END`; the digits before were already left out.
+    fn redirection(&mut self) {
+        let operator = self.rest();
+        let here = operator.starts_with("<<") && !operator.starts_with("<<<");
+        let tabs = operator.starts_with("<<-");
+        let length = operator
+            .find(|c: char| !matches!(c, '<' | '>' | '&' | '|' | '-'))
+            .unwrap_or(operator.len());
+        self.at += length;
+        while self.peek().is_some_and(|c| c == ' ' || c == '\t') {
+            self.at += 1;
+        }
+        let is_word = self.peek().is_some_and(|c| !c.is_whitespace() && !";&|()<>".contains(c));
+        if is_word
+            && let Some(word) = self.word()
+            && here
+        {
+            self.heredocs.push((word.text, tabs));
+        }
+    }
+
+    fn skip_heredocs(&mut self) {
+        for (end, tabs) in std::mem::take(&mut self.heredocs) {
+            while !self.rest().is_empty() {
+                let length = self.rest().find('\n').map_or(self.rest().len(), |n| n + 1);
+                let line = self.rest()[..length].trim_end_matches(['\n', '\r']);
+                let line = if tabs { line.trim_start_matches('\t') } else { line };
+                let done = line == end;
+                self.at += length;
+                if done {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// One word; None when it was only the number of a redirection.
+    fn word(&mut self) -> Option<Word> {
+        let start = self.at;
+        let mut text = String::new();
+        let mut dynamic = false;
+        while let Some(c) = self.peek() {
+            match c {
+                '\'' => text.push_str(&self.single()),
+                '"' => self.double(&mut text, &mut dynamic),
+                '\\' => self.escaped(&mut text),
+                '$' | '`' => {
+                    dynamic = true;
+                    let range = self.expansion();
+                    text.push_str(&self.text[range]);
+                }
+                c if c.is_whitespace() || ";&|()<>".contains(c) => break,
+                c => {
+                    text.push(c);
+                    self.at += c.len_utf8();
+                }
+            }
+        }
+        let number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if number && self.peek().is_some_and(|c| c == '<' || c == '>') {
+            return None;
+        }
+        let range = self.inner.range(start..self.at);
+        Some(Word { text, range, dynamic, dress: Dress::Shell(self.inner.coat) })
+    }
+
+    fn single(&mut self) -> String {
+        let body = &self.text[self.at + 1..];
+        let length = body.find('\'').unwrap_or(body.len());
+        let text = body[..length].to_string();
+        self.at = (self.at + length + 2).min(self.text.len());
+        text
+    }
+
+    fn double(&mut self, text: &mut String, dynamic: &mut bool) {
+        self.at += 1;
+        while let Some(c) = self.peek() {
+            match c {
+                '"' => {
+                    self.at += 1;
+                    return;
+                }
+                '\\' => {
+                    let next = self.rest()[1..].chars().next();
+                    match next {
+                        Some('\n') => {}
+                        Some(c @ ('"' | '\\' | '$' | '`')) => text.push(c),
+                        Some(c) => text.extend(['\\', c]),
+                        None => {}
+                    }
+                    self.at += 1 + next.map_or(0, char::len_utf8);
+                }
+                '$' | '`' => {
+                    *dynamic = true;
+                    let range = self.expansion();
+                    text.push_str(&self.text[range]);
+                }
+                c => {
+                    text.push(c);
+                    self.at += c.len_utf8();
+                }
+            }
+        }
+    }
+
+    fn escaped(&mut self, text: &mut String) {
+        let next = self.rest()[1..].chars().next();
+        if let Some(c) = next.filter(|c| *c != '\n') {
+            text.push(c);
+        }
+        self.at += 1 + next.map_or(0, char::len_utf8);
+    }
+
+    /// `$NAME`, `${…}`, `$(…)`, `` `…` ``: left as they are.
+    fn expansion(&mut self) -> Range<usize> {
+        let start = self.at;
+        let rest = self.rest();
+        let length = match rest.as_bytes() {
+            [b'`', ..] => rest[1..].find('`').map_or(rest.len(), |n| n + 2),
+            [b'$', b'{', ..] => balanced(rest, '{', '}'),
+            [b'$', b'(', ..] => balanced(rest, '(', ')'),
+            _ => {
+                let name = rest[1..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+                let length = 1 + name.unwrap_or(rest.len() - 1);
+                // `$@`, `$1`, `$$`: one character.
+                let special = rest[1..].chars().next().filter(|c| "@*#?$!-".contains(*c));
+                if length == 1 { 1 + special.map_or(0, char::len_utf8) } else { length }
+            }
+        };
+        self.at += length;
+        start..self.at
+    }
+}
+
+/// Length of `$(…)` or `${…}` with all that it nests.
+fn balanced(text: &str, open: char, close: char) -> usize {
+    let mut depth = 0usize;
+    for (at, c) in text.char_indices() {
+        if c == open {
+            depth += 1;
+        } else if c == close {
+            depth -= 1;
+            if depth == 0 {
+                return at + c.len_utf8();
+            }
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Vec<Vec<String>> {
+        statements(&Inner::verbatim(text, 0..text.len())).iter().map(Statement::argv).collect()
+    }
+
+    #[test]
+    fn a_start_script_is_read_as_the_shell_does() {
+        let text = "#!/bin/sh\nset -e # stop\nmkdir -p /run/php\nphp-fpm8.2 --nodaemonize &\n\
+                    exec nginx -g 'daemon off;' > /dev/null 2>&1\n";
+        let expected: [&[&str]; 4] = [
+            &["set", "-e"],
+            &["mkdir", "-p", "/run/php"],
+            &["php-fpm8.2", "--nodaemonize"],
+            &["exec", "nginx", "-g", "daemon off;"],
+        ];
+        assert_eq!(read(text), expected);
+    }
+
+    #[test]
+    fn quotes_continuations_and_here_documents() {
+        let text = "cat <<EOF > x\ngunicorn --no\nEOF\nA=1 B=\"x y\" gunicorn \\\n  -w ${N:-4} \\\n  \"a b\":c -b 0:$PORT && echo \"$(nproc) (x)\"";
+        let found = statements(&Inner::verbatim(text, 0..text.len()));
+        let argv: Vec<_> = found.iter().map(Statement::argv).collect();
+        assert_eq!(argv[0], ["cat"]);
+        assert_eq!(argv[1], ["gunicorn", "-w", "${N:-4}", "a b:c", "-b", "0:$PORT"]);
+        assert_eq!(argv[2], ["echo", "$(nproc) (x)"]);
+        assert_eq!(found[1].assignments[1].1.text, "x y");
+        assert!(found[1].words[2].dynamic && !found[1].words[3].dynamic);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in "[ a-z'\"$(){}`\\\\;&|<>\n#=ü0-9]{0,60}") {
+            for statement in statements(&Inner::verbatim(&text, 0..text.len())) {
+                for word in statement.words {
+                    prop_assert!(text.get(word.range).is_some());
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_quoted_is_read_back(words in proptest::collection::vec("[ -~ü]{1,8}", 1..5)) {
+            let text: Vec<String> = words.iter().map(|w| super::super::word::quote(w)).collect();
+            let text = format!("prog {}", text.join(" "));
+            prop_assert_eq!(&read(&text)[0][1..], &words[..]);
+        }
+    }
+}

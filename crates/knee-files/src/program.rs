@@ -1,0 +1,165 @@
+//! Programs in command lines: steps over what only starts another program, and asks the runtimes
+//! which of them it is. Reads no file by itself.
+
+use knee_core::runtimes::{self, Evidence, Runtime};
+
+/// A program of a command line that knee knows.
+pub(crate) struct Recognised {
+    /// Index of the program's word.
+    pub at: usize,
+    pub runtime: &'static Runtime,
+    /// What it was recognised by, for people.
+    pub reason: String,
+}
+
+/// Text of a file below the service's root.
+pub(crate) type Files<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Starters that take the program's options for their own, or give them to a script.
+const RUNNERS: [&str; 6] = ["npm", "npx", "yarn", "pnpm", "make", "pm2-runtime"];
+
+impl Recognised {
+    /// Whether an option may be written behind the program.
+    pub fn takes_flags(&self, argv: &[String]) -> bool {
+        !RUNNERS.contains(&base(&argv[self.at]))
+    }
+}
+
+/// Which runtime the command starts.
+pub(crate) fn recognise(argv: &[String], file: Files) -> Option<Recognised> {
+    let mut starts = vec![program(argv)];
+    starts.extend(argv.iter().position(|w| w == "--").map(|at| at + 1));
+    starts.into_iter().find_map(|at| {
+        let argv = argv.get(at..).filter(|rest| !rest.is_empty())?;
+        let program = base(&argv[0]);
+        if matches!(
+            program,
+            "cd" | "set"
+                | "export"
+                | "echo"
+                | "mkdir"
+                | "chown"
+                | "chmod"
+                | "cp"
+                | "rm"
+                | "sleep"
+                | "test"
+                | "["
+                | "source"
+                | "."
+                | "wait"
+                | "trap"
+                | "ulimit"
+                | "touch"
+                | "ln"
+                | "sed"
+                | "cat"
+                | "exit"
+                | "true"
+                | "false"
+                | "printf"
+                | "mv"
+                | "curl"
+                | "wget"
+                | "envsubst"
+                | "nc"
+                | "sh"
+                | "bash"
+                | "dash"
+                | "ash"
+        ) {
+            return None;
+        }
+        let evidence = Evidence { argv, program, file };
+        let found = |r: &&'static Runtime| {
+            Some(Recognised { at, runtime: r, reason: (r.recognise)(&evidence)? })
+        };
+        runtimes::all().iter().find_map(found)
+    })
+}
+
+/// The file name of a path.
+pub(crate) fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Index of the program itself, behind `exec`, `env A=1`, `tini --`, `poetry run`, `python -m`.
+pub(crate) fn program(argv: &[String]) -> usize {
+    let mut at = 0;
+    while let Some(next) = step(&argv[at..]) {
+        at += next;
+    }
+    at
+}
+
+/// How many words to step over; None where the program stands. The last word is never left.
+fn step(argv: &[String]) -> Option<usize> {
+    let word = |n: usize| argv.get(n).map(String::as_str);
+    let options = |from: usize| {
+        let count = argv[from..].iter().take_while(|a| a.starts_with('-') && *a != "--").count();
+        from + count + usize::from(word(from + count) == Some("--"))
+    };
+    let steps = match base(word(0)?) {
+        "exec"
+        | "command"
+        | "nohup"
+        | "setsid"
+        | "ddtrace-run"
+        | "opentelemetry-instrument"
+        | "docker-php-entrypoint"
+        | "docker-entrypoint.sh"
+        | "tini"
+        | "dumb-init"
+        | "catatonit"
+        | "docker-init"
+        | "stdbuf"
+        | "ionice" => options(1),
+        "nice" | "timeout" => {
+            let next = options(1);
+            let number = word(next)?.starts_with(|c: char| c.is_ascii_digit());
+            next + usize::from(number)
+        }
+        "env" => {
+            let next = options(1);
+            next + argv[next..].iter().take_while(|a| a.contains('=')).count()
+        }
+        "gosu" | "su-exec" => 2,
+        "poetry" | "pipenv" | "uv" | "rye" | "pdm" | "hatch" if word(1) == Some("run") => {
+            options(2)
+        }
+        "bundle" if word(1) == Some("exec") => 2,
+        "newrelic-admin" if word(1) == Some("run-program") => 2,
+        python if python.starts_with("python") && word(1) == Some("-m") => 2,
+        _ => return None,
+    };
+    (steps < argv.len()).then_some(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_starts_another_program_is_stepped_over() {
+        for (line, expected) in [
+            ("gunicorn app:app", "gunicorn"),
+            ("exec gunicorn app:app", "gunicorn"),
+            ("tini -g -- dumb-init gunicorn", "gunicorn"),
+            ("env -i A=1 B=2 nice -n 5 node x.js", "node"),
+            ("poetry run python -m gunicorn app:app", "gunicorn"),
+            ("gosu www-data php-fpm", "php-fpm"),
+            ("exec", "exec"),
+        ] {
+            let argv: Vec<String> = line.split(' ').map(String::from).collect();
+            assert_eq!(argv[program(&argv)], expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_recognised_behind_a_separator() {
+        let argv: Vec<String> =
+            "wait-for-it.sh db:5432 -- gunicorn app:app".split(' ').map(String::from).collect();
+        let found = recognise(&argv, &|_| None).unwrap();
+        assert_eq!((found.at, found.runtime.id), (3, "gunicorn"));
+    }
+}
