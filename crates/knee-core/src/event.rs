@@ -2,7 +2,7 @@
 //! compute; the stored log of a run is a line of JSON per event and can be rendered again.
 
 use crate::goal::Goal;
-use crate::observe::{Bound, Calibration, Capacity, Step, Validity};
+use crate::observe::{Bound, Calibration, Capacity, Limit, Step, Validity};
 use crate::settings::{Settings, Value};
 use crate::sourced::Sourced;
 use crate::task::Task;
@@ -41,7 +41,7 @@ pub enum Event {
         /// The step.
         step: Box<Step>,
     },
-    /// A candidate was measured, or rejected.
+    /// A candidate was measured, abandoned or rejected.
     Tried(Box<Trial>),
     /// One pair of today's settings against the winner.
     Paired {
@@ -139,17 +139,49 @@ pub struct Trial {
     /// The most that the model says it can reach, requests/s; None where no model says.
     /// (JSON knows no infinity.)
     pub bound: Option<f64>,
-    /// What was measured; None when it was rejected before.
+    /// What was measured; None when it was abandoned or rejected before.
     pub capacity: Option<Capacity>,
+    /// What showed early that it does not beat the best, if so.
+    pub abandoned: Option<Box<Abandoned>>,
     /// Why it cannot be taken, if so: memory, errors, never ready.
     pub rejected: Option<String>,
     /// How long it took, seconds.
     pub seconds: f64,
 }
 
+/// A candidate whose capacity was not searched: at a rate that it had to hold to be the best,
+/// it missed the goal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Abandoned {
+    /// It carries less than this, requests/s.
+    pub below: f64,
+    /// The step that showed it.
+    pub step: Step,
+    /// What gave out.
+    pub limited_by: Limit,
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// A better setting was found and confirmed; with a rate asked for, it is carried.
+    Improved,
+    /// Today's settings carry the rate that the goal asks for: nothing was searched.
+    Satisfied,
+    /// Nothing beats today's settings by more than the noise.
+    NoGain,
+    /// No setting that was tried holds the goal, at any rate or at the rate asked for.
+    GoalMissed,
+    /// The measurements do not allow to say: the verdict's validity tells why.
+    Inconclusive,
+}
+
 /// The end of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
+    /// What it came to.
+    pub conclusion: Conclusion,
     /// Number of the trial with today's settings.
     pub baseline: u32,
     /// Number of the best trial; the baseline's when nothing better was found.
