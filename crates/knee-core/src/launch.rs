@@ -38,6 +38,14 @@ pub enum Answer {
         /// The page, for example `/knee-status`.
         page: String,
     },
+    /// A PHP script executed over FastCGI, which costs the service more than a page: asked
+    /// for at the ends of an interval only.
+    Script {
+        /// `host:port` or the absolute path of a unix socket.
+        listen: String,
+        /// Its absolute path as the service sees it.
+        script: String,
+    },
     /// Files in this folder, one per process, each holding its latest answer.
     Folder(PathBuf),
     /// Lines among the container's standard error, by the container's index.

@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod generator;
 mod message;
+pub mod observer;
 mod pacer;
 mod pool;
 mod record;

@@ -92,7 +92,7 @@ fn inject() -> Option<Injection> {
     Some(Injection {
         entries: vec![(debug, "gctrace=1".into())],
         files: vec![],
-        answer: Told::Stderr,
+        answers: vec![Told::Stderr],
     })
 }
 

@@ -11,6 +11,7 @@ mod nginx;
 mod node;
 mod php_fpm;
 
+use crate::launch::Answer;
 use crate::model::Concurrency;
 use crate::observe::Reading;
 use crate::settings::{Knob, Range, Settings, Site, Value};
@@ -77,7 +78,7 @@ pub struct Injection {
     /// Files that it needs, by absolute path as the service sees them.
     pub files: Vec<(&'static str, &'static str)>,
     /// Where it then answers.
-    pub answer: Told,
+    pub answers: Vec<Told>,
 }
 
 /// Where a runtime tells of itself.
@@ -90,10 +91,33 @@ pub enum Told {
         /// The page.
         page: &'static str,
     },
+    /// A script over FastCGI, among the injected files.
+    Script {
+        /// The socket, as the service sees it.
+        listen: &'static str,
+        /// The script.
+        script: &'static str,
+    },
     /// A file per process in this folder.
     Folder(&'static str),
     /// Lines on standard error.
     Stderr,
+}
+
+impl Told {
+    /// Where the runtime in a launch's container of that index answers.
+    pub fn in_container(self, container: usize) -> Answer {
+        match self {
+            Told::FastCgi { listen, page } => {
+                Answer::FastCgi { listen: listen.into(), page: page.into() }
+            }
+            Told::Script { listen, script } => {
+                Answer::Script { listen: listen.into(), script: script.into() }
+            }
+            Told::Folder(path) => Answer::Folder(path.into()),
+            Told::Stderr => Answer::Stderr(container),
+        }
+    }
 }
 
 /// A status that could not be understood.

@@ -92,7 +92,7 @@ fn inject() -> Option<Injection> {
     Some(Injection {
         entries: vec![(options, format!("--require {PRELOAD}")), (folder, FOLDER.into())],
         files: vec![(PRELOAD, include_str!("node_preload.cjs"))],
-        answer: Told::Folder(FOLDER),
+        answers: vec![Told::Folder(FOLDER)],
     })
 }
 

@@ -134,7 +134,7 @@ fn inject() -> Option<Injection> {
     Some(Injection {
         entries: vec![entry("pm.status_listen", SOCKET), entry("pm.status_path", PAGE)],
         files: vec![],
-        answer: Told::FastCgi { listen: SOCKET, page: PAGE },
+        answers: vec![Told::FastCgi { listen: SOCKET, page: PAGE }],
     })
 }
 

@@ -5,6 +5,7 @@
 
 use super::error::LabError;
 use knee_core::Task;
+use knee_probe::cgroup::TaskGroup;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,16 @@ impl Group {
                 pids: pids.as_ref().map(|p| p.join(name)),
             },
             Group::V2 { path } => Group::V2 { path: path.join(name) },
+        }
+    }
+
+    /// What of it is read.
+    pub fn task_group(&self) -> TaskGroup {
+        match self {
+            Group::V1 { cpu, cpuacct, memory, .. } => {
+                TaskGroup::V1 { cpu: cpu.clone(), cpuacct: cpuacct.clone(), memory: memory.clone() }
+            }
+            Group::V2 { path } => TaskGroup::V2 { path: path.clone() },
         }
     }
 

@@ -11,7 +11,8 @@ use super::ready::LINES;
 use super::store::Store;
 use super::warden::Warden;
 use knee_core::Bytes;
-use knee_core::launch::{Ask, Environment};
+use knee_core::launch::{Answer, Ask, Environment};
+use knee_measure::observer::{Source, Subject};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
@@ -152,6 +153,37 @@ impl Running {
             }
             _ => path.into(),
         }
+    }
+
+    /// What an observer looks at.
+    pub fn subject(&self) -> Subject {
+        let (group, marks) = (self.group.clone(), self.marks.clone());
+        Subject {
+            group: self.group.as_ref().map(Group::task_group),
+            pids: Box::new(move || match &group {
+                Some(group) => group.pids(),
+                None => members::pids(&marks),
+            }),
+            sources: self.asks.iter().filter_map(|ask| self.source(ask)).collect(),
+        }
+    }
+
+    /// Where an answer is found on the host.
+    fn source(&self, ask: &Ask) -> Option<Source> {
+        let runtime = ask.runtime;
+        let place = |listen: &str| match listen.starts_with('/') {
+            true => self.host_path(Path::new(listen)).to_string_lossy().into_owned(),
+            false => listen.into(),
+        };
+        Some(match &ask.how {
+            Answer::FastCgi { listen, page: path } | Answer::Script { listen, script: path } => {
+                Source::FastCgi { runtime, listen: place(listen), page: path.clone() }
+            }
+            Answer::Folder(path) => Source::Folder { runtime, at: self.host_path(path) },
+            Answer::Stderr(container) => {
+                Source::Lines { runtime, at: self.containers.get(*container)?.log.clone() }
+            }
+        })
     }
 
     /// How the task is imitated, in a sentence.
