@@ -4,6 +4,8 @@
 pub(crate) mod argv;
 pub(crate) mod dockerfile;
 pub(crate) mod expand;
+pub(crate) mod ini;
+pub(crate) mod nginx;
 pub(crate) mod python;
 pub(crate) mod shell;
 pub(crate) mod task_definition;

@@ -17,6 +17,10 @@ pub(crate) enum Coat {
     Single,
     /// Lines of a YAML block or of a literal TOML string: nothing is escaped.
     Block,
+    /// A value of PHP's INI.
+    Ini,
+    /// An argument of nginx.
+    Nginx,
 }
 
 impl Coat {
@@ -25,7 +29,7 @@ impl Coat {
         match self {
             Coat::Json => escape_json(text),
             Coat::Single => text.replace('\'', "''"),
-            Coat::Verbatim | Coat::Plain | Coat::Block => text.into(),
+            Coat::Verbatim | Coat::Plain | Coat::Block | Coat::Ini | Coat::Nginx => text.into(),
         }
     }
 
@@ -35,6 +39,8 @@ impl Coat {
             Coat::Single => format!("'{}'", self.inside(text)),
             Coat::Plain if plain_is_safe(text) => text.into(),
             Coat::Verbatim => text.into(),
+            Coat::Ini => super::ini::literal(text),
+            Coat::Nginx => super::nginx::literal(text),
             _ => quoted(text),
         }
     }
