@@ -135,7 +135,8 @@ pub struct Usage {
     pub throttled: f64,
     /// CPU used by its busiest process, cores.
     pub busiest: f64,
-    /// Memory that the task's limit counts, highest sample.
+    /// Memory that the task's limit counts, less file cache that the kernel drops before it kills
+    /// (`inactive_file`): the working set, highest sample.
     pub memory: Bytes,
     /// Proportional set size of all processes, last sample.
     pub pss: Bytes,
@@ -143,14 +144,20 @@ pub struct Usage {
     pub processes: u32,
     /// Threads, last sample.
     pub threads: u32,
-    /// Open descriptors of the process that has most, highest sample.
+    /// Open descriptors of the process that is nearest to its limit, highest sample.
     pub descriptors: u64,
+    /// That process's soft limit of open files; None where it is not known.
+    #[serde(default)]
+    pub nofile: Option<u64>,
     /// Processes killed for memory.
     pub oom_kills: u64,
-    /// Connections waiting to be accepted, highest sample over all listening sockets.
+    /// Connections waiting to be accepted at the fullest of its listening sockets, highest sample.
     pub accept_queue: u32,
-    /// Length at which that queue overflows.
+    /// How many that queue holds; it refuses when one more waits. 0 where it is not known.
     pub backlog: u32,
+    /// That socket: `127.0.0.1:8080` or a path.
+    #[serde(default)]
+    pub accept_at: String,
     /// What the runtime says of itself.
     pub readings: Vec<Reading>,
 }
@@ -158,7 +165,7 @@ pub struct Usage {
 /// One figure of a runtime's own status.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
-    /// `fpm.active`, `nodejs.eventloop.utilization`, `go.gc.cpu`: dotted, runtime first.
+    /// `fpm.active`, `node.eventloop.utilization`, `go.gc.cpu`: dotted, runtime first.
     pub name: Text,
     /// The figure.
     pub value: f64,

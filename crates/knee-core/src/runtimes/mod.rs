@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod contract;
+pub mod figure;
 mod go;
 mod gunicorn;
 mod nginx;
@@ -13,8 +14,8 @@ mod php_fpm;
 
 use crate::launch::Answer;
 use crate::model::Concurrency;
-use crate::observe::Reading;
 use crate::settings::{Knob, Range, Settings, Site, Value};
+use figure::Figure;
 
 /// A runtime is knowledge, not behaviour: statics and pure functions.
 pub struct Runtime {
@@ -45,7 +46,7 @@ pub struct Runtime {
     /// What is added at its start so that it says how it is doing, and where it says so.
     pub inject: fn() -> Option<Injection>,
     /// Decodes one answer of its status.
-    pub decode: fn(&[u8]) -> Result<Vec<Reading>, DecodeError>,
+    pub decode: fn(&[u8]) -> Result<Vec<Figure>, DecodeError>,
 }
 
 /// What a runtime is recognised by: one command and what the folder holds.
@@ -143,8 +144,18 @@ pub fn by_id(id: &str) -> Option<&'static Runtime> {
 }
 
 /// No answer to decode.
-fn silent(_: &[u8]) -> Result<Vec<Reading>, DecodeError> {
+fn silent(_: &[u8]) -> Result<Vec<Figure>, DecodeError> {
     Ok(vec![])
+}
+
+/// The number of a member of a flat JSON object.
+fn member(text: &str, key: &str) -> Option<f64> {
+    let after = |(at, _): (usize, &str)| text[at..].strip_prefix(key)?.strip_prefix('"');
+    let rest =
+        text.match_indices(key).filter(|(at, _)| text[..*at].ends_with('"')).find_map(after)?;
+    let rest = rest.trim_start().strip_prefix(':')?.trim_start();
+    let end = rest.find([',', '}']).unwrap_or(rest.len());
+    rest[..end].trim().parse().ok().filter(|n: &f64| n.is_finite())
 }
 
 /// A range of whole numbers.

@@ -3,9 +3,9 @@
 //! Sources: <https://nodejs.org/api/cli.html>, <https://nodejs.org/api/perf_hooks.html>,
 //! <https://docs.libuv.org/en/v1.x/threadpool.html>.
 
-use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, base, from_to};
+use super::figure::{Among, Figure, Over};
+use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, base, from_to, member};
 use crate::model::{Concurrency, Serial};
-use crate::observe::Reading;
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 
 /// Node.js, one process or a cluster that reads WEB_CONCURRENCY.
@@ -96,25 +96,35 @@ fn inject() -> Option<Injection> {
     })
 }
 
-/// What the preload writes: `{"loop_p99_ms":1.2,"utilization":0.4,"heap_used":1,"heap_limit":2,"gc":0.01}`.
-fn decode(answer: &[u8]) -> Result<Vec<Reading>, DecodeError> {
+/// What the preload writes, a flat object; `null` where it has nothing to say.
+fn decode(answer: &[u8]) -> Result<Vec<Figure>, DecodeError> {
     let broken = |problem: &str| DecodeError { runtime: "node", problem: problem.into() };
     let text = std::str::from_utf8(answer).map_err(|_| broken("not UTF-8"))?;
-    let names = [
-        ("loop_p50_ms", "node.eventloop.delay_p50", "ms"),
-        ("loop_p99_ms", "node.eventloop.delay_p99", "ms"),
-        ("utilization", "node.eventloop.utilization", ""),
-        ("heap_used", "node.heap.used", "B"),
-        ("heap_limit", "node.heap.limit", "B"),
-        ("gc", "node.gc.cpu", ""),
+    let figures = [
+        ("delay_p50_ms", "node.eventloop.delay_p50", "ms", Over::Mean, Among::Most),
+        ("delay_p99_ms", "node.eventloop.delay_p99", "ms", Over::Most, Among::Most),
+        ("utilization", "node.eventloop.utilization", "", Over::Mean, Among::Most),
+        ("heap_used", "node.heap.used", "B", Over::Most, Among::Sum),
+        ("heap_limit", "node.heap.limit", "B", Over::Last, Among::Sum),
+        ("gc", "node.gc.cpu", "", Over::Mean, Among::Most),
     ];
-    let readings: Vec<Reading> = names
-        .into_iter()
-        .filter_map(|(key, name, unit)| {
-            let rest = text.split_once(&format!("\"{key}\":"))?.1;
-            let value = rest[..rest.find([',', '}'])?].trim().parse().ok()?;
-            Some(Reading { name: name.into(), value, unit: unit.into() })
-        })
-        .collect();
-    if readings.is_empty() { Err(broken("no field that the preload writes")) } else { Ok(readings) }
+    let figure = |(key, name, unit, over, among)| {
+        Some(Figure { name, unit, value: member(text, key)?, over, among })
+    };
+    let figures: Vec<Figure> = figures.into_iter().filter_map(figure).collect();
+    if figures.is_empty() { Err(broken("no field that the preload writes")) } else { Ok(figures) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_preload_writes() {
+        let written = br#"{"delay_p50_ms":0.2,"delay_p99_ms":12.5,"utilization":0.97,"heap_used":4710984,"heap_limit":null,"gc":0.01}"#;
+        let figures = decode(written).unwrap();
+        let values: Vec<f64> = figures.iter().map(|f| f.value).collect();
+        assert_eq!(values, [0.2, 12.5, 0.97, 4710984.0, 0.01]);
+        assert!(decode(b"{}").is_err());
+    }
 }

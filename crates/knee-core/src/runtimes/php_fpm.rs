@@ -2,9 +2,9 @@
 //!
 //! Source: <https://www.php.net/manual/en/install.fpm.configuration.php>.
 
-use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, from_to, is};
+use super::figure::{Among, Figure, Over};
+use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, from_to, is, member};
 use crate::model::{Concurrency, Serial};
-use crate::observe::Reading;
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
 
 /// PHP's FastCGI process manager.
@@ -26,6 +26,7 @@ pub static RUNTIME: Runtime = Runtime {
 
 const SOCKET: &str = "/run/knee-fpm-status.sock";
 const PAGE: &str = "/knee-status";
+const OPCACHE: &str = "/run/knee/opcache.php";
 
 fn recognise(evidence: &Evidence) -> Option<String> {
     is(evidence.program, "php-fpm").then(|| "the command runs php-fpm".into())
@@ -128,58 +129,94 @@ fn model(settings: &Settings, _: &Surroundings) -> Option<Concurrency> {
     })
 }
 
-/// A socket of its own (PHP 8.0 and later): it answers while every child is busy.
+/// A socket of its own (PHP 8.0 and later): it answers while every child is busy, from a child
+/// of its own that counts as 4 MB of the task's memory.
 fn inject() -> Option<Injection> {
     let entry = |key: &'static str, value: &str| (Site::Ini { key: key.into() }, value.to_string());
     Some(Injection {
         entries: vec![entry("pm.status_listen", SOCKET), entry("pm.status_path", PAGE)],
-        files: vec![],
-        answers: vec![Told::FastCgi { listen: SOCKET, page: PAGE }],
+        files: vec![(OPCACHE, include_str!("php_opcache.php"))],
+        answers: vec![
+            Told::FastCgi { listen: SOCKET, page: PAGE },
+            // All pools of a master share its OPcache.
+            Told::Script { listen: SOCKET, script: OPCACHE },
+        ],
     })
 }
 
-/// The status page as JSON (`?json`): a flat object with keys such as `active processes`.
+type Row = (&'static str, &'static str, &'static str, Over);
+
+/// The status page as JSON (`?json`), without a line per child.
 /// Source: <https://www.php.net/manual/en/fpm.status.php>.
-fn decode(answer: &[u8]) -> Result<Vec<Reading>, DecodeError> {
+const STATUS: [Row; 6] = [
+    ("active processes", "fpm.active", "processes", Over::Most),
+    ("idle processes", "fpm.idle", "processes", Over::Least),
+    ("total processes", "fpm.total", "processes", Over::Most),
+    ("listen queue", "fpm.listen_queue", "connections", Over::Most),
+    ("max children reached", "fpm.max_children_reached", "times", Over::Growth),
+    ("slow requests", "fpm.slow_requests", "requests", Over::Growth),
+];
+
+/// What `php_opcache.php` answers, besides hits and misses.
+/// Source: <https://www.php.net/manual/en/function.opcache-get-status.php>.
+const CACHE: [Row; 12] = [
+    ("enabled", "opcache.enabled", "", Over::Last),
+    ("memory_used", "opcache.memory.used", "B", Over::Last),
+    ("memory_free", "opcache.memory.free", "B", Over::Last),
+    ("memory_wasted", "opcache.memory.wasted", "B", Over::Last),
+    ("interned_used", "opcache.interned.used", "B", Over::Last),
+    ("interned_free", "opcache.interned.free", "B", Over::Last),
+    ("scripts", "opcache.scripts", "scripts", Over::Last),
+    ("keys", "opcache.keys", "keys", Over::Last),
+    ("max_keys", "opcache.max_keys", "keys", Over::Last),
+    ("oom_restarts", "opcache.oom_restarts", "times", Over::Growth),
+    ("hash_restarts", "opcache.hash_restarts", "times", Over::Growth),
+    ("manual_restarts", "opcache.manual_restarts", "times", Over::Growth),
+];
+
+fn decode(answer: &[u8]) -> Result<Vec<Figure>, DecodeError> {
     let broken = |problem: &str| DecodeError { runtime: "php-fpm", problem: problem.into() };
     let text = std::str::from_utf8(answer).map_err(|_| broken("not UTF-8"))?;
-    let names = [
-        ("\"active processes\"", "fpm.active", "processes"),
-        ("\"idle processes\"", "fpm.idle", "processes"),
-        ("\"listen queue\"", "fpm.listen_queue", "connections"),
-        ("\"max children reached\"", "fpm.max_children_reached", "times"),
-        ("\"slow requests\"", "fpm.slow_requests", "requests"),
-    ];
-    let readings: Vec<Reading> = names
-        .into_iter()
-        .filter_map(|(key, name, unit)| {
-            let value = number_after(text, key)?;
-            Some(Reading { name: name.into(), value, unit: unit.into() })
-        })
-        .collect();
-    if readings.is_empty() { Err(broken("no field of the status page")) } else { Ok(readings) }
-}
-
-/// The number of a member of a flat JSON object.
-fn number_after(text: &str, key: &str) -> Option<f64> {
-    let rest = text.split_once(key)?.1.trim_start().strip_prefix(':')?.trim_start();
-    let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
-    rest[..end].parse().ok()
+    let figure = |(key, name, unit, over): &Row| {
+        let value = member(text, key)?;
+        Some(Figure { name, unit, value, over: *over, among: Among::Sum })
+    };
+    let mut figures: Vec<Figure> = STATUS.iter().chain(&CACHE).filter_map(figure).collect();
+    if let (Some(hits), Some(misses)) = (member(text, "hits"), member(text, "misses")) {
+        let (name, over) = ("opcache.hit_rate", Over::Share(hits + misses));
+        figures.push(Figure { name, unit: "", value: hits, over, among: Among::Least });
+    }
+    if figures.is_empty() {
+        return Err(broken("neither the status page nor the answer of knee's script"));
+    }
+    Ok(figures)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn value(figures: &[Figure], name: &str) -> f64 {
+        figures.iter().find(|r| r.name == name).unwrap().value
+    }
+
     #[test]
     fn the_status_page_of_php_8_2() {
         let page = br#"{"pool":"www","process manager":"static","start time":1795480000,"start since":4,"accepted conn":12,"listen queue":3,"max listen queue":5,"listen queue len":511,"idle processes":1,"active processes":4,"total processes":5,"max active processes":5,"max children reached":2,"slow requests":0}"#;
-        let readings = decode(page).unwrap();
-        let value = |name: &str| readings.iter().find(|r| r.name == name).unwrap().value;
-        assert_eq!(
-            (value("fpm.active"), value("fpm.idle"), value("fpm.listen_queue")),
-            (4.0, 1.0, 3.0)
-        );
+        let figures = decode(page).unwrap();
+        let shown = ["fpm.active", "fpm.idle", "fpm.total", "fpm.listen_queue"];
+        assert_eq!(shown.map(|name| value(&figures, name)), [4.0, 1.0, 5.0, 3.0]);
         assert!(decode(b"File not found.").is_err());
+    }
+
+    #[test]
+    fn the_answer_of_the_script() {
+        let answer = br#"{"enabled":1,"memory_used":9167936,"memory_free":125049792,"memory_wasted":0,"interned_used":2306840,"interned_free":6081768,"scripts":2,"keys":3,"max_keys":16229,"hits":30,"misses":10,"oom_restarts":1,"hash_restarts":0,"manual_restarts":0}"#;
+        let figures = decode(answer).unwrap();
+        assert_eq!(figures.len(), CACHE.len() + 1);
+        let rate = figures.last().unwrap();
+        assert_eq!((rate.value, rate.over), (30.0, Over::Share(40.0)));
+        let off = decode(br#"{"enabled":0}"#).unwrap();
+        assert_eq!((off.len(), value(&off, "opcache.enabled")), (1, 0.0));
     }
 }
