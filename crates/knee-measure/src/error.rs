@@ -1,6 +1,7 @@
 //! What can go wrong before or while load is made. What the *service* does wrong is no
 //! error: it is counted in a step.
 
+use knee_core::workload::RequestError;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,12 +16,12 @@ pub enum MeasureError {
     #[error("no request to send; name at least one path with a weight above 0")]
     NoRequest,
     /// A request that no HTTP/1.1 message can carry. Header values are never named.
-    #[error("request {path}: {what}")]
+    #[error("request {path}: {source}")]
     Request {
         /// Its path.
         path: String,
         /// What is wrong, and the remedy.
-        what: String,
+        source: RequestError,
     },
     /// A file with a body could not be read.
     #[error("body {}: {source}", path.display())]

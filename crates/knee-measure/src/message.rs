@@ -32,7 +32,10 @@ impl Messages {
         let mut shares = Vec::new();
         let mut sum = 0.0;
         for (index, request) in requests.iter().enumerate() {
-            check(request)?;
+            request.check().map_err(|source| MeasureError::Request {
+                path: request.path.escape_debug().to_string(),
+                source,
+            })?;
             let bodies = bodies(request)?;
             for body in &bodies {
                 sum += request.weight / bodies.len() as f64;
@@ -81,43 +84,6 @@ fn bodies(request: &Request) -> Result<Vec<Vec<u8>>, MeasureError> {
             paths.iter().map(read).collect()
         }
     }
-}
-
-/// Refuses what would break the framing of a message.
-fn check(request: &Request) -> Result<(), MeasureError> {
-    let wrong = |what: &str| {
-        Err(MeasureError::Request {
-            path: request.path.escape_debug().to_string(),
-            what: what.into(),
-        })
-    };
-    let token = |text: &str| {
-        !text.is_empty()
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-    };
-    if !request.path.starts_with('/') || request.path.bytes().any(|b| b <= b' ' || b == 0x7f) {
-        return wrong("a path starts with / and holds no blank; encode blanks as %20");
-    }
-    if !token(&request.method) || request.method == "CONNECT" {
-        return wrong("the method is no HTTP method; write GET, POST or another");
-    }
-    for (name, value) in &request.headers {
-        if !token(name) {
-            return wrong("a header field has a name that HTTP does not allow");
-        }
-        if value.bytes().any(|b| b == b'\r' || b == b'\n' || b == 0) {
-            return wrong(&format!("the value of the header field {name} holds a line break"));
-        }
-        if name.eq_ignore_ascii_case("content-length")
-            || name.eq_ignore_ascii_case("transfer-encoding")
-        {
-            return wrong(&format!("leave out the header field {name}: it follows from the body"));
-        }
-    }
-    if !(request.weight.is_finite() && request.weight >= 0.0) {
-        return wrong("a weight is a number of 0 or more");
-    }
-    Ok(())
 }
 
 fn render(index: usize, request: &Request, host: &str, body: &[u8]) -> Message {
