@@ -1,6 +1,7 @@
 //! Files in, a service with origins out; edits and patches. Never touches network or clock, starts nothing.
 
 #![allow(dead_code)] // until `discover` stands on the readers
+pub mod config;
 mod discover;
 mod error;
 mod formats;
