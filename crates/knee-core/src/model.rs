@@ -1,8 +1,138 @@
-//! A concurrency model as far as bounds need it. Each runtime maps its settings to one.
+//! A program under some settings as a network of stations. Each runtime maps its settings to
+//! one; bounds, closed forms and the simulator read it.
+//!
+//! What lives here: what the settings allow. What never does: what a request takes, which is
+//! measured, and the host, which is the task's.
 
 use serde::{Deserialize, Serialize};
 
-/// How much a program can do at once under some settings.
+/// How a program serves: like processes behind one listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    /// Processes that serve requests; each costs the memory of one worker.
+    pub processes: u32,
+    /// What each of them does.
+    pub process: Process,
+    /// How requests come to a process.
+    pub intake: Intake,
+    /// Why a process computes on as many lanes as it does; names the resource when that binds.
+    pub serial: Serial,
+    /// Processes that are replaced after a number of requests.
+    pub recycling: Option<Recycling>,
+    /// A garbage collector that is paced by settings.
+    pub collector: Option<Collector>,
+}
+
+/// One process.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// Requests in service at once; None where only memory limits it (event loops, goroutines).
+    pub slots: Option<u32>,
+    /// Accepted requests that may wait inside the process for a slot (gthread).
+    pub queue: u32,
+    /// Threads that run the program's own code at once: one in a single-threaded worker, under a
+    /// GIL or in an event loop, GOMAXPROCS in Go.
+    pub lanes: u32,
+    /// Seconds after which what computes lets something that waits compute; None where it
+    /// runs to completion.
+    pub turn: Option<f64>,
+    /// Threads beside the lanes to which a program may hand computing (libuv's pool).
+    pub helpers: u32,
+}
+
+/// How requests come to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intake {
+    /// Connections that wait in the kernel's queue to be accepted.
+    pub backlog: u32,
+    /// Which process takes which request.
+    pub spread: Spread,
+}
+
+/// Which process takes which request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spread {
+    /// A connection per request: whichever process is free takes the next.
+    Free,
+    /// Kept connections; each belongs to the process that woke first when it came, an idle one
+    /// if there is one.
+    Woken,
+    /// Kept connections, dealt out in turn (Node's cluster).
+    InTurn,
+    /// Kept connections, dealt out by a hash of their address (SO_REUSEPORT).
+    Hashed,
+}
+
+/// Processes are replaced after this many requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recycling {
+    /// Requests after which a process ends.
+    pub after: u32,
+    /// Most requests that are added to it, drawn anew for each process.
+    pub jitter: u32,
+}
+
+/// The pace of a garbage collector that marks beside the program.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Collector {
+    /// Growth of the live heap until the next collection: 1.0 is GOGC=100.
+    pub growth: f64,
+    /// Memory at which it collects earlier than that, bytes; None where there is no limit.
+    pub limit: Option<f64>,
+}
+
+/// What keeps a process to its lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Serial {
+    /// A worker that serves one request at a time.
+    Worker,
+    /// Threads that take turns under Python's global interpreter lock.
+    Gil,
+    /// One event loop, run to completion.
+    EventLoop,
+    /// Threads in parallel up to a stated number.
+    Threads,
+}
+
+impl Network {
+    /// Processes that serve one request at a time and take the next when they are free.
+    pub const fn workers(count: u32, backlog: u32) -> Network {
+        Network {
+            processes: count,
+            process: Process { slots: Some(1), queue: 0, lanes: 1, turn: None, helpers: 0 },
+            intake: Intake { backlog, spread: Spread::Free },
+            serial: Serial::Worker,
+            recycling: None,
+            collector: None,
+        }
+    }
+
+    /// Processes with one event loop each.
+    pub const fn event_loops(count: u32, spread: Spread, helpers: u32, backlog: u32) -> Network {
+        Network {
+            processes: count,
+            process: Process { slots: None, queue: 0, lanes: 1, turn: None, helpers },
+            intake: Intake { backlog, spread },
+            serial: Serial::EventLoop,
+            recycling: None,
+            collector: None,
+        }
+    }
+
+    /// The same, told as far as bounds need it.
+    pub fn concurrency(&self) -> Concurrency {
+        Concurrency {
+            processes: self.processes,
+            slots: self.process.slots.map(|slots| slots.saturating_mul(self.processes)),
+            cores: f64::from(self.process.lanes) * f64::from(self.processes),
+            serial: self.serial,
+        }
+    }
+}
+
+/// How much a program can do at once under some settings, as far as bounds need it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Concurrency {
     /// Processes that serve requests; each costs the memory of one worker.
@@ -15,18 +145,4 @@ pub struct Concurrency {
     pub cores: f64,
     /// Why `cores` is what it is; names the resource when that bound binds.
     pub serial: Serial,
-}
-
-/// What keeps a process to its cores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Serial {
-    /// A worker that serves one request at a time.
-    Worker,
-    /// Threads that take turns under Python's global interpreter lock.
-    Gil,
-    /// One event loop, run to completion.
-    EventLoop,
-    /// Threads in parallel up to a stated number.
-    Threads,
 }

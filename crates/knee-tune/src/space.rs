@@ -86,7 +86,7 @@ pub fn concurrency(
     around: &Surroundings,
     settings: &Settings,
 ) -> Option<Concurrency> {
-    (serving(service)?.1.model)(settings, around)
+    Some((serving(service)?.1.model)(settings, around)?.concurrency())
 }
 
 /// The part that serves the requests, with its runtime.

@@ -64,7 +64,7 @@ fn settings_are_settled_once_and_modelled() {
     for runtime in all() {
         let settled = (runtime.settle)(&today(runtime));
         assert_eq!((runtime.settle)(&settled), settled, "{}", runtime.id);
-        let c = (runtime.model)(&settled, &FARGATE).expect(runtime.id);
+        let c = (runtime.model)(&settled, &FARGATE).expect(runtime.id).concurrency();
         assert!(c.processes > 0 && c.cores > 0.0 && c.slots != Some(0), "{c:?}");
     }
 }
@@ -88,7 +88,7 @@ proptest! {
                     prop_assert!(knob.range.contains(value) || knob.effect == Effect::Follows);
                 }
             }
-            let c = (runtime.model)(&settled, &FARGATE);
+            let c = (runtime.model)(&settled, &FARGATE).map(|n| n.concurrency());
             prop_assert!(c.is_none_or(|c| c.processes > 0 && c.cores > 0.0));
         }
     }

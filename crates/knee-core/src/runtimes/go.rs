@@ -4,7 +4,7 @@
 
 use super::figure::{Among, Figure, Over};
 use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, from_to};
-use crate::model::{Concurrency, Serial};
+use crate::model::{Collector, Intake, Network, Process, Serial, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 
 /// A program built with Go.
@@ -77,13 +77,24 @@ fn default(knob: &str, around: &Surroundings) -> Option<Value> {
     })
 }
 
-fn model(settings: &Settings, around: &Surroundings) -> Option<Concurrency> {
-    let threads = settings.int("GOMAXPROCS").unwrap_or(i64::from(around.visible_cpus)).max(1);
-    Some(Concurrency {
+/// One process; a goroutine that computes is interrupted after 10 ms
+/// (<https://go.dev/doc/go1.14#runtime>, `forcePreemptNS` in `runtime/proc.go`). The queue of
+/// the listening socket is as long as net.core.somaxconn says.
+fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
+    let visible = i64::from(around.visible_cpus.max(1));
+    let lanes = settings.int("GOMAXPROCS").unwrap_or(visible).clamp(1, visible) as u32;
+    let limit = settings.int("GOMEMLIMIT").map(|mib| mib.max(1) as f64 * f64::from(1 << 20));
+    Some(Network {
         processes: 1,
-        slots: None,
-        cores: (threads as f64).min(f64::from(around.visible_cpus.max(1))),
+        process: Process { slots: None, queue: 0, lanes, turn: Some(0.010), helpers: 0 },
+        intake: Intake { backlog: 4096, spread: Spread::Woken },
         serial: Serial::Threads,
+        recycling: None,
+        collector: Some(Collector {
+            growth: settings.int("GOGC").unwrap_or(100).max(1) as f64 / 100.0,
+            // As much as the task has is no limit: the kernel kills at that.
+            limit: limit.filter(|limit| *limit < around.task_memory as f64),
+        }),
     })
 }
 

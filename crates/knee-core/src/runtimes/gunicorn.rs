@@ -4,7 +4,7 @@
 //! <https://docs.gunicorn.org/en/stable/design.html>.
 
 use super::{Evidence, Runtime, Surroundings, base, from_to, is, silent};
-use crate::model::{Concurrency, Serial};
+use crate::model::{Intake, Network, Process, Recycling, Serial, Spread};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
 
 /// gunicorn with the sync, gthread and uvicorn workers.
@@ -80,6 +80,23 @@ fn knobs() -> Vec<Knob> {
             sites: vec![flag("--backlog", None), assignment("backlog")],
             effect: Effect::Limit,
         },
+        Knob {
+            name: "max-requests".into(),
+            doc: "requests after which a worker is replaced; 0 is never".into(),
+            unit: "requests".into(),
+            range: from_to(0, 1_000_000),
+            sites: vec![flag("--max-requests", None), assignment("max_requests")],
+            effect: Effect::Limit,
+        },
+        Knob {
+            name: "max-requests-jitter".into(),
+            doc: "most requests added to it at random, so that workers are not replaced together"
+                .into(),
+            unit: "requests".into(),
+            range: from_to(0, 1_000_000),
+            sites: vec![flag("--max-requests-jitter", None), assignment("max_requests_jitter")],
+            effect: Effect::Limit,
+        },
     ]
 }
 
@@ -88,6 +105,7 @@ fn default(knob: &str, _: &Surroundings) -> Option<Value> {
         "workers" | "threads" => 1.into(),
         "worker-class" => "sync".into(),
         "backlog" => 2048.into(),
+        "max-requests" | "max-requests-jitter" => 0.into(),
         _ => return None,
     })
 }
@@ -113,16 +131,39 @@ fn loops(class: &str) -> bool {
     class.contains("vicorn") || class == "asgi"
 }
 
-fn model(settings: &Settings, _: &Surroundings) -> Option<Concurrency> {
-    let count = |knob| settings.int(knob).unwrap_or(1).clamp(1, 10_000) as u32;
-    let (workers, threads) = (count("workers"), count("threads"));
-    let class = settings.text("worker-class").unwrap_or("sync");
-    let (slots, serial) = match class {
-        class if loops(class) => (None, Serial::EventLoop),
-        "gthread" => (Some(workers * threads), Serial::Gil),
-        "sync" if threads > 1 => (Some(workers * threads), Serial::Gil),
-        "sync" => (Some(workers), Serial::Worker),
+/// Threads and event loops keep connections alive, sync workers never do. Python switches
+/// threads every 5 ms: <https://docs.python.org/3/library/sys.html#sys.setswitchinterval>.
+fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
+    let count = |knob, missing| settings.int(knob).unwrap_or(missing).clamp(1, 10_000) as u32;
+    let (workers, threads, backlog) =
+        (count("workers", 1), count("threads", 1), count("backlog", 2048));
+    let network = match settings.text("worker-class").unwrap_or("sync") {
+        class if loops(class) => Network::event_loops(workers, Spread::Woken, 0, backlog),
+        "sync" if threads == 1 => Network::workers(workers, backlog),
+        "sync" | "gthread" => Network {
+            process: Process {
+                slots: Some(threads),
+                queue: CONNECTIONS.saturating_sub(threads),
+                lanes: 1,
+                turn: Some(SWITCH_INTERVAL),
+                helpers: 0,
+            },
+            intake: Intake { backlog, spread: Spread::Woken },
+            serial: Serial::Gil,
+            ..Network::workers(workers, backlog)
+        },
         _ => return None,
     };
-    Some(Concurrency { processes: workers, slots, cores: workers.into(), serial })
+    Some(Network { recycling: recycling(settings), ..network })
+}
+
+/// worker_connections, which limits what a gthread worker accepts, when nothing sets it.
+const CONNECTIONS: u32 = 1000;
+/// Seconds after which a thread that waits for the GIL is let in.
+const SWITCH_INTERVAL: f64 = 0.005;
+
+fn recycling(settings: &Settings) -> Option<Recycling> {
+    let count = |knob| settings.int(knob).unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32;
+    let after = count("max-requests");
+    (after > 0).then(|| Recycling { after, jitter: count("max-requests-jitter") })
 }

@@ -13,7 +13,7 @@ mod node;
 mod php_fpm;
 
 use crate::launch::Answer;
-use crate::model::Concurrency;
+use crate::model::Network;
 use crate::settings::{Knob, Range, Settings, Site, Value};
 use figure::Figure;
 
@@ -37,8 +37,8 @@ pub struct Runtime {
     pub settle: fn(&Settings) -> Settings,
     /// Whether settings can run what today's run (a WSGI application under a WSGI worker).
     pub suits: fn(today: &Settings, settings: &Settings) -> bool,
-    /// The settings as a concurrency model; None where it is not the one that serves (nginx in front).
-    pub model: fn(&Settings, &Surroundings) -> Option<Concurrency>,
+    /// The settings as a network of stations; None where no model is known (a foreign worker class).
+    pub model: fn(&Settings, &Surroundings) -> Option<Network>,
     /// Signal that stops it gracefully, as a number.
     pub stop: i32,
     /// Signal that makes it read its configuration again, if there is one.

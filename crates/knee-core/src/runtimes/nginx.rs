@@ -4,7 +4,7 @@
 //! <https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive>.
 
 use super::{Evidence, Runtime, Surroundings, base, from_to, silent};
-use crate::model::{Concurrency, Serial};
+use crate::model::{Network, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 
 /// nginx as a front server.
@@ -82,8 +82,9 @@ fn default(knob: &str, _: &Surroundings) -> Option<Value> {
     })
 }
 
-fn model(settings: &Settings, around: &Surroundings) -> Option<Concurrency> {
+/// Workers share one listening socket of 511 connections unless it says `reuseport`.
+fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
     let auto = i64::from(around.visible_cpus);
     let processes = settings.int("worker_processes").unwrap_or(auto).clamp(1, 1024) as u32;
-    Some(Concurrency { processes, slots: None, cores: processes.into(), serial: Serial::EventLoop })
+    Some(Network::event_loops(processes, Spread::Woken, 0, 511))
 }

@@ -5,7 +5,7 @@
 
 use super::figure::{Among, Figure, Over};
 use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, base, from_to, member};
-use crate::model::{Concurrency, Serial};
+use crate::model::{Network, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 
 /// Node.js, one process or a cluster that reads WEB_CONCURRENCY.
@@ -81,9 +81,13 @@ fn default(knob: &str, around: &Surroundings) -> Option<Value> {
     })
 }
 
-fn model(settings: &Settings, _: &Surroundings) -> Option<Concurrency> {
-    let processes = settings.int("WEB_CONCURRENCY").unwrap_or(1).clamp(1, 10_000) as u32;
-    Some(Concurrency { processes, slots: None, cores: processes.into(), serial: Serial::EventLoop })
+/// The primary deals connections out in turn
+/// (<https://nodejs.org/api/cluster.html#clusterschedulingpolicy>); 511 connections wait
+/// (<https://nodejs.org/api/net.html#serverlisten>).
+fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
+    let count = |knob, missing| settings.int(knob).unwrap_or(missing).clamp(1, 10_000) as u32;
+    let (processes, helpers) = (count("WEB_CONCURRENCY", 1), count("UV_THREADPOOL_SIZE", 4));
+    Some(Network::event_loops(processes, Spread::InTurn, helpers, 511))
 }
 
 fn inject() -> Option<Injection> {

@@ -4,7 +4,7 @@
 
 use super::figure::{Among, Figure, Over};
 use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, from_to, is, member};
-use crate::model::{Concurrency, Serial};
+use crate::model::{Network, Recycling};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
 
 /// PHP's FastCGI process manager.
@@ -89,6 +89,13 @@ fn knobs() -> Vec<Knob> {
             from_to(64, 4096),
             Effect::Limit,
         ),
+        knob(
+            "pm.max_requests",
+            "requests after which a child is replaced; 0 is never",
+            "requests",
+            from_to(0, 1_000_000),
+            Effect::Limit,
+        ),
     ]
 }
 
@@ -102,6 +109,7 @@ fn default(knob: &str, _: &Surroundings) -> Option<Value> {
         "pm.min_spare_servers" => 1.into(),
         "pm.max_spare_servers" => 3.into(),
         "listen.backlog" => 511.into(),
+        "pm.max_requests" => 0.into(),
         _ => return None,
     })
 }
@@ -119,13 +127,13 @@ fn settle(settings: &Settings) -> Settings {
         .with("pm.start_servers", start)
 }
 
-fn model(settings: &Settings, _: &Surroundings) -> Option<Concurrency> {
+fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
+    let count = |knob, missing| settings.int(knob).unwrap_or(missing).clamp(0, 1_000_000) as u32;
     let children = settings.int("pm.max_children")?.clamp(1, 100_000) as u32;
-    Some(Concurrency {
-        processes: children,
-        slots: Some(children),
-        cores: children.into(),
-        serial: Serial::Worker,
+    let after = count("pm.max_requests", 0);
+    Some(Network {
+        recycling: (after > 0).then_some(Recycling { after, jitter: 0 }),
+        ..Network::workers(children, count("listen.backlog", 511))
     })
 }
 
