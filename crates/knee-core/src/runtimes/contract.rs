@@ -60,6 +60,29 @@ fn names_are_unique_and_knobs_complete() {
 }
 
 #[test]
+fn what_a_value_says_in_words() {
+    let read = |id, knob, text| (by_id(id).unwrap().read)(knob, text, &FARGATE);
+    assert_eq!(read("nginx", "worker_processes", "auto"), Some(Value::Int(2)));
+    assert_eq!(read("go", "GOMEMLIMIT", "1GiB"), Some(Value::Int(1024)));
+    assert_eq!(read("go", "GOMEMLIMIT", "241172480"), Some(Value::Int(230)));
+    assert_eq!(read("go", "GOGC", "off"), Some("off".into()));
+    assert_eq!(read("go", "GOGC", "100"), None);
+}
+
+#[test]
+fn what_else_names_a_knob_names_one_that_exists() {
+    for runtime in all() {
+        let known = (runtime.knobs)();
+        let has = |name: &str| known.iter().any(|knob| knob.name == name);
+        assert!(runtime.asked.iter().all(|name| has(name)), "{}", runtime.id);
+        assert!(runtime.along.iter().all(|along| has(along.knob)), "{}", runtime.id);
+    }
+    let config = by_id("php-fpm").unwrap().config.as_ref().unwrap();
+    assert_eq!((config.default)("php-fpm8.2"), ["/etc/php/8.2/fpm/php-fpm.conf"]);
+    assert_eq!((config.default)("php-fpm")[0], "/usr/local/etc/php-fpm.conf");
+}
+
+#[test]
 fn settings_are_settled_once_and_modelled() {
     for runtime in all() {
         let settled = (runtime.settle)(&today(runtime));
@@ -90,6 +113,22 @@ proptest! {
             }
             let c = (runtime.model)(&settled, &FARGATE).map(|n| n.concurrency());
             prop_assert!(c.is_none_or(|c| c.processes > 0 && c.cores > 0.0));
+        }
+    }
+
+    #[test]
+    fn a_value_is_read_as_it_is_written(pick in any::<u32>()) {
+        for runtime in all() {
+            for knob in (runtime.knobs)() {
+                let value = match &knob.range {
+                    Range::Integers { min, max } => Value::Int(min + i64::from(pick) % (max - min + 1)),
+                    Range::Choices(c) => Value::from(&*c[pick as usize % c.len()]),
+                };
+                let text = (runtime.write)(&knob.name, &value);
+                let bare = text.parse().map_or_else(|_| Value::Text(text.clone()), Value::Int);
+                let read = (runtime.read)(&knob.name, &text, &FARGATE).unwrap_or(bare);
+                prop_assert_eq!(read, value, "{}", text);
+            }
         }
     }
 

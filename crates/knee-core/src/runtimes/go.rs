@@ -6,6 +6,7 @@ use super::figure::{Among, Figure, Over};
 use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, from_to};
 use crate::model::{Collector, Intake, Network, Process, Serial, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
+use crate::units::Bytes;
 
 /// A program built with Go.
 pub static RUNTIME: Runtime = Runtime {
@@ -22,6 +23,11 @@ pub static RUNTIME: Runtime = Runtime {
     reload: None,
     inject,
     decode,
+    config: None,
+    read,
+    write,
+    asked: &[],
+    along: &[],
 };
 
 /// A program of its own beside a go.mod; an interpreter or a shell is none.
@@ -75,6 +81,25 @@ fn default(knob: &str, around: &Surroundings) -> Option<Value> {
         "GOMEMLIMIT" => Value::Int((around.task_memory >> 20) as i64),
         _ => return None,
     })
+}
+
+/// `GOGC=off`, and GOMEMLIMIT in bytes or with a unit, down to whole MiB.
+fn read(knob: &str, text: &str, _: &Surroundings) -> Option<Value> {
+    match knob {
+        "GOGC" | "GOMEMLIMIT" if text == "off" => Some("off".into()),
+        "GOMEMLIMIT" => {
+            let bytes: Bytes = text.parse().ok()?;
+            Some(Value::Int((bytes.0 >> 20).try_into().ok()?))
+        }
+        _ => None,
+    }
+}
+
+fn write(knob: &str, value: &Value) -> String {
+    match (knob, value) {
+        ("GOMEMLIMIT", Value::Int(mib)) => format!("{mib}MiB"),
+        _ => value.to_string(),
+    }
 }
 
 /// One process; a goroutine that computes is interrupted after 10 ms

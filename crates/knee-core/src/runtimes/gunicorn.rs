@@ -3,7 +3,7 @@
 //! Sources: <https://docs.gunicorn.org/en/stable/settings.html>,
 //! <https://docs.gunicorn.org/en/stable/design.html>.
 
-use super::{Evidence, Runtime, Surroundings, base, from_to, is, silent};
+use super::{ConfigFile, Evidence, Runtime, Surroundings, bare, base, from_to, is, plain, silent};
 use crate::model::{Intake, Network, Process, Recycling, Serial, Spread};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
 
@@ -22,6 +22,14 @@ pub static RUNTIME: Runtime = Runtime {
     reload: Some(1),
     inject: || None,
     decode: silent,
+    config: Some(ConfigFile {
+        flag: ("--config", Some("-c")),
+        default: |_| vec!["gunicorn.conf.py".into()],
+    }),
+    read: plain,
+    write: bare,
+    asked: &[],
+    along: &[],
 };
 
 const UVICORN: &str = "uvicorn_worker.UvicornWorker";
@@ -37,6 +45,11 @@ fn flag(long: &'static str, short: Option<&'static str>) -> Site {
     Site::Flag { long: long.into(), short: short.map(Into::into) }
 }
 
+/// Between the command line and the configuration file.
+fn arguments(long: &'static str) -> Site {
+    Site::EnvironmentFlag { name: "GUNICORN_CMD_ARGS".into(), long: long.into() }
+}
+
 fn assignment(name: &'static str) -> Site {
     Site::PythonAssignment { name: name.into() }
 }
@@ -50,6 +63,7 @@ fn knobs() -> Vec<Knob> {
             range: from_to(1, 64),
             sites: vec![
                 flag("--workers", Some("-w")),
+                arguments("--workers"),
                 assignment("workers"),
                 Site::Environment { name: "WEB_CONCURRENCY".into() },
             ],
@@ -60,7 +74,7 @@ fn knobs() -> Vec<Knob> {
             doc: "threads of each worker; more than one makes sync workers gthread workers".into(),
             unit: "threads".into(),
             range: from_to(1, 64),
-            sites: vec![flag("--threads", None), assignment("threads")],
+            sites: vec![flag("--threads", None), arguments("--threads"), assignment("threads")],
             effect: Effect::Concurrency,
         },
         Knob {
@@ -69,7 +83,11 @@ fn knobs() -> Vec<Knob> {
                 .into(),
             unit: "".into(),
             range: Range::Choices(vec!["sync".into(), "gthread".into(), UVICORN.into()]),
-            sites: vec![flag("--worker-class", Some("-k")), assignment("worker_class")],
+            sites: vec![
+                flag("--worker-class", Some("-k")),
+                arguments("--worker-class"),
+                assignment("worker_class"),
+            ],
             effect: Effect::Concurrency,
         },
         Knob {
@@ -77,7 +95,7 @@ fn knobs() -> Vec<Knob> {
             doc: "connections that wait to be accepted; the kernel caps it at somaxconn".into(),
             unit: "connections".into(),
             range: from_to(64, 4096),
-            sites: vec![flag("--backlog", None), assignment("backlog")],
+            sites: vec![flag("--backlog", None), arguments("--backlog"), assignment("backlog")],
             effect: Effect::Limit,
         },
         Knob {
@@ -85,7 +103,11 @@ fn knobs() -> Vec<Knob> {
             doc: "requests after which a worker is replaced; 0 is never".into(),
             unit: "requests".into(),
             range: from_to(0, 1_000_000),
-            sites: vec![flag("--max-requests", None), assignment("max_requests")],
+            sites: vec![
+                flag("--max-requests", None),
+                arguments("--max-requests"),
+                assignment("max_requests"),
+            ],
             effect: Effect::Limit,
         },
         Knob {
@@ -94,7 +116,11 @@ fn knobs() -> Vec<Knob> {
                 .into(),
             unit: "requests".into(),
             range: from_to(0, 1_000_000),
-            sites: vec![flag("--max-requests-jitter", None), assignment("max_requests_jitter")],
+            sites: vec![
+                flag("--max-requests-jitter", None),
+                arguments("--max-requests-jitter"),
+                assignment("max_requests_jitter"),
+            ],
             effect: Effect::Limit,
         },
     ]

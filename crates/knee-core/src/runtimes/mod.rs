@@ -47,6 +47,36 @@ pub struct Runtime {
     pub inject: fn() -> Option<Injection>,
     /// Decodes one answer of its status.
     pub decode: fn(&[u8]) -> Result<Vec<Figure>, DecodeError>,
+    /// How its configuration file is found, if it reads one.
+    pub config: Option<ConfigFile>,
+    /// A knob's value where it is written otherwise than as the bare number or choice
+    /// (`auto`, `1GiB`).
+    pub read: fn(knob: &str, text: &str, &Surroundings) -> Option<Value>,
+    /// A knob's value as it is written at its site.
+    pub write: fn(knob: &str, &Value) -> String,
+    /// Knobs that are variables which only the program itself may read: without it they do nothing.
+    pub asked: &'static [&'static str],
+    /// What a knob needs beside other directives of the same configuration to act at all.
+    pub along: &'static [Along],
+}
+
+/// How a runtime's configuration file is found.
+pub struct ConfigFile {
+    /// The option that names it, long and short form.
+    pub flag: (&'static str, Option<&'static str>),
+    /// Where it stands without that option, by the program's file name: the first that is there.
+    /// A relative path is below the working folder.
+    pub default: fn(program: &str) -> Vec<String>,
+}
+
+/// A directive that has to stand where another does, for a knob to act.
+pub struct Along {
+    /// The knob.
+    pub knob: &'static str,
+    /// The directive beside which it has to stand.
+    pub beside: &'static str,
+    /// What has to stand there: name and arguments.
+    pub directive: &'static [&'static str],
 }
 
 /// What a runtime is recognised by: one command and what the folder holds.
@@ -141,6 +171,16 @@ pub fn all() -> &'static [&'static Runtime] {
 /// The runtime of that id.
 pub fn by_id(id: &str) -> Option<&'static Runtime> {
     all().iter().copied().find(|r| r.id == id)
+}
+
+/// No value is written in a way of its own.
+fn plain(_: &str, _: &str, _: &Surroundings) -> Option<Value> {
+    None
+}
+
+/// As the bare number or choice.
+fn bare(_: &str, value: &Value) -> String {
+    value.to_string()
 }
 
 /// No answer to decode.

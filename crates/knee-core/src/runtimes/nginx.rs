@@ -3,7 +3,7 @@
 //! Sources: <https://nginx.org/en/docs/ngx_core_module.html>,
 //! <https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive>.
 
-use super::{Evidence, Runtime, Surroundings, base, from_to, silent};
+use super::{Along, ConfigFile, Evidence, Runtime, Surroundings, bare, base, from_to, silent};
 use crate::model::{Network, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 
@@ -22,6 +22,16 @@ pub static RUNTIME: Runtime = Runtime {
     reload: Some(1),
     inject: || None,
     decode: silent,
+    config: Some(ConfigFile {
+        flag: ("-c", None),
+        default: |_| {
+            vec!["/etc/nginx/nginx.conf".into(), "/usr/local/nginx/conf/nginx.conf".into()]
+        },
+    }),
+    read,
+    write: bare,
+    asked: &[],
+    along: &ALONG,
 };
 
 fn recognise(evidence: &Evidence) -> Option<String> {
@@ -81,6 +91,23 @@ fn default(knob: &str, _: &Surroundings) -> Option<Value> {
         _ => return None,
     })
 }
+
+/// `auto` is the CPUs that nginx sees: its affinity, not a quota.
+fn read(knob: &str, text: &str, around: &Surroundings) -> Option<Value> {
+    (knob == "worker_processes" && text == "auto").then(|| i64::from(around.visible_cpus).into())
+}
+
+/// Without these nginx before 1.29.7 closes the connection to the upstream after each request.
+/// Source: <https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive>.
+static ALONG: [Along; 3] = [
+    Along { knob: "keepalive", beside: "proxy_pass", directive: &["proxy_http_version", "1.1"] },
+    Along {
+        knob: "keepalive",
+        beside: "proxy_pass",
+        directive: &["proxy_set_header", "Connection", ""],
+    },
+    Along { knob: "keepalive", beside: "fastcgi_pass", directive: &["fastcgi_keep_conn", "on"] },
+];
 
 /// Workers share one listening socket of 511 connections unless it says `reuseport`.
 fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {

@@ -4,7 +4,10 @@
 //! <https://docs.libuv.org/en/v1.x/threadpool.html>.
 
 use super::figure::{Among, Figure, Over};
-use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, base, from_to, member};
+use super::{
+    DecodeError, Evidence, Injection, Runtime, Surroundings, Told, bare, base, from_to, member,
+    plain,
+};
 use crate::model::{Network, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 
@@ -23,6 +26,11 @@ pub static RUNTIME: Runtime = Runtime {
     reload: None,
     inject,
     decode,
+    config: None,
+    read: plain,
+    write: bare,
+    asked: &["WEB_CONCURRENCY"],
+    along: &[],
 };
 
 const PRELOAD: &str = "/run/knee/node.cjs";

@@ -3,7 +3,10 @@
 //! Source: <https://www.php.net/manual/en/install.fpm.configuration.php>.
 
 use super::figure::{Among, Figure, Over};
-use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, from_to, is, member};
+use super::{
+    ConfigFile, DecodeError, Evidence, Injection, Runtime, Surroundings, Told, bare, from_to, is,
+    member, plain,
+};
 use crate::model::{Network, Recycling};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
 
@@ -22,6 +25,11 @@ pub static RUNTIME: Runtime = Runtime {
     reload: Some(12),
     inject,
     decode,
+    config: Some(ConfigFile { flag: ("--fpm-config", Some("-y")), default: config }),
+    read: plain,
+    write: bare,
+    asked: &[],
+    along: &[],
 };
 
 const SOCKET: &str = "/run/knee-fpm-status.sock";
@@ -30,6 +38,21 @@ const OPCACHE: &str = "/run/knee/opcache.php";
 
 fn recognise(evidence: &Evidence) -> Option<String> {
     is(evidence.program, "php-fpm").then(|| "the command runs php-fpm".into())
+}
+
+/// Where PHP's own images, Debian's packages and others build it to look; Debian's program is
+/// named with its version.
+fn config(program: &str) -> Vec<String> {
+    let version = program.trim_start_matches("php-fpm").trim_start_matches('-');
+    let versions =
+        if version.is_empty() { vec!["8.5", "8.4", "8.3", "8.2"] } else { vec![version] };
+    let debian = versions.into_iter().map(|v| format!("/etc/php/{v}/fpm/php-fpm.conf"));
+    let mut paths: Vec<String> = debian.collect();
+    if version.is_empty() {
+        paths.insert(0, "/usr/local/etc/php-fpm.conf".into());
+        paths.push("/etc/php-fpm.conf".into());
+    }
+    paths
 }
 
 fn ini(key: &'static str) -> Vec<Site> {
