@@ -269,30 +269,30 @@ impl<'a> Search<'a> {
         if at.is_some() && self.confirmed.is_none() {
             validity.caveats.push(format!("{rate:.1} requests/s held only in a short step"));
         }
-        let limited_by = self.limit(above);
+        let limited_by = limit(above, self.goal.quantile);
         Capacity { rate, at, limited_by, validity, curve: self.curve }
     }
+}
 
-    /// What is known here of what gave out: the generator, or the step that missed.
-    fn limit(&self, above: Option<&Step>) -> Limit {
-        let Some(step) = above else {
-            let evidence = "no rate that was offered missed the goal".into();
-            return Limit { resource: Resource::Unknown, evidence };
-        };
-        if let Some(reason) = step.validity.invalid.first() {
-            return Limit { resource: Resource::Generator, evidence: reason.clone() };
-        }
-        let counts = step.counts.named();
-        let worst = counts.iter().max_by_key(|(_, n)| n).filter(|(_, n)| *n > 0);
-        let mut evidence = format!(
-            "at {:.1} requests/s {} was {}",
-            step.offered,
-            quantile_name(self.goal.quantile),
-            Seconds(step.latency.goal)
-        );
-        if let Some((name, n)) = worst {
-            evidence += &format!(" and {n} of {} requests ended as {name}", step.counts.due());
-        }
-        Limit { resource: Resource::Unknown, evidence }
+/// What is known here of what gave out: the generator, or the step that missed.
+pub(crate) fn limit(above: Option<&Step>, quantile: f64) -> Limit {
+    let Some(step) = above else {
+        let evidence = "no rate that was offered missed the goal".into();
+        return Limit { resource: Resource::Unknown, evidence };
+    };
+    if let Some(reason) = step.validity.invalid.first() {
+        return Limit { resource: Resource::Generator, evidence: reason.clone() };
     }
+    let counts = step.counts.named();
+    let worst = counts.iter().max_by_key(|(_, n)| n).filter(|(_, n)| *n > 0);
+    let mut evidence = format!(
+        "at {:.1} requests/s {} was {}",
+        step.offered,
+        quantile_name(quantile),
+        Seconds(step.latency.goal)
+    );
+    if let Some((name, n)) = worst {
+        evidence += &format!(" and {n} of {} requests ended as {name}", step.counts.due());
+    }
+    Limit { resource: Resource::Unknown, evidence }
 }
