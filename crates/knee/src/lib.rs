@@ -1,3 +1,28 @@
-//! The door as a library, so that tests can reach what renders.
+//! The door: command line, configuration, rendering.
+//!
+//! What lives here: verbs that ask the libraries, and renderers of what they answer. What never
+//! does: knowledge of a runtime, of load, of cgroups or of statistics.
 
+mod atomic;
+mod cli;
+mod crash;
+mod exit;
+mod failure;
+mod kept;
+mod out;
+mod pace;
+mod render;
 pub mod report;
+mod run;
+mod signals;
+mod url;
+mod verbs;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    crash::explain_panics();
+    crash::guard(|| cli::Cli::parse().run()).into()
+}

@@ -1,3 +1,5 @@
-//! The door: command line, configuration, rendering.
+//! The program: the door does everything.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    knee::main()
+}

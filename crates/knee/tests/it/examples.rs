@@ -1,9 +1,7 @@
 //! Every example is started with the command of its own Dockerfile and asked the same questions:
 //! they are one API, so the answers are the same bytes. Nothing is measured here.
 
-mod process;
-
-use process::{Answer, Process};
+use crate::process::{Answer, Process};
 
 const EXAMPLES: [&str; 6] = ["php-fpm", "gunicorn", "uvicorn", "node", "go", "nginx"];
 

@@ -1,0 +1,58 @@
+//! The command line: verbs and what they share. Each verb's own flags stand in its module.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::verbs::{explain, measure, report};
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Tunes PHP, Node.js, Python and Go services for high concurrency on AWS ECS, and proves each
+/// change with a measurement.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = AFTER, arg_required_else_help = true)]
+pub struct Cli {
+    /// The service's folder
+    #[arg(short = 'C', long, global = true, value_name = "FOLDER", default_value = ".")]
+    directory: PathBuf,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const AFTER: &str = "\
+Begin in your service's folder:
+  knee tune                            best settings for this service, measured under its task's limits
+  knee tune --goal 'p99<250ms' --task 0.5,1GB
+  knee measure http://127.0.0.1:8000/  where something that runs gives out
+  knee explain exit-codes              what a script learns from how knee ended
+
+`knee help VERB` has examples for each.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Measure(Box<measure::Flags>),
+    Report(report::Flags),
+    Explain(explain::Flags),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn run(self) -> Result<Exit, Failure> {
+        let root = self.directory;
+        match self.verb {
+            Verb::Measure(flags) => measure::run(&flags),
+            Verb::Report(flags) => report::run(&root, &flags),
+            Verb::Explain(flags) => explain::run(&flags),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

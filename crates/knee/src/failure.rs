@@ -1,0 +1,99 @@
+//! Why a verb ended without a result, and what to do about it.
+//!
+//! Libraries say what is wrong; the remedy and the exit code are added here.
+
+use crate::exit::Exit;
+use anstyle::{AnsiColor, Style};
+use knee_files::FilesError;
+use knee_measure::MeasureError;
+use knee_tune::journal::JournalError;
+use std::io;
+
+/// No result.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something to tell the user.
+    Said {
+        /// How knee ends.
+        exit: Exit,
+        /// What is wrong.
+        what: String,
+        /// What to do, where the error itself does not say.
+        remedy: Option<String>,
+    },
+    /// Nobody reads standard output any more (`knee … | head`): not an error, and no more work.
+    Closed,
+}
+
+impl Failure {
+    /// A failure in words.
+    pub fn new(exit: Exit, what: impl Into<String>) -> Failure {
+        Failure::Said { exit, what: what.into(), remedy: None }
+    }
+
+    /// The same with what to do about it.
+    pub fn remedy(self, text: impl Into<String>) -> Failure {
+        match self {
+            Failure::Said { exit, what, .. } => {
+                Failure::Said { exit, what, remedy: Some(text.into()) }
+            }
+            Failure::Closed => Failure::Closed,
+        }
+    }
+
+    /// Tells it on standard error and says how knee ends.
+    pub fn report(&self) -> Exit {
+        let Failure::Said { exit, what, remedy } = self else { return Exit::Satisfied };
+        let (error, help) = (AnsiColor::Red.on_default().bold(), Style::new().bold());
+        // `write!` instead of `eprintln!`: standard error may be closed as well.
+        let mut err = anstream::stderr();
+        let _ = io::Write::write_fmt(&mut err, format_args!("{error}error{error:#}: {what}\n"));
+        if let Some(remedy) = remedy {
+            let _ = io::Write::write_fmt(&mut err, format_args!("{help}help{help:#}: {remedy}\n"));
+        }
+        *exit
+    }
+}
+
+/// Standard output could not be written.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::Closed,
+            _ => Failure::new(Exit::Refused, format!("standard output: {error}")),
+        }
+    }
+}
+
+impl From<FilesError> for Failure {
+    fn from(error: FilesError) -> Failure {
+        Failure::new(Exit::Refused, error.to_string())
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Failure {
+        let exit = match error {
+            JournalError::NoRun { .. } => Exit::Nothing,
+            JournalError::Io { .. } | JournalError::Broken { .. } => Exit::Refused,
+        };
+        Failure::new(exit, error.to_string())
+    }
+}
+
+impl From<MeasureError> for Failure {
+    fn from(error: MeasureError) -> Failure {
+        let remedy = match &error {
+            MeasureError::NotLoopback(at) => Some(format!(
+                "load harms whoever does not expect it; if it is yours, add --allow-host {}",
+                at.ip()
+            )),
+            _ => None,
+        };
+        let failure = Failure::new(Exit::Refused, error.to_string());
+        match remedy {
+            Some(remedy) => failure.remedy(remedy),
+            None => failure,
+        }
+    }
+}

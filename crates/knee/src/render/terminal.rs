@@ -1,0 +1,216 @@
+//! A run on a terminal: sections, and a table of trials that grows in place.
+
+use crate::render::figures;
+use crate::render::table::{Column, Table};
+use crate::render::text::{cut, wide, wrap};
+use crate::render::words;
+use crate::run::Run;
+use anstyle::{AnsiColor, Style};
+use knee_core::event::{Conclusion, Event, Fact, KnobFact, PatchFact, Started, Verdict};
+use knee_core::observe::{Bound, Calibration, Validity};
+use std::fmt::Write;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const CARE: Style = AnsiColor::Yellow.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+
+/// The renderer with what stands on the screen.
+#[derive(Debug)]
+pub struct Terminal {
+    width: usize,
+    run: Run,
+    /// Lines of the table that are the last on the screen.
+    table: Vec<String>,
+}
+
+impl Terminal {
+    /// For a terminal of that many columns.
+    pub fn new(width: usize) -> Terminal {
+        Terminal { width: width.max(20), run: Run::default(), table: vec![] }
+    }
+
+    /// What an event adds to the screen; empty for what only the progress bar shows.
+    pub fn on(&mut self, event: &Event) -> String {
+        self.run.take(event);
+        match event {
+            Event::Started(started) => self.below(self.start(started)),
+            Event::Calibrated { calibration, bound } => self.below(calibrated(calibration, bound)),
+            Event::Tried(_) => self.grow(),
+            Event::Paired { number, of, baseline, best } => {
+                let gap = if *number == 1 { "\n" } else { "" };
+                let (today, best) = (words::rate(*baseline), words::rate(*best));
+                self.below(format!(
+                    "{gap}  pair {number} of {of}: today {today}/s, winner {best}/s\n"
+                ))
+            }
+            Event::Ended(verdict) => self.below(self.end(verdict)),
+            Event::Trying { .. } | Event::Stepped { .. } => String::new(),
+        }
+    }
+
+    /// What a run that happened earlier leaves on the screen: its table is drawn once.
+    pub fn replay(&mut self, events: &[Event]) -> String {
+        let last = events.iter().rposition(|event| matches!(event, Event::Tried(_)));
+        let mut text = String::new();
+        for (index, event) in events.iter().enumerate() {
+            match event {
+                Event::Tried(_) if last != Some(index) => self.run.take(event),
+                event => text += &self.on(event),
+            }
+        }
+        text
+    }
+
+    /// Anything else leaves the table where it is: it is not drawn over any more.
+    fn below(&mut self, text: String) -> String {
+        self.table.clear();
+        text
+    }
+
+    /// Adds the new row, or draws the whole table again where its columns changed.
+    fn grow(&mut self) -> String {
+        let now = figures::trials(&self.run).lines(self.width - 2);
+        let mut text = String::new();
+        let kept = if now.starts_with(&self.table) { self.table.len() } else { 0 };
+        if kept == 0 && !self.table.is_empty() {
+            // Up to the table's first line, then erase to the end of the screen (ECMA-48).
+            let _ = write!(text, "\x1b[{}A\x1b[J", self.table.len());
+        } else if kept == 0 {
+            text.push('\n');
+        }
+        for (index, line) in now.iter().enumerate().skip(kept) {
+            let style = self.style(index);
+            let _ = writeln!(text, "  {style}{line}{style:#}");
+        }
+        self.table = now;
+        text
+    }
+
+    /// Titles and rejected trials stay in the background.
+    fn style(&self, line: usize) -> Style {
+        match line.checked_sub(1).and_then(|row| self.run.trials.get(row)) {
+            Some(trial) if trial.rejected.is_none() => Style::new(),
+            _ => DIM,
+        }
+    }
+
+    fn start(&self, started: &Started) -> String {
+        let mut text = format!("{BOLD}{}{BOLD:#}\n", started.service);
+        text += &facts(&started.facts, self.width);
+        text += &heading("load");
+        for request in &started.requests {
+            let _ = writeln!(
+                text,
+                "  {} {}  {DIM}weight {}{DIM:#}",
+                request.method, request.path, request.weight
+            );
+        }
+        let _ = writeln!(text, "  {}  {DIM}{}{DIM:#}", started.goal.value, started.goal.origin);
+        text += &heading("knobs");
+        for line in knobs(&started.knobs).lines(self.width - 2) {
+            let _ = writeln!(text, "  {line}");
+        }
+        text += &heading("laboratory");
+        let machine = &started.machine;
+        let memory = knee_core::Bytes(machine.memory);
+        let _ = writeln!(text, "{}", wrap(&started.confinement, 2, self.width));
+        let _ = writeln!(
+            text,
+            "  {DIM}{}, {} CPUs, {memory}, Linux {}{DIM:#}",
+            machine.cpu, machine.cpus, machine.kernel
+        );
+        text + &self.validity(&started.validity)
+    }
+
+    /// Reasons for care, each in the colour of its weight.
+    fn validity(&self, validity: &Validity) -> String {
+        let line = |reason: &String| {
+            let style = if reason.starts_with("invalid") { BAD } else { CARE };
+            format!("{style}{}{style:#}\n", wrap(reason, 2, self.width))
+        };
+        words::reasons(validity).iter().map(line).collect()
+    }
+
+    fn end(&self, verdict: &Verdict) -> String {
+        let style = match verdict.conclusion {
+            Conclusion::Improved | Conclusion::Satisfied => GOOD.bold(),
+            Conclusion::NoGain => BOLD,
+            Conclusion::GoalMissed | Conclusion::Inconclusive => BAD.bold(),
+        };
+        let mut text = String::new();
+        if let Some(sentence) = words::verdict(&self.run) {
+            let _ = writeln!(text, "\n{style}{}{style:#}", wrap(&sentence, 0, self.width));
+        }
+        let stopped = format!("stopped: {}", verdict.stopped_because);
+        let _ = writeln!(text, "{DIM}{}{DIM:#}", wrap(&stopped, 2, self.width));
+        text += &self.validity(&verdict.validity);
+        verdict.patches.iter().for_each(|patch| text += &diff(patch));
+        text
+    }
+}
+
+fn heading(title: &str) -> String {
+    format!("\n{BOLD}{title}{BOLD:#}\n")
+}
+
+/// What was read: a line each, the value cut where it would hide its origin.
+pub fn facts(facts: &[Fact], width: usize) -> String {
+    let widest =
+        |text: fn(&Fact) -> String| facts.iter().map(|f| wide(&text(f))).max().unwrap_or(0);
+    let (name, origin) = (widest(|f| f.what.clone()), widest(|f| f.value.origin.to_string()));
+    let room =
+        width.saturating_sub(name + origin + 6).max(16).min(widest(|f| f.value.value.clone()));
+    let line = |fact: &Fact| {
+        let value = cut(&fact.value.value, room);
+        format!("  {:name$}  {value:room$}  {DIM}{}{DIM:#}\n", fact.what, fact.value.origin)
+    };
+    facts.iter().map(line).collect()
+}
+
+fn knobs(knobs: &[KnobFact]) -> Table {
+    let columns = vec![
+        Column::words("name", 0),
+        Column::number("today", 0),
+        Column::words("range", 1),
+        Column::words("unit", 3),
+        Column::words("from", 2),
+    ];
+    let row = |knob: &KnobFact| {
+        let today = knob.current.value.to_string();
+        let origin = knob.current.origin.to_string();
+        vec![knob.name.clone(), today, knob.range.clone(), knob.unit.clone(), origin]
+    };
+    Table { columns, rows: knobs.iter().map(row).collect() }
+}
+
+fn calibrated(calibration: &Calibration, bound: &Bound) -> String {
+    let mut text = heading("one request");
+    let _ = writeln!(
+        text,
+        "  {} of CPU, {} of waiting; {} per worker, {} shared  {DIM}at {} requests/s{DIM:#}",
+        calibration.cpu,
+        calibration.wait,
+        calibration.per_worker,
+        calibration.shared,
+        words::rate(calibration.rate)
+    );
+    let most = words::rate(bound.rate);
+    let _ = writeln!(text, "  no settings carry more than {most} requests/s: {}", bound.resource);
+    text
+}
+
+/// A unified diff with its additions and removals in colour.
+pub fn diff(patch: &PatchFact) -> String {
+    let mut text = heading(&patch.path);
+    for line in patch.diff.lines() {
+        let style = match line.as_bytes().first() {
+            Some(b'+') => GOOD,
+            Some(b'-') => BAD,
+            _ => Style::new(),
+        };
+        let _ = writeln!(text, "  {style}{line}{style:#}");
+    }
+    text
+}

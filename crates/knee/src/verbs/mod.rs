@@ -1,0 +1,5 @@
+//! The verbs, one module each.
+
+pub mod explain;
+pub mod measure;
+pub mod report;

@@ -1,0 +1,126 @@
+//! `knee measure` against a real server.
+
+use crate::cli::{knee, run};
+use crate::process::Process;
+use crate::schema;
+use serde_json::Value;
+
+/// A rate that any machine carries, and short.
+const LIGHT: [&str; 4] = ["--rate", "20,40", "--seconds", "1s"];
+
+fn url(process: &Process, path: &str) -> String {
+    format!("http://127.0.0.1:{}{path}", process.port())
+}
+
+#[test]
+fn the_curve_is_printed_and_the_goal_judged() {
+    let backend = Process::backend(0);
+    let url = url(&backend, "/api/orders?limit=1&wait=1");
+    let (code, out, err) = run(knee().args(["measure", &url]).args(LIGHT));
+    assert_eq!(code, 0, "{err}");
+    let mut lines = out.lines();
+    assert!(lines.next().unwrap().trim_start().starts_with("offered/s  answered/s"), "{out}");
+    let rates: Vec<&str> =
+        lines.by_ref().take(2).map(|l| l.split_whitespace().next().unwrap()).collect();
+    assert_eq!(rates, ["20.0", "40.0"]);
+    assert!(out.contains("<- capacity") && out.contains("at least 40.0 requests/s"), "{out}");
+}
+
+#[test]
+fn a_goal_that_not_even_one_request_meets_is_missed() {
+    let backend = Process::backend(0);
+    let slow = url(&backend, "/api/orders?limit=1&wait=300");
+    let (code, out, _) = run(knee().args(["measure", &slow, "--goal", "p50<100ms"]).args(LIGHT));
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("no rate that was offered held p50 < 100 ms"), "{out}");
+    assert!(out.contains("at 20.0 requests/s p50 was 30"), "{out}");
+}
+
+#[test]
+fn json_is_as_its_schema_says() {
+    let backend = Process::backend(0);
+    let url = url(&backend, "/api/orders?limit=1&wait=1");
+    let (code, out, err) = run(knee().args(["measure", &url, "--json"]).args(LIGHT));
+    assert_eq!(code, 0, "{err}");
+    let document: Value = serde_json::from_str(&out).unwrap();
+    schema::check("measure-1", &document);
+    assert_eq!(document["curve"][1]["offered"], 40.0);
+    assert_eq!(document["capacity"], 40.0);
+}
+
+#[test]
+fn each_pace_sends_what_it_says() {
+    let backend = Process::backend(0);
+    let url = url(&backend, "/api/orders?limit=1&wait=1");
+    for (pace, mean) in [("steps:20@500ms,60@500ms", 40.0), ("ramp:10-50@1s", 30.0)] {
+        let (code, out, err) = run(knee().args(["measure", &url, "--json", "--pace", pace]));
+        assert_eq!(code, 0, "{pace}: {err}");
+        let document: Value = serde_json::from_str(&out).unwrap();
+        let curve = document["curve"].as_array().unwrap();
+        assert_eq!((curve.len(), &curve[0]["offered"]), (1, &mean.into()), "{pace}");
+        assert_eq!(curve[0]["due"], mean as u64, "{pace}");
+    }
+}
+
+#[test]
+fn what_does_not_answer_is_not_measured() {
+    let backend = Process::backend(0);
+    let (code, out, err) = run(knee().args(["measure", &url(&backend, "/nothing")]));
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert!(err.contains("answers 404"), "{err}");
+    let gone = url(&backend, "/");
+    drop(backend);
+    let (code, _, err) = run(knee().args(["measure", &gone]));
+    assert_eq!(code, 3);
+    assert!(err.contains("refused") && err.contains("start the service"), "{err}");
+}
+
+#[test]
+fn load_stays_on_this_machine() {
+    // TEST-NET-1 (RFC 5737): nobody is there, and nothing is sent.
+    let (code, _, err) = run(knee().args(["measure", "http://192.0.2.1/"]));
+    assert_eq!(code, 2);
+    assert!(err.contains("--allow-host 192.0.2.1"), "{err}");
+    let other = ["measure", "http://192.0.2.1/", "--allow-host", "192.0.2.2"];
+    assert_eq!(run(knee().args(other)).0, 2, "another host was allowed");
+    let (code, _, err) = run(knee().args(["measure", "https://127.0.0.1/"]));
+    assert_eq!(code, 2);
+    assert!(err.contains("TLS is not measured yet"), "{err}");
+}
+
+#[test]
+fn a_secret_in_a_header_is_not_repeated() {
+    let backend = Process::backend(0);
+    let secret = "Authorization: Bearer s3cret";
+    let url = url(&backend, "/api/orders?limit=1&wait=1");
+    let flags = ["measure", &url, "--json", "--header", secret];
+    let (code, out, err) = run(knee().args(flags).args(LIGHT));
+    assert_eq!(code, 0, "{err}");
+    assert!(!out.contains("s3cret") && !err.contains("s3cret"));
+}
+
+#[test]
+fn ctrl_c_ends_it_with_130() {
+    let backend = Process::backend(0);
+    let knee = assert_cmd::cargo::cargo_bin("knee");
+    let url = url(&backend, "/api/orders?limit=1&wait=1");
+    let child = std::process::Command::new(knee)
+        .args(["measure", &url, "--rate", "20", "--seconds", "60s"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It listens to signals before it does anything else; the first answer shows that it is there.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing was changed"));
+}
