@@ -1,7 +1,19 @@
 //! Windows: synchronous readers of what runs.
 //!
-//! What lives here: `/proc`, cgroup v1 and v2, sockets, status pages, a log's new lines. Each
-//! reader has a file of its own and trees of good and broken files in `testdata/`. What never
-//! does: writing anything, waiting for more than an answer, judging what was read.
+//! What lives here: `/proc`, cgroup v1 and v2, sockets, FastCGI pages, folders of status files
+//! and the new lines of a log. Each reader has a file of its own, with trees of good, absent and
+//! broken files in `testdata/`. What never does: writing anything, a thread or a clock of its own,
+//! judging what was read.
 
 pub mod cgroup;
+mod error;
+pub mod fastcgi;
+pub mod folder;
+pub mod limits;
+pub mod lines;
+pub mod machine;
+pub mod mounts;
+pub mod process;
+pub mod sockets;
+
+pub use error::ProbeError;

@@ -2,7 +2,8 @@
 
 use super::cgroup::{self, Group};
 use super::error::LabError;
-use super::mounts::Mount;
+use knee_probe::cgroup::{own_folder, own_path};
+use knee_probe::mounts::Mount;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -60,22 +61,6 @@ impl Drop for Base {
             let _ = cgroup::remove_folder(to);
         }
     }
-}
-
-/// The path in the line of a controller in /proc/self/cgroup; "" for v2.
-fn own_path<'a>(self_cgroup: &'a str, controller: &str) -> Option<&'a str> {
-    self_cgroup.lines().find_map(|line| {
-        let mut fields = line.splitn(3, ':').skip(1);
-        let (controllers, path) = (fields.next()?, fields.next()?);
-        controllers.split(',').any(|c| c == controller).then_some(path)
-    })
-}
-
-/// The folder of a cgroup path as this mount shows it. Inside a container the mount may show
-/// only the container's own cgroup.
-fn own_folder(mount: &Mount, path: &str) -> PathBuf {
-    let below = Path::new(path).strip_prefix(&mount.root).unwrap_or(Path::new(""));
-    if below.as_os_str().is_empty() { mount.at.clone() } else { mount.at.join(below) }
 }
 
 fn creatable(folder: &Path, name: &str) -> Result<(), String> {
@@ -139,8 +124,8 @@ fn passes_on(folder: &Path, is_own: bool, name: &str) -> Result<Option<Moved>, S
 
 #[cfg(test)]
 mod tests {
-    use super::super::mounts;
     use super::*;
+    use knee_probe::mounts;
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
         let tree = tempfile::tempdir().unwrap();

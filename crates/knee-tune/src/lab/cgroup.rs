@@ -5,7 +5,7 @@
 
 use super::error::LabError;
 use knee_core::Task;
-use knee_probe::cgroup::TaskGroup;
+use knee_probe::cgroup::{TaskGroup, children, pids_below};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -112,15 +112,9 @@ impl Group {
         pids
     }
 
-    /// Processes that the kernel killed for memory, here and below.
+    /// Processes that the kernel killed for memory, here and below; 0 where it does not tell.
     pub fn oom_kills(&self) -> u64 {
-        let (folder, file) = match self {
-            Group::V1 { memory, .. } => (memory, "memory.oom_control"),
-            // v2 counts the cgroups below as well.
-            Group::V2 { path } => return counter(&path.join("memory.events"), "oom_kill"),
-        };
-        let below: u64 = children(folder).iter().map(|c| counter(&c.join(file), "oom_kill")).sum();
-        counter(&folder.join(file), "oom_kill") + below
+        self.task_group().oom_kills().unwrap_or(0)
     }
 
     /// Kills every process here and below, and waits until none is left.
@@ -183,27 +177,6 @@ pub(super) fn remove_folder(folder: &Path) -> Result<(), LabError> {
             Err(e) => return Err(LabError::cgroup(folder, "remove it")(e)),
         }
     }
-}
-
-fn children(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let folders = entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
-    folders.map(|e| e.path()).collect()
-}
-
-/// The processes in a cgroup folder and below.
-pub(super) fn pids_below(folder: &Path) -> Vec<i32> {
-    let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-    let mut pids: Vec<i32> = text.lines().filter_map(|l| l.parse().ok()).collect();
-    pids.extend(children(folder).iter().flat_map(|c| pids_below(c)));
-    pids
-}
-
-/// `name 3` in a file of counters; 0 when it is not there.
-fn counter(file: &Path, name: &str) -> u64 {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok();
-    text.lines().find_map(value).unwrap_or(0)
 }
 
 pub(super) fn write(file: &Path, text: &str) -> Result<(), LabError> {
@@ -273,26 +246,11 @@ mod tests {
         assert!(error.contains("cpu,cpuacct/knee-1: cannot create it: File exists"), "{error}");
     }
 
-    #[test]
-    fn kills_for_memory_are_counted_in_both_versions() {
-        let tree = tempfile::tempdir().unwrap();
-        let at = |name: &str| tree.path().join(name);
-        fs::write(at("memory.events"), "low 0\noom 3\noom_kill 2\noom_group_kill 0\n").unwrap();
-        assert_eq!(Group::V2 { path: tree.path().into() }.oom_kills(), 2);
-        fs::create_dir(at("app")).unwrap();
-        fs::write(at("memory.oom_control"), "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
-            .unwrap();
-        fs::write(at("app/memory.oom_control"), "under_oom 0\noom_kill 4\n").unwrap();
-        let path = tree.path().to_path_buf();
-        let v1 = Group::V1 { cpu: path.clone(), cpuacct: path.clone(), memory: path, pids: None };
-        assert_eq!(v1.oom_kills(), 5);
-    }
-
     /// The kernel's own v2, even where it has no controllers: creating, entering, killing and
     /// removing are the same.
     #[test]
     fn v2_is_killed_and_removed_for_real() {
-        let mounts = super::super::mounts::of_this_process().unwrap();
+        let mounts = knee_probe::mounts::of_this_process().unwrap();
         let mount = mounts.into_iter().find(|m| m.kind == "cgroup2");
         let name = format!("test-{}", std::process::id());
         let task = mount.map(|m| Group::V2 { path: m.at.join(name) });

@@ -1,11 +1,11 @@
 //! The files as a task will see them, by whichever means this host allows.
 
 use super::error::LabError;
-use super::mounts::Mount;
 use super::ops::Op;
 use super::patchwork::Patchwork;
 use super::root::Root;
 use knee_core::launch::Launch;
+use knee_probe::mounts::Mount;
 use std::path::{Path, PathBuf};
 
 /// How a task sees files on this host.

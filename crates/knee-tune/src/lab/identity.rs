@@ -3,6 +3,7 @@
 //! A name says so by itself, so that the next knee can remove what a dead one left and never
 //! touches what a living one uses.
 
+use knee_probe::process::Process;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -37,11 +38,9 @@ impl Owner {
     }
 }
 
-/// Start time of a process in clock ticks since boot (proc(5), field 22 of stat).
+/// Start time of a process in clock ticks since boot.
 pub(super) fn started(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let after_name = stat.rsplit_once(") ")?.1;
-    after_name.split(' ').nth(19)?.parse().ok()
+    Some(Process::new(pid.cast_signed()).stat().ok()?.started)
 }
 
 fn pid_namespace() -> Option<u64> {

@@ -1,6 +1,7 @@
 //! The processes of a task that has no cgroup: found by kinship, session and mount namespace.
 
 use super::identity::namespace_inode;
+use knee_probe::process;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,17 +60,11 @@ fn writes_to(pid: i32, logs: &[PathBuf]) -> bool {
         })
 }
 
+/// All processes that live, with their kin.
 fn all() -> Vec<Process> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|e| e.file_name().to_str()?.parse().ok());
-    pids.filter_map(process).collect()
-}
-
-/// Fields 3, 4 and 6 of stat (proc(5)): state, parent, session.
-fn process(pid: i32) -> Option<Process> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    let number = |at: usize| fields.get(at)?.parse().ok();
-    let dead = matches!(*fields.first()?, "Z" | "X");
-    (!dead).then_some(Process { pid, parent: number(1)?, session: number(3)? })
+    let kin = |pid: i32| {
+        let stat = process::Process::new(pid).stat().ok().filter(|s| !s.is_dead())?;
+        Some(Process { pid, parent: stat.parent, session: stat.session })
+    };
+    process::all().into_iter().filter_map(kin).collect()
 }

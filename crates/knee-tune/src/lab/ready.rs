@@ -3,7 +3,7 @@
 use super::Running;
 use super::answer::{self, Answer};
 use super::error::LabError;
-use super::sockets::{self, Listener};
+use knee_probe::sockets::{self, Address, Listener};
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -85,13 +85,13 @@ impl Running {
 
     /// The TCP ports that the service listens on, in order.
     pub fn listening(&self) -> Vec<u16> {
-        let mut ports: Vec<u16> = self.listeners().iter().map(|l| l.at.port()).collect();
+        let mut ports: Vec<u16> = self.listeners().iter().filter_map(Listener::port).collect();
         ports.dedup();
         ports
     }
 
     fn listeners(&self) -> Vec<Listener> {
-        let all = sockets::listeners();
+        let all = sockets::listening();
         let mine = sockets::inodes(&self.pids());
         all.into_iter().filter(|l| mine.contains(&l.inode)).collect()
     }
@@ -110,15 +110,15 @@ impl Running {
 
 /// Who listens on a port now, `nginx (pid 42)`; None when it is free.
 pub fn port_holder(port: u16) -> Option<String> {
-    let listener = sockets::listeners().into_iter().find(|l| l.at.port() == port)?;
+    let listener = sockets::listening().into_iter().find(|l| l.port() == Some(port))?;
     Some(sockets::holder(listener.inode))
 }
 
 impl Question<'_> {
     fn look(&self, running: &Running) -> Look {
-        let all = sockets::listeners();
+        let all = sockets::listening();
         let mine = sockets::inodes(&running.pids());
-        let asked = |l: &&Listener| self.port.is_none_or(|p| p == l.at.port());
+        let asked = |l: &&Listener| l.port().is_some_and(|at| self.port.is_none_or(|p| p == at));
         let (own, foreign): (Vec<&Listener>, Vec<&Listener>) =
             all.iter().filter(asked).partition(|l| mine.contains(&l.inode));
         if own.is_empty() {
@@ -132,7 +132,8 @@ impl Question<'_> {
         }
         let mut last = Look::Waiting(String::new());
         for listener in own {
-            last = self.ask(listener.at);
+            let Address::Tcp(at) = listener.at else { continue };
+            last = self.ask(at);
             if matches!(last, Look::Ready(_)) {
                 break;
             }

@@ -4,9 +4,9 @@
 //! What is changed or new is written into the upper layers before the service starts.
 
 use super::error::LabError;
-use super::mounts::Mount;
 use super::ops::Op;
 use knee_core::launch::Bind;
+use knee_probe::mounts::Mount;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;

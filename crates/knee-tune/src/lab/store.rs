@@ -4,6 +4,7 @@ use super::cgroup;
 use super::error::LabError;
 use super::identity::Name;
 use super::members::{self, Marks};
+use knee_probe::cgroup::pids_below;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -112,7 +113,7 @@ fn sweep_belongings(folder: &Path, name: Name) {
 
 fn sweep_cgroup(folder: &Path) {
     if folder.join("cgroup.procs").exists() {
-        let _ = cgroup::empty(|| cgroup::pids_below(folder), folder);
+        let _ = cgroup::empty(|| pids_below(folder), folder);
         let _ = cgroup::remove_folder(folder);
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// A line of mountinfo.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mount {
+pub struct Mount {
     /// Folder of the file system that is shown.
     pub root: PathBuf,
     /// Where it is shown.
@@ -23,12 +23,12 @@ impl Mount {
 }
 
 /// The mounts of this process, in the order they were made.
-pub(super) fn of_this_process() -> std::io::Result<Vec<Mount>> {
+pub fn of_this_process() -> std::io::Result<Vec<Mount>> {
     Ok(parse(&std::fs::read_to_string("/proc/self/mountinfo")?))
 }
 
 /// Reads mountinfo; lines that are none are left out.
-pub(super) fn parse(text: &str) -> Vec<Mount> {
+pub fn parse(text: &str) -> Vec<Mount> {
     text.lines().filter_map(line).collect()
 }
 

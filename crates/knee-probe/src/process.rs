@@ -1,0 +1,226 @@
+//! One process as `/proc` shows it (proc(5)).
+
+use crate::error::{ProbeError, shown, text};
+use knee_core::Bytes;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A process's folder in `/proc`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    folder: PathBuf,
+}
+
+/// What `stat` says of a process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stat {
+    /// `R`, `S`, `D`, `Z`, ...
+    pub state: char,
+    /// Parent.
+    pub parent: i32,
+    /// Session.
+    pub session: i32,
+    /// CPU of all its threads, user and system, also of those that ended: seconds, to the
+    /// clock tick of 10 ms.
+    pub cpu: f64,
+    /// Threads.
+    pub threads: u32,
+    /// When it started, clock ticks since boot: with the number it names a process for good.
+    pub started: u64,
+}
+
+impl Stat {
+    /// Whether it has ended and only waits for its parent to notice.
+    pub fn is_dead(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+}
+
+impl Process {
+    /// The process of that number.
+    pub fn new(pid: i32) -> Process {
+        Process::below(Path::new("/proc"), pid)
+    }
+
+    /// The same below another `/proc`.
+    pub fn below(proc: &Path, pid: i32) -> Process {
+        Process { folder: proc.join(pid.to_string()) }
+    }
+
+    /// State, kin, CPU and threads.
+    ///
+    /// # Errors
+    /// It ended ([`ProbeError::is_absent`]) or the file is not as the kernel writes it; so of
+    /// all readers here.
+    pub fn stat(&self) -> Result<Stat, ProbeError> {
+        let path = self.folder.join("stat");
+        // The name may be no UTF-8, and may hold spaces and brackets.
+        let bytes = fs::read(&path).map_err(ProbeError::read(&path))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let wrong = || ProbeError::form(&path, 1, format!("`{}` is no stat line", shown(&text)));
+        parse_stat(&text).ok_or_else(wrong)
+    }
+
+    /// Proportional set size: its pages, those that n processes share counted as 1/n. The kernel
+    /// walks all its memory for that: tenths of a millisecond to several, and meanwhile it can map nothing.
+    ///
+    /// # Errors
+    /// As [`Process::stat`]; also a process of another user, without privilege.
+    pub fn pss(&self) -> Result<Bytes, ProbeError> {
+        let path = self.folder.join("smaps_rollup");
+        let text = text(&path)?;
+        let found =
+            text.lines().enumerate().find_map(|(at, l)| Some((at, l.strip_prefix("Pss:")?)));
+        let (at, value) = found.ok_or_else(|| ProbeError::form(&path, 1, "no line `Pss:`"))?;
+        let kib = value.trim().strip_suffix(" kB").and_then(|n| n.parse::<u64>().ok());
+        let bytes = kib.and_then(|kib| kib.checked_mul(1024)).map(Bytes);
+        bytes.ok_or_else(|| {
+            ProbeError::form(&path, at + 1, format!("`{}` is no size", shown(value.trim())))
+        })
+    }
+
+    /// Open descriptors.
+    ///
+    /// # Errors
+    /// As [`Process::pss`].
+    pub fn descriptors(&self) -> Result<u64, ProbeError> {
+        let path = self.folder.join("fd");
+        // Since Linux 6.2 the folder's size is their number; before, it is 0.
+        match fs::metadata(&path).map_err(ProbeError::read(&path))?.len() {
+            0 => Ok(fs::read_dir(&path).map_err(ProbeError::read(&path))?.count() as u64),
+            open => Ok(open),
+        }
+    }
+
+    /// Soft limit of open files; None when there is none.
+    ///
+    /// # Errors
+    /// As [`Process::stat`].
+    pub fn nofile(&self) -> Result<Option<u64>, ProbeError> {
+        let path = self.folder.join("limits");
+        let text = text(&path)?;
+        let mut lines = text.lines().enumerate();
+        let found = lines.find_map(|(at, l)| Some((at, l.strip_prefix("Max open files")?)));
+        let (at, value) = found.ok_or_else(|| ProbeError::form(&path, 1, "no `Max open files`"))?;
+        match value.split_whitespace().next() {
+            Some("unlimited") => Ok(None),
+            soft => soft.and_then(|n| n.parse().ok()).map(Some).ok_or_else(|| {
+                ProbeError::form(&path, at + 1, format!("`{}` is no limit", shown(value.trim())))
+            }),
+        }
+    }
+
+    /// The numbers of the sockets that it has open, as far as this process may look.
+    pub fn sockets(&self) -> Vec<u64> {
+        let entries = fs::read_dir(self.folder.join("fd")).into_iter().flatten().flatten();
+        let inode = |entry: fs::DirEntry| {
+            let target = fs::read_link(entry.path()).ok()?;
+            target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+        };
+        entries.filter_map(inode).collect()
+    }
+
+    /// Its short name; `a process` when it has none any more.
+    pub fn name(&self) -> String {
+        let name = fs::read(self.folder.join("comm")).unwrap_or_default();
+        let name = String::from_utf8_lossy(&name).trim().to_string();
+        if name.is_empty() { "a process".into() } else { name }
+    }
+}
+
+/// The numbers of all processes, in order.
+pub fn all() -> Vec<i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids: Vec<i32> = entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// `42 (a name) S 1 ...`: fields 3, 4, 6, 14, 15, 20 and 22.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let fields: Vec<&str> = text.rsplit_once(") ")?.1.split_ascii_whitespace().collect();
+    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    let ticks = number(11)?.checked_add(number(12)?)?;
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        parent: fields.get(1)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
+        cpu: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+        threads: number(17)?.try_into().ok()?,
+        started: number(19)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn recorded(pid: i32) -> Process {
+        Process::below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/process"), pid)
+    }
+
+    #[test]
+    fn a_recorded_process() {
+        let process = recorded(4242);
+        let expected = Stat {
+            state: 'S',
+            parent: 6357,
+            session: 14_346,
+            cpu: 12.11,
+            threads: 7,
+            started: 124_461,
+        };
+        assert_eq!(process.stat().unwrap(), expected);
+        assert_eq!(process.pss().unwrap(), Bytes(47_001 * 1024));
+        // Node.js raised what was 1024.
+        assert_eq!(process.nofile().unwrap(), Some(20_000));
+        assert_eq!(process.name(), "a name) wit");
+    }
+
+    #[test]
+    fn absent_and_broken_files_are_named_with_their_place() {
+        let absent = recorded(1);
+        for error in [absent.stat().err(), absent.pss().err(), absent.descriptors().err()] {
+            assert!(error.unwrap().is_absent());
+        }
+        assert_eq!((absent.sockets(), absent.name()), (vec![], "a process".into()));
+        let said =
+            |error: ProbeError| error.to_string().rsplit_once("process/").unwrap().1.to_string();
+        let broken = recorded(13);
+        assert_eq!(said(broken.stat().unwrap_err()), "13/stat:1: `13 (cut` is no stat line");
+        assert_eq!(said(broken.pss().unwrap_err()), "13/smaps_rollup:2: `lots kB` is no size");
+        assert_eq!(
+            said(broken.nofile().unwrap_err()),
+            "13/limits:2: `some        some` is no limit"
+        );
+    }
+
+    #[test]
+    fn this_process_is_seen() {
+        let me = Process::new(std::process::id().cast_signed());
+        let (before, files) = (me.descriptors().unwrap(), fs::File::open("/dev/null").unwrap());
+        assert!(me.descriptors().unwrap() > before.min(3), "{before}");
+        drop(files);
+        assert!(me.pss().unwrap().0 > 100_000);
+        let stat = me.stat().unwrap();
+        assert!(stat.threads >= 1 && !stat.is_dead());
+        assert!(all().contains(&std::process::id().cast_signed()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_stat_is_survived(text in ".{0,120}", fields in prop::collection::vec(any::<i64>(), 0..30)) {
+            parse_stat(&text);
+            let fields: Vec<String> = fields.iter().map(i64::to_string).collect();
+            parse_stat(&format!("1 ({text}) S {}", fields.join(" ")));
+        }
+
+        #[test]
+        fn a_name_can_be_anything(name in ".{0,15}") {
+            let stat = parse_stat(&format!("7 ({name}) S 1 2 3 0 -1 0 9 9 9 9 150 50 0 0 20 0 4 0 99 1 1\n")).unwrap();
+            prop_assert_eq!((stat.parent, stat.session, stat.threads, stat.started), (1, 3, 4, 99));
+            prop_assert_eq!(stat.cpu, 2.0);
+        }
+    }
+}

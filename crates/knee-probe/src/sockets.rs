@@ -1,0 +1,147 @@
+//! Listening sockets of this network namespace, TCP and unix, with their accept queues, and who
+//! has them open.
+
+mod diag;
+mod table;
+
+use crate::process::{self, Process};
+use diag::Diag;
+use std::collections::HashSet;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// A listening socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Where it listens.
+    pub at: Address,
+    /// Its number.
+    pub inode: u64,
+    /// Connections that wait to be accepted.
+    pub waiting: u32,
+    /// How many may wait, somaxconn already applied: one more fits, the next is refused or
+    /// has to try again. None where the kernel did not tell.
+    pub backlog: Option<u32>,
+}
+
+/// Where a socket listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A unix socket's path as it was bound, `@name` for an abstract one.
+    Unix(String),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(at) => at.fmt(f),
+            Address::Unix(path) => path.fmt(f),
+        }
+    }
+}
+
+impl Listener {
+    /// Its TCP port.
+    pub fn port(&self) -> Option<u16> {
+        match self.at {
+            Address::Tcp(at) => Some(at.port()),
+            Address::Unix(_) => None,
+        }
+    }
+}
+
+/// A reader of all listening sockets that keeps its own open.
+pub struct Sockets(Option<Diag>);
+
+impl Sockets {
+    /// Asks the kernel by sock_diag; where it does not know that, `/proc/net` tells of TCP
+    /// without backlogs, and nobody of unix sockets.
+    pub fn open() -> Sockets {
+        Sockets(Diag::open().ok())
+    }
+
+    /// All that listen now, TCP by port and then unix.
+    pub fn listening(&mut self) -> Vec<Listener> {
+        let mut all = self.0.as_mut().and_then(|diag| diag.tcp().ok()).unwrap_or_else(table::tcp);
+        all.sort_by_key(|l| (l.port(), l.inode));
+        all.extend(self.0.as_mut().and_then(|diag| diag.unix().ok()).unwrap_or_default());
+        all
+    }
+}
+
+/// All that listen now, see [`Sockets::listening`].
+pub fn listening() -> Vec<Listener> {
+    Sockets::open().listening()
+}
+
+/// The sockets that these processes have open.
+pub fn inodes(pids: &[i32]) -> HashSet<u64> {
+    pids.iter().flat_map(|pid| Process::new(*pid).sockets()).collect()
+}
+
+/// `nginx (pid 42)`: the first process that has a socket open, as far as this one may look.
+pub fn holder(inode: u64) -> String {
+    match process::all().into_iter().find(|pid| Process::new(*pid).sockets().contains(&inode)) {
+        Some(pid) => format!("{} (pid {pid})", Process::new(pid).name()),
+        None => "a process of another user".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    fn find(at: &str) -> Option<Listener> {
+        listening().into_iter().find(|l| l.at.to_string() == at)
+    }
+
+    #[test]
+    fn my_own_listener_is_found_and_named() {
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let socket = TcpListener::bind(any).unwrap();
+            let at = socket.local_addr().unwrap().to_string();
+            let found = find(&at).unwrap();
+            let me = std::process::id().cast_signed();
+            assert!(inodes(&[me]).contains(&found.inode));
+            assert!(holder(found.inode).ends_with(&format!("(pid {me})")));
+            assert_eq!(found.port(), Some(socket.local_addr().unwrap().port()));
+            drop(socket);
+            assert!(find(&at).is_none());
+        }
+    }
+
+    #[test]
+    fn connections_that_wait_are_counted_on_tcp() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = socket.local_addr().unwrap();
+        let waiting: Vec<_> = (0..7).map(|_| TcpStream::connect(at).unwrap()).collect();
+        let found = find(&at.to_string()).unwrap();
+        assert_eq!((found.waiting, found.backlog), (7, Some(128)), "std listens with 128");
+        let table = table::tcp().into_iter().find(|l| l.at == found.at).unwrap();
+        assert_eq!((table.inode, table.waiting, table.backlog), (found.inode, 7, None));
+        let accepted = socket.accept().unwrap();
+        assert_eq!(find(&at.to_string()).unwrap().waiting, 6);
+        drop((waiting, accepted));
+    }
+
+    #[test]
+    fn connections_that_wait_are_counted_on_unix_sockets() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let socket = UnixListener::bind(&path).unwrap();
+        let waiting: Vec<_> = (0..5).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        let found = find(path.to_str().unwrap()).unwrap();
+        assert_eq!((found.waiting, found.port()), (5, None));
+        assert!(found.backlog.is_some_and(|holds| holds >= 128), "{found:?}");
+        drop((socket, waiting));
+        let name = format!("knee-{}", std::process::id());
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+        let _socket = UnixListener::bind_addr(&address).unwrap();
+        assert!(find(&format!("@{name}")).is_some());
+    }
+}

@@ -1,0 +1,193 @@
+//! sock_diag(7): the kernel's own answer about sockets, over netlink. For a listening socket the
+//! receive queue is what waits to be accepted, the send queue how much may.
+
+use super::{Address, Listener};
+use crate::ProbeError;
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_sock_diag::SockDiagMessage;
+use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP};
+use netlink_packet_sock_diag::inet::{self, InetRequest, InetResponse, SocketId};
+use netlink_packet_sock_diag::unix::nlas::{Nla, UnixDiagName};
+use netlink_packet_sock_diag::unix::{self, ShowFlags, UnixRequest, UnixResponse};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use netlink_sys::{Socket, SocketAddr};
+use std::io;
+
+/// As much as the kernel puts into one datagram (`NLMSG_GOODSIZE` and more).
+const DATAGRAM: usize = 32 << 10;
+
+/// An open connection to the kernel.
+pub(super) struct Diag {
+    socket: Socket,
+    buffer: Vec<u8>,
+}
+
+impl Diag {
+    pub fn open() -> Result<Diag, ProbeError> {
+        let open = || {
+            let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
+            socket.bind_auto()?;
+            socket.connect(&SocketAddr::new(0, 0))?;
+            Ok(socket)
+        };
+        let socket = open().map_err(ProbeError::Diagnostics)?;
+        Ok(Diag { socket, buffer: vec![0; DATAGRAM] })
+    }
+
+    /// Listening TCP sockets, IPv4 and IPv6.
+    pub fn tcp(&mut self) -> Result<Vec<Listener>, ProbeError> {
+        let mut all = Vec::new();
+        for family in [AF_INET, AF_INET6] {
+            let request = SockDiagMessage::InetRequest(InetRequest {
+                family,
+                protocol: IPPROTO_TCP,
+                extensions: inet::ExtensionFlags::empty(),
+                states: inet::StateFlags::LISTEN,
+                socket_id: if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() },
+            });
+            self.dump(request, &mut |message| {
+                if let SockDiagMessage::InetResponse(response) = message {
+                    all.push(tcp(&response));
+                }
+            })?;
+        }
+        Ok(all)
+    }
+
+    /// Listening unix sockets.
+    pub fn unix(&mut self) -> Result<Vec<Listener>, ProbeError> {
+        let mut all = Vec::new();
+        let request = SockDiagMessage::UnixRequest(UnixRequest {
+            state_flags: unix::StateFlags::LISTEN,
+            inode: 0,
+            show_flags: ShowFlags::NAME | ShowFlags::RQLEN,
+            cookie: [0xff; 8],
+        });
+        self.dump(request, &mut |message| {
+            if let SockDiagMessage::UnixResponse(response) = message {
+                all.extend(unix(&response));
+            }
+        })?;
+        Ok(all)
+    }
+
+    /// Asks, and hands on each message until the kernel says that there are no more.
+    fn dump(
+        &mut self,
+        request: SockDiagMessage,
+        on: &mut dyn FnMut(SockDiagMessage),
+    ) -> Result<(), ProbeError> {
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        let mut packet = NetlinkMessage::new(header, request.into());
+        packet.finalize();
+        let mut bytes = vec![0; packet.buffer_len()];
+        packet.serialize(&mut bytes);
+        self.socket.send(&bytes, 0).map_err(ProbeError::Diagnostics)?;
+        loop {
+            let received = self.socket.recv(&mut &mut self.buffer[..], 0);
+            let length = received.map_err(ProbeError::Diagnostics)?;
+            if datagram(&self.buffer[..length.min(DATAGRAM)], on)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Reads the messages of one datagram; true when the last has come. One that is not understood
+/// is left out: it is about one socket.
+fn datagram(mut bytes: &[u8], on: &mut dyn FnMut(SockDiagMessage)) -> Result<bool, ProbeError> {
+    while let Some(length) = bytes.first_chunk::<4>().map(|n| u32::from_ne_bytes(*n) as usize) {
+        // A header has 16 bytes.
+        if length < 16 || length > bytes.len() {
+            break;
+        }
+        match NetlinkMessage::<SockDiagMessage>::deserialize(&bytes[..length]).map(|m| m.payload) {
+            Ok(NetlinkPayload::InnerMessage(message)) => on(message),
+            Ok(NetlinkPayload::Done(_)) => return Ok(true),
+            Ok(NetlinkPayload::Error(error)) => return Err(ProbeError::Diagnostics(error.to_io())),
+            _ => {}
+        }
+        // Messages begin at multiples of 4.
+        bytes = &bytes[length.next_multiple_of(4).min(bytes.len())..];
+    }
+    if bytes.is_empty() {
+        return Ok(false);
+    }
+    let cut = io::Error::new(io::ErrorKind::InvalidData, "a message that ends too early");
+    Err(ProbeError::Diagnostics(cut))
+}
+
+fn tcp(response: &InetResponse) -> Listener {
+    let header = &response.header;
+    let at = (header.socket_id.source_address, header.socket_id.source_port);
+    Listener {
+        at: Address::Tcp(at.into()),
+        inode: header.inode.into(),
+        waiting: header.recv_queue,
+        backlog: Some(header.send_queue),
+    }
+}
+
+/// None for a socket without a name: nobody can connect to it.
+fn unix(response: &UnixResponse) -> Option<Listener> {
+    let name = response.nlas.iter().find_map(|nla| match nla {
+        Nla::Name(UnixDiagName::Pathname(path)) => Some(path.to_string_lossy().into_owned()),
+        Nla::Name(UnixDiagName::Abstract(name)) => {
+            Some(format!("@{}", String::from_utf8_lossy(name)))
+        }
+        _ => None,
+    })?;
+    let queue = response.nlas.iter().find_map(|nla| match nla {
+        Nla::ReceiveQueueLength(waiting, holds) => Some((*waiting, *holds)),
+        _ => None,
+    })?;
+    Some(Listener {
+        at: Address::Unix(name),
+        inode: response.header.inode.into(),
+        waiting: queue.0,
+        backlog: Some(queue.1),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(bytes: &[u8]) -> Result<bool, ProbeError> {
+        datagram(bytes, &mut |_| {})
+    }
+
+    #[test]
+    fn an_error_and_a_message_cut_short_are_told() {
+        // Length 20, type 2 (NLMSG_ERROR), the error -2 (ENOENT) and the header it is about.
+        let mut error = [0u8; 36];
+        error[..4].copy_from_slice(&36u32.to_ne_bytes());
+        error[4..6].copy_from_slice(&2u16.to_ne_bytes());
+        error[16..20].copy_from_slice(&(-2i32).to_ne_bytes());
+        assert!(read(&error).unwrap_err().to_string().contains("No such file"));
+        assert!(read(&error[..20]).unwrap_err().to_string().contains("ends too early"));
+        assert!(!read(&[]).unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn any_datagram_is_survived(
+            kind in prop::sample::select(vec![0u16, 1, 2, 3, 20]),
+            family in prop::sample::select(vec![1u8, 2, 10]),
+            body in prop::collection::vec(any::<u8>(), 0..160),
+        ) {
+            let mut bytes = vec![0; 16];
+            bytes.push(family);
+            bytes.extend(&body);
+            let length = bytes.len() as u32;
+            bytes[..4].copy_from_slice(&length.to_ne_bytes());
+            bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+            let _ = read(&bytes);
+            let _ = read(&body);
+        }
+    }
+}
