@@ -59,7 +59,8 @@ impl Effort {
     }
 }
 
-fn thread_cpu() -> f64 {
+/// CPU that this thread has used, seconds.
+pub(crate) fn thread_cpu() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

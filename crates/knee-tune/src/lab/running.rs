@@ -12,7 +12,7 @@ use super::store::Store;
 use super::warden::Warden;
 use knee_core::Bytes;
 use knee_core::launch::{Answer, Ask, Environment};
-use knee_measure::observer::{Source, Subject};
+use knee_measure::observer::{Place, Source, Subject};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
@@ -170,20 +170,21 @@ impl Running {
 
     /// Where an answer is found on the host.
     fn source(&self, ask: &Ask) -> Option<Source> {
-        let runtime = ask.runtime;
-        let place = |listen: &str| match listen.starts_with('/') {
+        let at = |listen: &str| match listen.starts_with('/') {
             true => self.host_path(Path::new(listen)).to_string_lossy().into_owned(),
             false => listen.into(),
         };
-        Some(match &ask.how {
-            Answer::FastCgi { listen, page: path } | Answer::Script { listen, script: path } => {
-                Source::FastCgi { runtime, listen: place(listen), page: path.clone() }
+        let place = match &ask.how {
+            Answer::FastCgi { listen, page } => {
+                Place::FastCgi { listen: at(listen), page: page.clone() }
             }
-            Answer::Folder(path) => Source::Folder { runtime, at: self.host_path(path) },
-            Answer::Stderr(container) => {
-                Source::Lines { runtime, at: self.containers.get(*container)?.log.clone() }
+            Answer::Script { listen, script } => {
+                Place::Script { listen: at(listen), script: script.clone() }
             }
-        })
+            Answer::Folder(path) => Place::Folder(self.host_path(path)),
+            Answer::Stderr(container) => Place::Lines(self.containers.get(*container)?.log.clone()),
+        };
+        Some(Source { runtime: ask.runtime, place })
     }
 
     /// How the task is imitated, in a sentence.

@@ -1,0 +1,236 @@
+//! What the kernel shows of a service, look by look.
+
+use super::usage::usage;
+use super::{Place, Source};
+use knee_core::Bytes;
+use knee_core::observe::Usage;
+use knee_probe::cgroup::{Cpu, TaskGroup};
+use knee_probe::process::Process;
+use knee_probe::sockets::{self, Listener, Sockets};
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// Looks that are kept: half an hour at ten a second.
+const KEPT: usize = 16_384;
+/// How often processes are looked at.
+const PROCESSES: Duration = Duration::from_secs(1);
+/// How often PSS is read at most: the kernel walks all of a process's memory for it.
+const PSS: Duration = Duration::from_secs(1);
+
+/// One look. What could not be read is None: the service may have ended.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    pub at: Instant,
+    pub cpu: Option<Cpu>,
+    /// The cgroup's working set.
+    pub memory: Option<Bytes>,
+    /// The fullest accept queue.
+    pub queue: Option<Queue>,
+    /// Kills for memory; looked at at the ends of an interval.
+    pub kills: Option<u64>,
+    /// The processes, when it was time to look at them.
+    pub processes: Option<Vec<Seen>>,
+}
+
+/// A listening socket's queue.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Queue {
+    pub waiting: u32,
+    pub backlog: Option<u32>,
+    pub at: String,
+}
+
+/// A process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Seen {
+    /// Its number and start: a number is used again.
+    pub id: (i32, u64),
+    /// CPU since its start, seconds.
+    pub cpu: f64,
+    pub threads: u32,
+    pub descriptors: u64,
+    /// Soft limit of open files.
+    pub nofile: Option<u64>,
+}
+
+pub(super) struct Eyes {
+    group: Option<TaskGroup>,
+    pids: Box<dyn Fn() -> Vec<i32> + Send>,
+    sockets: Sockets,
+    /// Whether a listening socket, by number, is the service's and of interest.
+    owned: HashMap<u64, bool>,
+    /// Sockets over which knee itself asks.
+    own: Vec<String>,
+    /// Soft limits of open files, as they do not change once a program runs.
+    nofile: HashMap<(i32, u64), Option<u64>>,
+    looks: VecDeque<Look>,
+    /// Number of the look that is kept longest.
+    first: u64,
+    processes_at: Option<Instant>,
+    pss: Option<(Instant, Bytes)>,
+}
+
+impl Eyes {
+    pub fn new(
+        group: Option<TaskGroup>,
+        pids: Box<dyn Fn() -> Vec<i32> + Send>,
+        sources: &[Source],
+    ) -> Eyes {
+        let own = |source: &Source| match &source.place {
+            Place::FastCgi { listen, .. } | Place::Script { listen, .. } => Some(listen.clone()),
+            Place::Folder(_) | Place::Lines(_) => None,
+        };
+        Eyes {
+            group,
+            pids,
+            sockets: Sockets::open(),
+            owned: HashMap::new(),
+            own: sources.iter().filter_map(own).collect(),
+            nofile: HashMap::new(),
+            looks: VecDeque::new(),
+            first: 0,
+            processes_at: None,
+            pss: None,
+        }
+    }
+
+    /// Looks once, at an end of an interval at everything that is counted; returns the look's
+    /// number.
+    pub fn look(&mut self, at_an_end: bool) -> u64 {
+        let due = self.processes_at.is_none_or(|at| at.elapsed() >= PROCESSES);
+        let queue = self.fullest_queue();
+        let processes = (at_an_end || due).then(|| self.processes());
+        let group = self.group.as_ref();
+        let kills = group.filter(|_| at_an_end).and_then(|g| g.oom_kills().ok());
+        let memory = group.and_then(|g| g.memory().ok()).map(|m| m.working_set());
+        // Last, next to the clock: rates come from this.
+        let cpu = group.and_then(|g| g.cpu().ok());
+        self.looks.push_back(Look { at: Instant::now(), cpu, memory, queue, kills, processes });
+        if self.looks.len() > KEPT {
+            self.looks.pop_front();
+            self.first += 1;
+        }
+        self.first + self.looks.len() as u64 - 1
+    }
+
+    /// What was used from a look until the last one.
+    pub fn usage_since(&mut self, look: u64) -> Usage {
+        let pss = self.pss();
+        let from = usize::try_from(look.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let looks: Vec<&Look> = self.looks.iter().skip(from).collect();
+        usage(&looks, pss)
+    }
+
+    /// PSS of all processes that let it be read, not older than a second; what was known of
+    /// them when they have all ended.
+    fn pss(&mut self) -> Bytes {
+        if let Some((_, pss)) = self.pss.filter(|(at, _)| at.elapsed() < PSS) {
+            return pss;
+        }
+        let read = |pid: i32| Process::new(pid).pss().ok();
+        let sum: u64 = (self.pids)().into_iter().filter_map(read).map(|pss| pss.0).sum();
+        if sum == 0 {
+            return self.pss.map_or(Bytes(0), |(_, pss)| pss);
+        }
+        self.pss = Some((Instant::now(), Bytes(sum)));
+        Bytes(sum)
+    }
+
+    fn processes(&mut self) -> Vec<Seen> {
+        self.processes_at = Some(Instant::now());
+        let before = std::mem::take(&mut self.nofile);
+        let mut all = Vec::new();
+        for pid in (self.pids)() {
+            let process = Process::new(pid);
+            let Some(stat) = process.stat().ok().filter(|s| !s.is_dead()) else { continue };
+            let id = (pid, stat.started);
+            let nofile = before.get(&id).copied().or_else(|| process.nofile().ok()).flatten();
+            self.nofile.insert(id, nofile);
+            // Refused where it belongs to somebody else.
+            let descriptors = process.descriptors().unwrap_or(0);
+            all.push(Seen { id, cpu: stat.cpu, threads: stat.threads, descriptors, nofile });
+        }
+        all
+    }
+
+    fn fullest_queue(&mut self) -> Option<Queue> {
+        let all = self.sockets.listening();
+        self.sort_out(&all);
+        let mine = all.into_iter().filter(|l| self.owned.get(&l.inode) == Some(&true));
+        let queue =
+            |l: Listener| Queue { waiting: l.waiting, backlog: l.backlog, at: l.at.to_string() };
+        mine.map(queue).reduce(|a, b| if b.is_fuller_than(&a) { b } else { a })
+    }
+
+    /// Finds out whose a socket is when it is new. To look through all descriptors of all
+    /// processes at each look would cost more than everything else.
+    fn sort_out(&mut self, all: &[Listener]) {
+        self.owned.retain(|inode, _| all.iter().any(|l| l.inode == *inode));
+        if all.iter().all(|l| self.owned.contains_key(&l.inode)) {
+            return;
+        }
+        let mine = sockets::inodes(&(self.pids)());
+        for listener in all {
+            let at = listener.at.to_string();
+            let asked_over = self.own.iter().any(|own| own.ends_with(&at));
+            self.owned
+                .entry(listener.inode)
+                .or_insert(!asked_over && mine.contains(&listener.inode));
+        }
+    }
+}
+
+impl Queue {
+    /// Nearer to its overflow; of equals the one that holds less.
+    pub fn is_fuller_than(&self, other: &Queue) -> bool {
+        let share = |q: &Queue| f64::from(q.waiting) / (f64::from(q.backlog.unwrap_or(0)) + 1.0);
+        let holds = |q: &Queue| q.backlog.unwrap_or(u32::MAX);
+        (share(self), holds(other)) > (share(other), holds(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn this_process_is_seen_with_its_socket_but_not_that_which_knee_asks_over() {
+        let me = std::process::id().cast_signed();
+        let dir = tempfile::tempdir().unwrap();
+        let asked = dir.path().join("status.sock");
+        let _own = std::os::unix::net::UnixListener::bind(&asked).unwrap();
+        let ask = |_| std::os::unix::net::UnixStream::connect(&asked).unwrap();
+        let _asking: Vec<_> = (0..100).map(ask).collect();
+        let listen = format!("/proc/{me}/root{}", asked.display());
+        let place = Place::FastCgi { listen, page: "/".into() };
+        let sources = [Source { runtime: "php-fpm", place }];
+        let mut eyes = Eyes::new(None, Box::new(move || vec![me]), &sources);
+        let mark = eyes.look(true);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let _waiting: Vec<_> = (0..9).map(|_| TcpStream::connect(at).unwrap()).collect();
+        eyes.look(false);
+        drop(listener);
+        let last = eyes.look(true);
+        assert_eq!(last, mark + 2);
+        let usage = eyes.usage_since(mark);
+        // Other tests of this program listen too, and may have a fuller queue.
+        let mine = usage.accept_at == at.to_string() && usage.accept_queue == 9;
+        assert!(mine || usage.accept_queue * 129 > usage.backlog * 9, "{usage:?}");
+        assert!(!usage.accept_at.contains("status.sock"), "{usage:?}");
+        assert!(usage.processes == 1 && usage.threads > 0 && usage.descriptors > 3);
+        assert!(usage.pss.0 > 100_000 && usage.nofile.is_some());
+    }
+
+    #[test]
+    fn a_mark_that_is_long_gone_counts_from_what_is_left() {
+        let mut eyes = Eyes::new(None, Box::new(Vec::new), &[]);
+        let mark = eyes.look(true);
+        let one = eyes.looks[0].clone();
+        eyes.looks.extend(std::iter::repeat_n(one, KEPT));
+        assert!(eyes.look(false) > mark);
+        assert_eq!(eyes.first, 1);
+        assert_eq!(eyes.usage_since(mark).cpu, 0.0);
+    }
+}
