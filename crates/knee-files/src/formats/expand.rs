@@ -1,26 +1,41 @@
 //! `$NAME` and `${NAME:-default}` as Dockerfile, compose and shell write them.
 
+use std::ops::Range;
+
+/// A part of a text and what it becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub range: Range<usize>,
+    /// None where it stays as it is.
+    pub becomes: Option<String>,
+}
+
 /// `text` with its variables replaced. A name that `value` does not know becomes its default, or
 /// nothing. What is more than a plain name (`$(…)`, `${N%x}`) is left as it is.
 pub(crate) fn expand(text: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let Some((name, default, length)) = variable(rest) else {
-            out.push('$');
-            rest = &rest[1..];
+    let pieces = pieces(text, value).into_iter();
+    pieces.map(|p| p.becomes.unwrap_or_else(|| text[p.range].into())).collect()
+}
+
+/// The parts of [`expand`]'s answer.
+pub(crate) fn pieces(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let end = at + text[at..].find('$').unwrap_or(text.len() - at);
+        let Some((name, default, length)) = variable(&text[end..]) else {
+            let end = (end + 1).min(text.len());
+            pieces.push(Piece { range: at..end, becomes: None });
+            at = end;
             continue;
         };
-        match value(name).filter(|v| !v.is_empty()) {
-            Some(found) => out.push_str(&found),
-            None => out.push_str(default.unwrap_or_default()),
-        }
-        rest = &rest[length..];
+        let found = value(name).filter(|v| !v.is_empty());
+        let becomes = found.or(default.map(String::from)).unwrap_or_default();
+        pieces.push(Piece { range: at..end, becomes: None });
+        pieces.push(Piece { range: end..end + length, becomes: Some(becomes) });
+        at = end + length;
     }
-    out.push_str(rest);
-    out
+    pieces
 }
 
 /// The variable that `text` begins with: its name, its default and its length.

@@ -2,17 +2,23 @@
 //! leaving every other byte as it was. They know no runtime.
 
 pub(crate) mod argv;
+pub(crate) mod compose;
 pub(crate) mod dockerfile;
 pub(crate) mod expand;
 pub(crate) mod ini;
+mod json;
 pub(crate) mod nginx;
+pub(crate) mod package_json;
+pub(crate) mod procfile;
 pub(crate) mod python;
 pub(crate) mod shell;
 pub(crate) mod task_definition;
 pub(crate) mod word;
+pub(crate) mod yaml;
 
 use crate::text::{Edit, Position};
 use shell::Statement;
+use std::fmt;
 use word::Word;
 
 /// A file that is not what its name says.
@@ -25,10 +31,10 @@ pub struct FormatError {
     pub problem: String,
 }
 
-/// A value that stands in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A value that stands in a file. It may be a secret, and `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// What it is set to. May be a secret.
+    /// What it is set to.
     pub value: String,
     /// What its word says before the value (`--workers=`) and behind it.
     pub around: (String, String),
@@ -48,6 +54,12 @@ impl Entry {
     /// The edit that gives it another value.
     pub fn set(&self, file: &str, value: &str) -> Edit {
         self.word.replace(file, &format!("{}{value}{}", self.around.0, self.around.1))
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)
     }
 }
 

@@ -2,11 +2,10 @@
 //! of containers. Comments and trailing commas are read too.
 
 use super::word::{Coat, Dress, Inner, Word, quoted};
-use super::{CommandText, Entry, FormatError};
+use super::{CommandText, Entry, FormatError, json};
 use crate::text::{Edit, Position, indent, line};
 use jsonc_parser::ast::{Array, Object, Value};
 use jsonc_parser::common::Ranged;
-use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 /// A task definition that was understood.
 #[derive(Clone, Debug, Default)]
@@ -60,13 +59,12 @@ impl Container {
 
 /// Reads a task definition.
 pub(crate) fn parse(text: &str) -> Result<TaskDefinition, FormatError> {
-    let options = ParseOptions { allow_missing_commas: false, ..ParseOptions::default() };
+    let text = &*json::unmarked(text);
     let wrong =
         |offset: usize, problem: String| FormatError { at: Position::of(text, offset), problem };
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &options)
-        .map_err(|e| wrong(e.range().start, format!("is no JSON: {}", e.kind())))?;
+    let parsed = json::parse(text)?;
     let file = File { text };
-    match parsed.value {
+    match parsed {
         Some(Value::Array(containers)) => Ok(TaskDefinition {
             containers: file.containers(&containers),
             ..TaskDefinition::default()

@@ -1,7 +1,9 @@
 //! Words of a command inside a file: what they say, where they stand, and how to write another
 //! there. A word may wear two coats: quotes of the shell inside a string of JSON or YAML.
 
+use super::expand::Piece;
 use crate::text::{Edit, line};
+use std::fmt;
 use std::ops::Range;
 
 /// The notation that a text is written in.
@@ -13,6 +15,8 @@ pub(crate) enum Coat {
     Json,
     /// A scalar of YAML without quotes, inside `[]` or on a line of its own.
     Plain,
+    /// The same, where a number may stand as well as a text.
+    PlainNumber,
     /// In single quotes, which are doubled inside.
     Single,
     /// Lines of a YAML block or of a literal TOML string: nothing is escaped.
@@ -29,16 +33,19 @@ impl Coat {
         match self {
             Coat::Json => escape_json(text),
             Coat::Single => text.replace('\'', "''"),
-            Coat::Verbatim | Coat::Plain | Coat::Block | Coat::Ini | Coat::Nginx => text.into(),
+            _ => text.into(),
         }
     }
 
     /// How `text` is written as an item of a list.
-    fn item(self, text: &str) -> String {
+    pub fn item(self, text: &str) -> String {
         match self {
             Coat::Single => format!("'{}'", self.inside(text)),
-            Coat::Plain if plain_is_safe(text) => text.into(),
-            Coat::Verbatim => text.into(),
+            Coat::Plain | Coat::PlainNumber if plain_is_safe(text) => text.into(),
+            Coat::PlainNumber if text.parse::<i64>().is_ok_and(|n| n.to_string() == text) => {
+                text.into()
+            }
+            Coat::Verbatim | Coat::Block => text.into(),
             Coat::Ini => super::ini::literal(text),
             Coat::Nginx => super::nginx::literal(text),
             _ => quoted(text),
@@ -77,8 +84,9 @@ fn plain_is_safe(text: &str) -> bool {
         && !word.contains(&text.to_ascii_lowercase().as_str())
 }
 
-/// A text taken out of a file, its escapes undone, with the way back to the file's bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A text taken out of a file, its escapes undone, with the way back to the file's bytes. It may
+/// be a secret, and `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Inner {
     pub text: String,
     pub coat: Coat,
@@ -103,16 +111,50 @@ impl Inner {
     /// A string whose value is known: each of its characters is found again in `range` of the
     /// file, where white space, quotes and escapes may lie between.
     pub fn aligned(file: &str, range: Range<usize>, value: &str, coat: Coat) -> Inner {
+        Inner::found(file, range, value, coat, Escapes::of(coat))
+    }
+
+    fn found(file: &str, range: Range<usize>, value: &str, coat: Coat, escapes: Escapes) -> Inner {
         let raw = &file[range.clone()];
         let mut at = 0;
         let mut offsets = Vec::with_capacity(value.len() + 1);
         for c in value.chars() {
-            at += skipped(&raw[at..], c);
+            at += escapes.skipped(&raw[at..], c);
             offsets.extend(std::iter::repeat_n(range.start + at, c.len_utf8()));
-            at += written(&raw[at..], c);
+            at += escapes.written(&raw[at..], c);
         }
         offsets.push(range.start + at);
         Inner { text: value.into(), coat, offsets }
+    }
+
+    /// The text of a word of this text, its quotes undone.
+    pub fn nested(&self, word: &Word) -> Inner {
+        let place = |offset| self.offsets.partition_point(|known| *known < offset);
+        let (start, end) = (place(word.range.start), place(word.range.end));
+        let range = start..end.min(self.text.len());
+        let within = Inner::found(&self.text, range, &word.text, self.coat, Escapes::SHELL);
+        let offsets = within.offsets.iter().map(|offset| self.offsets[*offset]).collect();
+        Inner { offsets, ..within }
+    }
+
+    /// The text with some of its parts replaced.
+    pub fn replaced(&self, pieces: &[Piece]) -> Inner {
+        let mut text = String::new();
+        let mut offsets = Vec::new();
+        for piece in pieces {
+            match &piece.becomes {
+                Some(new) => {
+                    text.push_str(new);
+                    offsets.extend(std::iter::repeat_n(self.offsets[piece.range.start], new.len()));
+                }
+                None => {
+                    text.push_str(&self.text[piece.range.clone()]);
+                    offsets.extend_from_slice(&self.offsets[piece.range.clone()]);
+                }
+            }
+        }
+        offsets.extend(self.offsets.last());
+        Inner { text, coat: self.coat, offsets }
     }
 
     /// Where a part of the text stands in the file.
@@ -121,24 +163,56 @@ impl Inner {
     }
 }
 
-/// How many bytes before the next `c` are not part of the value.
-fn skipped(raw: &str, c: char) -> usize {
-    let same = |r: char| r == c || (c.is_whitespace() && r.is_whitespace()) || r == '\\';
-    raw.find(|r: char| same(r) || !(r.is_whitespace() || r == '"' || r == '\'')).unwrap_or(0)
+/// What a notation writes besides the characters themselves.
+#[derive(Clone, Copy)]
+struct Escapes {
+    quotes: &'static str,
+    /// Whether a backslash begins an escape.
+    backslash: bool,
+    /// Whether a quote is written twice.
+    doubled: bool,
 }
 
-/// How many bytes say `c`.
-fn written(raw: &str, c: char) -> usize {
-    let mut chars = raw.chars();
-    match (chars.next(), chars.next()) {
-        (Some('\\'), Some(_)) if c == '\\' && !raw.starts_with("\\\\") => 1,
-        (Some('\\'), Some('u')) => raw.char_indices().nth(6).map_or(raw.len(), |(n, _)| n),
-        (Some('\\'), Some('x')) => raw.char_indices().nth(4).map_or(raw.len(), |(n, _)| n),
-        (Some('\\'), Some(second)) => 1 + second.len_utf8(),
-        (Some('\''), Some('\'')) if c == '\'' => 2,
-        (Some(first), _) => first.len_utf8(),
-        (None, _) => 0,
+impl Escapes {
+    const SHELL: Escapes = Escapes { quotes: "'\"", backslash: true, doubled: false };
+
+    fn of(coat: Coat) -> Escapes {
+        match coat {
+            Coat::Json => Escapes { quotes: "\"", backslash: true, doubled: false },
+            Coat::Single => Escapes { quotes: "'", backslash: false, doubled: true },
+            _ => Escapes { quotes: "", backslash: false, doubled: false },
+        }
     }
+
+    /// How many bytes before the next `c` are not part of the value.
+    fn skipped(self, raw: &str, c: char) -> usize {
+        let says = |r: char| {
+            r == c || (c.is_whitespace() && r.is_whitespace()) || (self.backslash && r == '\\')
+        };
+        let between = |r: char| r.is_whitespace() || self.quotes.contains(r);
+        raw.find(|r: char| says(r) || !between(r)).unwrap_or(raw.len())
+    }
+
+    /// How many bytes say `c`.
+    fn written(self, raw: &str, c: char) -> usize {
+        let mut chars = raw.chars();
+        match (chars.next(), chars.next()) {
+            (Some('\\'), Some(second)) if self.backslash => match second {
+                second if c == '\\' && second != '\\' => 1,
+                'u' if c != 'u' => behind(raw, 6),
+                'x' if c != 'x' => behind(raw, 4),
+                second => 1 + second.len_utf8(),
+            },
+            (Some('\''), Some('\'')) if self.doubled => 2,
+            (Some(first), _) => first.len_utf8(),
+            (None, _) => 0,
+        }
+    }
+}
+
+/// Length of the first `count` characters.
+fn behind(raw: &str, count: usize) -> usize {
+    raw.char_indices().nth(count).map_or(raw.len(), |(at, _)| at)
 }
 
 /// How a word is written where it stands.
@@ -150,8 +224,8 @@ pub(crate) enum Dress {
     Shell(Coat),
 }
 
-/// A word of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A word of a command, or a value. It may be a secret, and `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Word {
     /// What the program gets; `$` expansions are left as they are.
     pub text: String,
@@ -234,7 +308,23 @@ impl Word {
     }
 }
 
-/// A word as the shell needs it; the values of knobs are left bare.
+/// A word as the shell needs it; what has no meaning to it is left bare.
 pub(crate) fn quote(text: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !text.is_empty() && text.chars().all(harmless) {
+        return text.into();
+    }
     shlex::try_quote(text).map_or_else(|_| text.replace('\0', ""), |quoted| quoted.into_owned())
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:?}", self.dress, self.range)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:?}", self.coat, self.offsets.first())
+    }
 }

@@ -4,6 +4,8 @@
 //! Source: `ngx_conf_read_token` in `src/core/ngx_conf_file.c` of nginx; Lua blocks as in
 //! <https://github.com/openresty/lua-nginx-module>.
 
+mod lua;
+
 use super::word::{Coat, Dress, Word};
 use super::{Entry, FormatError};
 use crate::text::{Edit, Position, indent, newline};
@@ -205,7 +207,7 @@ impl Reader<'_> {
             block: opens.then_some(self.at..self.at),
         };
         if opens && directive.name.ends_with("_by_lua_block") {
-            let length = lua_block(&self.text[self.at..]);
+            let length = lua::block(&self.text[self.at..]);
             let length = length.ok_or_else(|| {
                 self.error(
                     directive.range.start,
@@ -299,52 +301,6 @@ impl Reader<'_> {
     fn error(&self, offset: usize, problem: String) -> FormatError {
         FormatError { at: Position::of(self.text, offset), problem }
     }
-}
-
-/// Length of the Lua code up to the `}` that closes its block; comments and strings may hold braces.
-fn lua_block(code: &str) -> Option<usize> {
-    let (mut at, mut depth) = (0, 0usize);
-    while let Some(c) = code[at..].chars().next() {
-        let rest = &code[at..];
-        at += if let Some(comment) = rest.strip_prefix("--") {
-            2 + long_bracket(comment).or(comment.find('\n')).unwrap_or(comment.len())
-        } else if let Some(length) = long_bracket(rest) {
-            length
-        } else if matches!(c, '"' | '\'') {
-            lua_string(rest, c)
-        } else {
-            match c {
-                '{' => depth += 1,
-                '}' if depth == 0 => return Some(at),
-                '}' => depth -= 1,
-                _ => {}
-            }
-            c.len_utf8()
-        };
-    }
-    None
-}
-
-/// Length of a string in quotes, or of the rest of its line.
-fn lua_string(code: &str, quote: char) -> usize {
-    let mut chars = code.char_indices().skip(1);
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\\' => drop(chars.next()),
-            '\n' => return at,
-            c if c == quote => return at + 1,
-            _ => {}
-        }
-    }
-    code.len()
-}
-
-/// Length of `[[…]]` or `[==[…]==]`, if the code begins with one.
-fn long_bracket(code: &str) -> Option<usize> {
-    let level = code.strip_prefix('[')?.bytes().take_while(|b| *b == b'=').count();
-    code[level + 1..].strip_prefix('[')?;
-    let close = format!("]{}]", "=".repeat(level));
-    Some(code.find(&close).map_or(code.len(), |at| at + close.len()))
 }
 
 #[cfg(test)]
