@@ -4,7 +4,7 @@
 //! What never does: measurements, or an opinion on which is best.
 
 use knee_core::model::Concurrency;
-use knee_core::runtimes::{self, Runtime, Surroundings};
+use knee_core::runtimes::{self, Cost, Heap, Runtime, Surroundings};
 use knee_core::service::{PlacedKnob, Service};
 use knee_core::settings::{Effect, Range, Settings, Value};
 use std::collections::BTreeSet;
@@ -18,14 +18,35 @@ pub struct Candidate {
     pub concurrency: Option<Concurrency>,
     /// Coordinates: near points behave alike. One unit is about a factor of e.
     pub point: Vec<f64>,
+    /// What takes memory, each the more the more: processes, slots, what a memory knob says.
+    pub amounts: Vec<f64>,
+    /// What its memory settings cost compared with today's.
+    pub cost: Cost,
 }
 
-/// Which kinds of knob are searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Searched {
-    /// Knobs that trade memory for CPU: only worth it where a collector uses CPU.
-    pub memory: bool,
+impl Candidate {
+    /// What the setting takes, to choose between equals: processes, and a little for each slot.
+    pub fn takes(&self) -> f64 {
+        self.concurrency.map_or(1.0, |c| {
+            let slots = f64::from(c.slots.unwrap_or(c.processes));
+            f64::from(c.processes).max(1.0) + 0.1 * slots
+        })
+    }
 }
+
+/// Which kinds of knob are searched besides those of concurrency.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Searched {
+    /// Knobs that trade memory for CPU, where a collector uses enough of it: its heap today.
+    pub heap: Option<Heap>,
+    /// Limits that need only be wide enough: worth it where nothing else explains what gave out.
+    pub limits: bool,
+}
+
+/// Share of the task's memory that a limit on memory may be set to.
+const MEMORY_LIMITS: [f64; 2] = [0.9, 0.45];
+/// How much wider a limit is tried.
+const WIDER: i64 = 16;
 
 /// Candidates beyond this number are thinned out evenly; only wide knobs of a user's own get there.
 const MOST: usize = 20_000;
@@ -34,24 +55,72 @@ const MOST: usize = 20_000;
 pub fn candidates(service: &Service, around: &Surroundings, searched: Searched) -> Vec<Candidate> {
     let today = settle(service, &service.current());
     let moving: Vec<&PlacedKnob> = moving(service, searched);
+    let axes = axes(&moving, around);
     let mut all = BTreeSet::new();
-    let total = moving.iter().map(|k| ladder(k).len()).fold(1usize, usize::saturating_mul);
+    let total = axes.iter().map(Vec::len).fold(1usize, usize::saturating_mul);
     for index in (0..total).step_by(total.div_ceil(MOST).max(1)) {
         let mut rest = index;
         let mut settings = today.clone();
-        for knob in &moving {
-            let values = ladder(knob);
-            settings = settings.with(knob.knob.name.clone(), values[rest % values.len()].clone());
-            rest /= values.len();
+        for axis in &axes {
+            settings.0.extend(axis[rest % axis.len()].clone());
+            rest /= axis.len();
         }
         all.insert(settle(service, &settings));
     }
     all.remove(&today);
     all.retain(|settings| suits(service, &today, settings));
-    std::iter::once(today)
-        .chain(all)
-        .map(|settings| candidate(service, around, &moving, settings))
-        .collect()
+    let cost = |settings: &Settings| match (serving(service), searched.heap) {
+        (Some((_, runtime)), Some(heap)) => (runtime.collect)(&today, settings, heap),
+        _ => Cost::default(),
+    };
+    let all = std::iter::once(&today).chain(&all);
+    distinct(
+        all.map(|settings| Candidate {
+            cost: cost(settings),
+            ..candidate(service, around, &moving, settings.clone())
+        })
+        .collect(),
+    )
+}
+
+/// What can be turned independently, each with its alternatives: every knob by itself, the
+/// limits all together.
+fn axes(moving: &[&PlacedKnob], around: &Surroundings) -> Vec<Vec<Vec<(String, Value)>>> {
+    let named = |knob: &PlacedKnob, value: Value| (knob.knob.name.to_string(), value);
+    let (limits, others): (Vec<&PlacedKnob>, Vec<&PlacedKnob>) =
+        moving.iter().partition(|k| k.knob.effect == Effect::Limit);
+    let mut axes: Vec<Vec<Vec<(String, Value)>>> = others
+        .into_iter()
+        .map(|knob| ladder(knob, around).into_iter().map(|v| vec![named(knob, v)]).collect())
+        .collect();
+    if !limits.is_empty() {
+        axes.push(vec![vec![], limits.iter().map(|knob| named(knob, wide(knob))).collect()]);
+    }
+    axes
+}
+
+/// A limit so wide that it hardly binds.
+fn wide(knob: &PlacedKnob) -> Value {
+    match (&knob.knob.range, knob.current.value.as_int()) {
+        (Range::Integers { min, max }, Some(today)) => {
+            Value::Int(today.max(1).saturating_mul(WIDER).clamp(*min, *max).max(today))
+        }
+        _ => knob.current.value.clone(),
+    }
+}
+
+/// The candidates that can be told apart: of those that the model and every other knob see as
+/// one (more threads than there are CPUs), the first is kept: today's, else the smallest.
+fn distinct(all: Vec<Candidate>) -> Vec<Candidate> {
+    let mut kept: Vec<Candidate> = Vec::with_capacity(all.len());
+    let mut seen = BTreeSet::new();
+    for candidate in all {
+        let bits: Vec<u64> = candidate.point.iter().map(|x| x.to_bits()).collect();
+        if candidate.point.is_empty() || seen.insert(bits) {
+            kept.push(candidate);
+        }
+    }
+    kept
 }
 
 /// The same service's settings as a candidate.
@@ -69,7 +138,23 @@ fn candidate(
     for knob in moving.iter().filter(|k| !modelled(k, concurrency.is_some())) {
         point.extend(coordinates(knob, &settings));
     }
-    Candidate { settings, concurrency, point }
+    let amounts = amounts(moving, &settings, concurrency);
+    Candidate { settings, concurrency, point, amounts, cost: Cost::default() }
+}
+
+fn amounts(
+    moving: &[&PlacedKnob],
+    settings: &Settings,
+    concurrency: Option<Concurrency>,
+) -> Vec<f64> {
+    let numbers = moving
+        .iter()
+        .filter(|k| matches!(k.knob.range, Range::Integers { .. }))
+        .filter(|k| k.knob.effect != Effect::Concurrency || concurrency.is_none())
+        .filter_map(|k| settings.int(&k.knob.name))
+        .map(|n| n as f64);
+    let c = concurrency.map(|c| [f64::from(c.processes), f64::from(c.slots.unwrap_or(0))]);
+    c.into_iter().flatten().chain(numbers).collect()
 }
 
 /// Whether the model's own coordinates already say all about a knob.
@@ -117,29 +202,35 @@ pub fn moving(service: &Service, searched: Searched) -> Vec<&PlacedKnob> {
         .knobs()
         .filter(|(part, knob)| match knob.knob.effect {
             Effect::Concurrency => server.is_none_or(|id| id == part.runtime),
-            Effect::Memory => searched.memory,
+            Effect::Memory => searched.heap.is_some(),
+            Effect::Limit => searched.limits,
             Effect::Unknown => true,
-            Effect::Follows | Effect::Limit => false,
+            Effect::Follows => false,
         })
         .map(|(_, knob)| knob)
         .collect()
 }
 
 /// The values of a knob that are worth telling apart, today's among them.
-fn ladder(knob: &PlacedKnob) -> Vec<Value> {
+fn ladder(knob: &PlacedKnob, around: &Surroundings) -> Vec<Value> {
     let (min, max) = match &knob.knob.range {
         Range::Choices(choices) => return choices.iter().map(|c| Value::from(&**c)).collect(),
         Range::Integers { min, max } => (*min, *max),
     };
     let today = knob.current.value.as_int().unwrap_or(min);
     let mut values = match knob.knob.effect {
+        Effect::Memory if knob.knob.unit == "MiB" => {
+            let task = (around.task_memory >> 20) as f64;
+            MEMORY_LIMITS.map(|share| ((share * task) as i64).clamp(min, max)).to_vec()
+        }
         Effect::Memory => octaves(today, min, max),
-        _ => (0..60)
-            .flat_map(|k| [1i64 << k, (1i64 << k).saturating_mul(3) / 2])
-            .filter(|v| (min..=max).contains(v))
-            .collect(),
+        _ => {
+            let steps = (0..60).flat_map(|k| [1i64 << k, (1i64 << k).saturating_mul(3) / 2]);
+            steps.chain([min, max]).collect()
+        }
     };
-    values.extend([min, max, today].into_iter().filter(|v| (min..=max).contains(v)));
+    values.push(today);
+    values.retain(|v| (min..=max).contains(v) || *v == today);
     values.sort_unstable();
     values.dedup();
     values.into_iter().map(Value::Int).collect()
@@ -156,11 +247,13 @@ fn octaves(today: i64, min: i64, max: i64) -> Vec<i64> {
 
 /// Coordinates of one knob: the logarithm of a number, a corner per choice.
 fn coordinates(knob: &PlacedKnob, settings: &Settings) -> Vec<f64> {
+    // A wider limit is one step away, as are all limits together.
+    let scale = if knob.knob.effect == Effect::Limit { (WIDER as f64).ln() } else { 1.0 };
     match (&knob.knob.range, settings.0.get(&*knob.knob.name)) {
         (Range::Choices(choices), Some(Value::Text(text))) => {
             choices.iter().map(|c| if c == text { 0.5 } else { 0.0 }).collect()
         }
-        (_, Some(Value::Int(n))) => vec![(*n as f64 + 1.0).max(1.0).ln()],
+        (_, Some(Value::Int(n))) => vec![(*n as f64 + 1.0).max(1.0).ln() / scale],
         (range, _) => vec![0.0; if let Range::Choices(c) = range { c.len() } else { 1 }],
     }
 }

@@ -3,7 +3,7 @@
 //! Sources: <https://pkg.go.dev/runtime>, <https://go.dev/doc/gc-guide>.
 
 use super::figure::{Among, Figure, Over};
-use super::{DecodeError, Evidence, Injection, Runtime, Surroundings, Told, from_to};
+use super::{Cost, DecodeError, Evidence, Heap, Injection, Runtime, Surroundings, Told, from_to};
 use crate::model::{Collector, Intake, Network, Process, Serial, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 use crate::units::Bytes;
@@ -19,6 +19,7 @@ pub static RUNTIME: Runtime = Runtime {
     settle: Settings::clone,
     suits: |_, _| true,
     model,
+    collect,
     stop: 15,
     reload: None,
     inject,
@@ -123,6 +124,29 @@ fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
     })
 }
 
+/// A collection comes when the heap has grown by GOGC per cent of what is alive, or when it
+/// reaches GOMEMLIMIT: the collector's CPU is inverse to that growth
+/// (<https://go.dev/doc/gc-guide#GOGC>).
+fn collect(today: &Settings, then: &Settings, heap: Heap) -> Cost {
+    let growth = |settings: &Settings| {
+        let percent = settings.int("GOGC").unwrap_or(100) as f64;
+        let limit = settings.int("GOMEMLIMIT").map_or(f64::INFINITY, |mib| mib as f64 * MIB);
+        let room = (limit / heap.live.max(1.0) - 1.0).max(LEAST_GROWTH);
+        (percent / 100.0).min(room)
+    };
+    let (before, after) = (growth(today), growth(then));
+    let program = 1.0 - heap.collector;
+    let collector = (heap.collector * before / after).min(program * MOST_COLLECTOR);
+    Cost { cpu: program + collector, memory: heap.live * (after - before) }
+}
+
+const MIB: f64 = (1 << 20) as f64;
+/// Growth that is left to a heap at its limit, a guess that keeps the quotient finite.
+const LEAST_GROWTH: f64 = 0.05;
+/// Most that the collector uses over the program itself: it is kept to half of the CPU
+/// (<https://go.dev/doc/gc-guide#Memory_limit>).
+const MOST_COLLECTOR: f64 = 1.0;
+
 fn inject() -> Option<Injection> {
     let debug = Site::Environment { name: "GODEBUG".into() };
     Some(Injection {
@@ -195,6 +219,21 @@ mod tests {
         gc 1 @0.017s 1%: 0.009+0.31+0.003 ms clock, 0.020+0.1/0.2/0.5+0.080 ms cpu, 3->3->1 MB, 4 MB goal, 0 MB stacks, 0 MB globals, 2 P\n\
         gc 2 @0.300s 12%: 0.009+0.31+0.003 ms clock, 0.100+20/180/40+0.300 ms cpu, 6->7->4 MB, 8 MB goal, 0 MB stacks, 0 MB globals, 2 P (forced)\n\
         gc 3 @0.3";
+
+    #[test]
+    fn twice_the_growth_halves_the_collectors_work() {
+        let settings = |gogc: i64, limit: i64| {
+            Settings::default().with("GOGC", gogc).with("GOMEMLIMIT", limit)
+        };
+        let heap = Heap { collector: 0.4, live: 40.0 * MIB };
+        let cost = collect(&settings(100, 1024), &settings(200, 1024), heap);
+        assert!((cost.cpu - (0.6 + 0.2)).abs() < 1e-9, "{cost:?}");
+        assert_eq!(cost.memory, 40.0 * MIB);
+        let kept = collect(&settings(100, 1024), &settings(1600, 120), heap);
+        assert_eq!(kept.memory, 40.0 * MIB, "the limit comes first");
+        let same = collect(&settings(100, 1024), &settings(100, 1024), heap);
+        assert_eq!(same, Cost::default());
+    }
 
     #[test]
     fn the_share_of_an_interval_comes_from_its_own_cycles() {

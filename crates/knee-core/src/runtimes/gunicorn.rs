@@ -3,7 +3,9 @@
 //! Sources: <https://docs.gunicorn.org/en/stable/settings.html>,
 //! <https://docs.gunicorn.org/en/stable/design.html>.
 
-use super::{ConfigFile, Evidence, Runtime, Surroundings, bare, base, from_to, is, plain, silent};
+use super::{
+    ConfigFile, Evidence, Runtime, Surroundings, bare, base, from_to, is, plain, same, silent,
+};
 use crate::model::{Intake, Network, Process, Recycling, Serial, Spread};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
 
@@ -18,6 +20,7 @@ pub static RUNTIME: Runtime = Runtime {
     settle,
     suits,
     model,
+    collect: same,
     stop: 15,
     reload: Some(1),
     inject: || None,

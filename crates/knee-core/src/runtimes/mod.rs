@@ -39,6 +39,8 @@ pub struct Runtime {
     pub suits: fn(today: &Settings, settings: &Settings) -> bool,
     /// The settings as a network of stations; None where no model is known (a foreign worker class).
     pub model: fn(&Settings, &Surroundings) -> Option<Network>,
+    /// What other settings of its memory cost, where a collector trades memory for CPU.
+    pub collect: fn(today: &Settings, then: &Settings, Heap) -> Cost,
     /// Signal that stops it gracefully, as a number.
     pub stop: i32,
     /// Signal that makes it read its configuration again, if there is one.
@@ -98,6 +100,31 @@ pub struct Surroundings {
     pub task_cpu: f64,
     /// Memory of the task, bytes.
     pub task_memory: u64,
+}
+
+/// A collected heap under today's settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Heap {
+    /// The collector's share of the program's CPU, in [0, 1].
+    pub collector: f64,
+    /// What is alive after a collection, bytes.
+    pub live: f64,
+}
+
+/// What settings cost compared with today's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// CPU of a request over today's.
+    pub cpu: f64,
+    /// Memory more than today, bytes; negative for less.
+    pub memory: f64,
+}
+
+impl Default for Cost {
+    /// As today.
+    fn default() -> Self {
+        Cost { cpu: 1.0, memory: 0.0 }
+    }
 }
 
 /// What a runtime is given at its start so that it tells of itself. Never a user's setting.
@@ -181,6 +208,11 @@ fn plain(_: &str, _: &str, _: &Surroundings) -> Option<Value> {
 /// As the bare number or choice.
 fn bare(_: &str, value: &Value) -> String {
     value.to_string()
+}
+
+/// No memory to be traded for CPU.
+fn same(_: &Settings, _: &Settings, _: Heap) -> Cost {
+    Cost::default()
 }
 
 /// No answer to decode.

@@ -3,7 +3,9 @@
 //! Sources: <https://nginx.org/en/docs/ngx_core_module.html>,
 //! <https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive>.
 
-use super::{Along, ConfigFile, Evidence, Runtime, Surroundings, bare, base, from_to, silent};
+use super::{
+    Along, ConfigFile, Evidence, Runtime, Surroundings, bare, base, from_to, same, silent,
+};
 use crate::model::{Network, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 
@@ -18,6 +20,7 @@ pub static RUNTIME: Runtime = Runtime {
     settle: Settings::clone,
     suits: |_, _| true,
     model,
+    collect: same,
     stop: 3,
     reload: Some(1),
     inject: || None,

@@ -6,7 +6,7 @@
 use super::figure::{Among, Figure, Over};
 use super::{
     DecodeError, Evidence, Injection, Runtime, Surroundings, Told, bare, base, from_to, member,
-    plain,
+    plain, same,
 };
 use crate::model::{Network, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
@@ -22,6 +22,7 @@ pub static RUNTIME: Runtime = Runtime {
     settle: Settings::clone,
     suits: |_, _| true,
     model,
+    collect: same,
     stop: 15,
     reload: None,
     inject,

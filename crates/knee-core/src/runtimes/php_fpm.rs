@@ -5,7 +5,7 @@
 use super::figure::{Among, Figure, Over};
 use super::{
     ConfigFile, DecodeError, Evidence, Injection, Runtime, Surroundings, Told, bare, from_to, is,
-    member, plain,
+    member, plain, same,
 };
 use crate::model::{Network, Recycling};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
@@ -21,6 +21,7 @@ pub static RUNTIME: Runtime = Runtime {
     settle,
     suits: |_, _| true,
     model,
+    collect: same,
     stop: 3,
     reload: Some(12),
     inject,

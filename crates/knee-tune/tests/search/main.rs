@@ -1,0 +1,143 @@
+//! How close the search gets to the best of an exhaustive grid, and how soon, on landscapes as
+//! real services show them. Deterministic; `cargo test -p knee-tune --test search -- --nocapture`
+//! prints the figures.
+
+mod chance;
+mod landscapes;
+
+use chance::Chance;
+use knee_plan::statistics::median;
+use knee_tune::strategy::{self, Found, Next, Tested};
+use landscapes::{Landscape, NOISE};
+
+const SEEDS: u64 = 6;
+/// Standard deviation of what a short step tells, on a logarithmic scale.
+const SHORT: f64 = 0.07;
+/// What a trial takes, seconds: searched to the end, abandoned, and the service's start.
+const FULL: f64 = 22.0;
+const ABANDONED: f64 = 5.0;
+const START: f64 = 2.0;
+
+/// One run of a search on a landscape.
+struct Run {
+    tested: Vec<Tested>,
+    seconds: f64,
+    why: String,
+}
+
+fn measure(
+    land: &Landscape,
+    index: usize,
+    beat: Option<f64>,
+    chance: &mut Chance,
+) -> (Tested, f64) {
+    let settings = land.problem.candidates[index].settings.clone();
+    let memory = Some(land.memory[index]);
+    let Some(truth) = land.truth[index] else {
+        return (Tested { settings, found: Found::Unfit, memory }, START + ABANDONED);
+    };
+    let mut misses = |rate: f64| rate > truth * (SHORT * chance.normal()).exp();
+    // Two short steps have to agree.
+    if let Some(beat) = beat.filter(|beat| misses(*beat) && misses(*beat)) {
+        return (Tested { settings, found: Found::Below(beat), memory }, START + ABANDONED);
+    }
+    let carries = Found::Carries(truth * (NOISE * chance.normal()).exp());
+    (Tested { settings, found: carries, memory }, START + FULL)
+}
+
+fn knee(land: &Landscape, chance: &mut Chance) -> Run {
+    let (first, seconds) = measure(land, 0, None, chance);
+    let mut run = Run { tested: vec![first], seconds, why: String::new() };
+    loop {
+        match strategy::next(&land.problem, &run.tested) {
+            Next::Try { settings, beat, .. } => {
+                let (tested, seconds) = measure(land, land.index(&settings), beat, chance);
+                run.tested.push(tested);
+                run.seconds += seconds;
+            }
+            Next::Stop(why) => {
+                run.why = why;
+                return run;
+            }
+        }
+    }
+}
+
+/// What the choice after `n` trials carries, as a share of the grid's best.
+fn reached(land: &Landscape, tested: &[Tested], n: usize) -> f64 {
+    let tested = &tested[..n.min(tested.len())];
+    let best = strategy::best(&land.problem, tested);
+    land.truth[land.index(&tested[best].settings)].unwrap_or(0.0) / land.best()
+}
+
+/// Today and `n - 1` other settings, each measured to the end; the highest is taken.
+fn random(land: &Landscape, n: usize, chance: &mut Chance) -> f64 {
+    let others = land.problem.candidates.len() - 1;
+    let mut picks = vec![0];
+    while picks.len() < n.min(others + 1) {
+        let pick = 1 + chance.below(others);
+        if !picks.contains(&pick) {
+            picks.push(pick);
+        }
+    }
+    let measured = |i: &usize| match measure(land, *i, None, chance).0.found {
+        Found::Carries(rate) => (rate, land.truth[*i].unwrap_or(0.0)),
+        _ => (0.0, 0.0),
+    };
+    let best = picks.iter().map(measured).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+    best.1 / land.best()
+}
+
+fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
+    let values: Vec<f64> = values.into_iter().collect();
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+#[test]
+fn the_search_comes_close_to_the_grid_within_eight_trials() {
+    let mut rows = vec![];
+    for seed in 1..=SEEDS {
+        for (i, land) in landscapes::all(seed).into_iter().enumerate() {
+            let mut chance = Chance::new(seed * 7919 + i as u64);
+            let run = knee(&land, &mut chance);
+            let by_trials: Vec<f64> = (1..=8).map(|n| reached(&land, &run.tested, n)).collect();
+            let random =
+                |n: usize, chance: &mut Chance| mean((0..10).map(|_| random(&land, n, chance)));
+            let by_chance: Vec<f64> = (1..=8).map(|n| random(n, &mut chance)).collect();
+            rows.push((land, run, by_trials, by_chance));
+        }
+    }
+    println!("{} landscapes; regret by trials (mean):  knee | random", rows.len());
+    for n in 0..8 {
+        let knee = 1.0 - mean(rows.iter().map(|r| r.2[n]));
+        let random = 1.0 - mean(rows.iter().map(|r| r.3[n]));
+        println!("  {}: {:.3} | {:.3}", n + 1, knee, random);
+    }
+    let reached: Vec<f64> = rows.iter().map(|r| r.2[7]).collect();
+    let equal = mean(rows.iter().map(|r| 1.0 - r.3[r.1.tested.len() - 1]));
+    let regret = 1.0 - mean(reached.iter().copied());
+    let trials = mean(rows.iter().map(|r| r.1.tested.len() as f64));
+    let seconds: Vec<f64> = rows.iter().map(|r| r.1.seconds).collect();
+    let worst = reached.iter().copied().fold(1.0, f64::min);
+    println!(
+        "reached: median {:.3}, worst {worst:.3}; regret {regret:.3} against {equal:.3} of random choice with as many trials; {trials:.1} trials, {:.0} s in the mean, {:.0} s at most",
+        median(&reached).unwrap(),
+        mean(seconds.iter().copied()),
+        seconds.iter().copied().fold(0.0, f64::max)
+    );
+    rows.sort_by(|a, b| a.2[7].total_cmp(&b.2[7]));
+    for (land, run, by_trials, _) in rows.iter().take(12) {
+        println!("\n{:.3} {}: {}", by_trials[7], land.name, run.why);
+        let grid = (0..land.truth.len())
+            .max_by(|a, b| land.truth[*a].unwrap_or(0.0).total_cmp(&land.truth[*b].unwrap_or(0.0)))
+            .unwrap();
+        println!("   grid: {} carries {:.0}", land.problem.candidates[grid].settings, land.best());
+        for t in &run.tested {
+            let truth = land.truth[land.index(&t.settings)].unwrap_or(0.0);
+            println!("   {} {:?} truth {truth:.0}", t.settings, t.found);
+        }
+    }
+    assert!(median(&reached).unwrap() >= 0.97);
+    assert!(worst >= 0.85);
+    assert!(regret <= equal / 2.0);
+}
