@@ -1,7 +1,12 @@
 //! Experiments under a task's limits: the laboratory, the search, the journal. The only room with power tools.
 
+mod belief;
+mod calibrate;
 pub mod journal;
 pub mod lab;
 pub mod limit;
+mod memory;
 pub mod space;
+mod stage;
 pub mod strategy;
+pub mod tune;

@@ -49,7 +49,8 @@ fn above(capacity: &Capacity) -> Option<&Step> {
         .or_else(|| capacity.curve.iter().rfind(|s| s.outcome != Outcome::Held))
 }
 
-fn of_step(step: &Step, scene: &Scene) -> Limit {
+/// Names what gave out in one step that missed the goal.
+pub fn of_step(step: &Step, scene: &Scene) -> Limit {
     if let Some(reason) = step.validity.invalid.first() {
         return Limit { resource: Resource::Generator, evidence: reason.clone() };
     }

@@ -1,0 +1,104 @@
+//! What one request takes, from a run at low load.
+//!
+//! What lives here: arithmetic over one light step. What never does: sending it.
+
+use knee_core::model::Concurrency;
+use knee_core::observe::{Calibration, Step, Usage};
+use knee_core::settings::Settings;
+use knee_core::units::{Bytes, Seconds};
+
+/// A light load that cannot be calibrated from.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CalibrationError {
+    /// Nothing came back well.
+    #[error("not one of {sent} requests at {rate:.1} requests/s ended well: {failures}")]
+    NoAnswer {
+        /// Requests that were due.
+        sent: u64,
+        /// Their rate, requests/s.
+        rate: f64,
+        /// Failures by name.
+        failures: String,
+    },
+}
+
+/// The calibration that a light step gives. `idle` is the CPU used without requests, cores.
+pub fn from(
+    step: &Step,
+    idle: f64,
+    settings: &Settings,
+    concurrency: Option<Concurrency>,
+) -> Result<Calibration, CalibrationError> {
+    if step.counts.ok == 0 {
+        return Err(CalibrationError::NoAnswer {
+            sent: step.counts.due(),
+            rate: step.offered,
+            failures: failures(step),
+        });
+    }
+    let usage = step.usage.clone().unwrap_or_default();
+    let cpu = ((usage.cpu - idle) / step.throughput).max(0.0);
+    let (per_worker, shared) = memory(&usage, concurrency);
+    Ok(Calibration {
+        cpu: Seconds(cpu),
+        wait: Seconds((step.latency.p50 - cpu).max(0.0)),
+        per_worker,
+        shared,
+        rate: step.offered,
+        settings: settings.clone(),
+    })
+}
+
+/// Memory of one more worker, and what does not grow with workers: the proportional set sizes
+/// shared out evenly, the rest of what the limit counts (page cache, kernel) apart.
+fn memory(usage: &Usage, concurrency: Option<Concurrency>) -> (Bytes, Bytes) {
+    let workers = concurrency.map_or(usage.processes, |c| c.processes).max(1);
+    (Bytes(usage.pss.0 / u64::from(workers)), Bytes(usage.memory.0.saturating_sub(usage.pss.0)))
+}
+
+/// Failures of a step in words: `3 timed out, 1 reset`.
+pub fn failures(step: &Step) -> String {
+    let named = step.counts.named().into_iter().filter(|(_, n)| *n > 0);
+    let words: Vec<String> = named.map(|(name, n)| format!("{n} {name}")).collect();
+    if words.is_empty() { "none".into() } else { words.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use knee_core::model::Serial;
+    use knee_core::observe::{Counts, Latency, Outcome, Validity};
+
+    fn light(ok: u64, usage: Option<Usage>) -> Step {
+        Step {
+            offered: 20.0,
+            seconds: 3.0,
+            throughput: 20.0,
+            counts: Counts { ok, timed_out: 3, ..Counts::default() },
+            latency: Latency { p50: 0.026, ..Latency::default() },
+            outcome: Outcome::Held,
+            usage,
+            validity: Validity::default(),
+        }
+    }
+
+    #[test]
+    fn cpu_and_waiting_add_up_to_the_latency() {
+        let usage = Usage {
+            cpu: 0.13,
+            memory: Bytes(150 << 20),
+            pss: Bytes(100 << 20),
+            ..Usage::default()
+        };
+        let four = Concurrency { processes: 4, slots: Some(4), cores: 4.0, serial: Serial::Worker };
+        let c = from(&light(60, Some(usage)), 0.01, &Settings::default(), Some(four)).unwrap();
+        assert!((c.cpu.0 - 0.006).abs() < 1e-12 && (c.wait.0 - 0.020).abs() < 1e-12, "{c:?}");
+        assert_eq!((c.per_worker, c.shared), (Bytes(25 << 20), Bytes(50 << 20)));
+    }
+
+    #[test]
+    fn without_an_answer_the_failures_are_named() {
+        let error = from(&light(0, None), 0.0, &Settings::default(), None).unwrap_err();
+        assert!(error.to_string().ends_with("3 timed out"), "{error}");
+    }
+}

@@ -1,0 +1,120 @@
+//! One setting on stage: the service started in the laboratory, the generator aimed at it and
+//! the observer beside it. Leaving the scope takes everything down.
+
+use crate::lab::{Lab, Running, Tail};
+use crate::limit::{self, Scene};
+use crate::tune::{TuneError, TuneRequest};
+use knee_core::observe::{Capacity, Limit, Resource, Step};
+use knee_core::settings::Settings;
+use knee_measure::observer::Observer;
+use knee_measure::{Generator, GeneratorOptions, Pace, SearchOptions, Target, search_capacity};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a service may take until it is ready.
+const READY: Duration = Duration::from_secs(60);
+/// How often the observer looks.
+const LOOK: Duration = Duration::from_millis(100);
+/// Over how long a service without load is watched.
+const IDLE: Duration = Duration::from_millis(500);
+/// Lines of the service's output that an error shows.
+const LINES: usize = 12;
+
+/// A started service with a generator aimed at it.
+pub struct Stage<'a> {
+    request: &'a TuneRequest,
+    stop: &'a AtomicBool,
+    generator: Generator,
+    observer: Observer,
+    // Last: the observer ends before what it observes.
+    running: Running,
+}
+
+impl<'a> Stage<'a> {
+    /// Starts the service under these settings and waits until it is ready.
+    pub fn open(
+        lab: &Lab,
+        request: &'a TuneRequest,
+        settings: &Settings,
+        stop: &'a AtomicBool,
+    ) -> Result<Self, TuneError> {
+        let service = &request.service;
+        let launch = knee_files::launch(service, settings, request.task.value)?;
+        let port = service.port.as_ref().map(|p| p.value);
+        let running = lab.start(&launch)?;
+        let ready = service.ready.as_ref().map(|p| p.value.as_str());
+        let port = running.wait_ready(port, ready, READY, &|| stop.load(Ordering::Relaxed))?;
+        let target = Target {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            host: format!("127.0.0.1:{port}"),
+        };
+        let options = GeneratorOptions { seed: request.seed, ..GeneratorOptions::default() };
+        Ok(Stage {
+            generator: Generator::new(target, request.requests.clone(), options)?,
+            observer: Observer::start(running.subject(), LOOK),
+            running,
+            request,
+            stop,
+        })
+    }
+
+    /// The generator's own ceiling on this machine, requests/s.
+    pub fn ceiling(&mut self) -> Result<f64, TuneError> {
+        Ok(self.generator.calibrate(self.stop)?.rate)
+    }
+
+    /// CPU that the service uses without requests, cores.
+    pub fn idle(&self) -> f64 {
+        let mark = self.observer.mark();
+        std::thread::sleep(IDLE);
+        self.observer.usage_since(mark).cpu
+    }
+
+    /// Offers `rate` requests/s for `warm_up` and then `seconds` seconds.
+    pub fn step(&mut self, rate: f64, seconds: f64, warm_up: f64) -> Result<Step, TuneError> {
+        let mark = self.observer.mark();
+        let goal = &self.request.goal.value;
+        let step = self.generator.step(&Pace::Poisson { rate }, seconds, warm_up, goal, self.stop);
+        let usage = self.observer.usage_since(mark);
+        // Why the service died says more than what the generator saw of it.
+        self.running.alive()?;
+        let mut step = step?;
+        step.usage = Some(usage);
+        Ok(step)
+    }
+
+    /// The highest rate that holds the goal; each step is handed on.
+    pub fn capacity(
+        &mut self,
+        options: &SearchOptions,
+        scene: &Scene,
+        on_step: &mut dyn FnMut(&Step),
+    ) -> Result<Capacity, TuneError> {
+        let goal = self.request.goal.value;
+        let mut measure = |rate, seconds| self.step(rate, seconds, options.warm_up);
+        let mut capacity = search_capacity(&mut measure, &goal, options, on_step)?;
+        capacity.limited_by = limit::name(&capacity, scene);
+        let beyond = goal.rate.is_none() && capacity.rate >= options.upper;
+        if beyond {
+            let evidence = format!(
+                "{:.0} requests/s, all that this host's generator can make, held the goal",
+                capacity.rate
+            );
+            capacity.validity.caveats.push(evidence.clone());
+            capacity.limited_by = Limit { resource: Resource::Generator, evidence };
+        }
+        Ok(capacity)
+    }
+
+    /// What the service wrote last.
+    pub fn log(&self) -> Tail {
+        self.running.log_tail(LINES)
+    }
+
+    /// Ends the service and waits until nothing is left of it.
+    pub fn close(self) -> Result<(), TuneError> {
+        drop(self.observer);
+        Ok(self.running.stop()?)
+    }
+}

@@ -1,0 +1,205 @@
+//! A run in progress: what it knows, its beginning, and the calibration by today's settings.
+
+use super::{TuneError, TuneRequest};
+use crate::calibrate;
+use crate::lab::Lab;
+use crate::limit::Scene;
+use crate::space;
+use crate::stage::Stage;
+use knee_core::event::{Event, KnobFact, Machine, Started, Trial};
+use knee_core::model::Concurrency;
+use knee_core::observe::{Bound, Calibration, Validity};
+use knee_core::runtimes::Surroundings;
+use knee_core::service::{Part, PlacedKnob};
+use knee_core::settings::Settings;
+use knee_plan::{Demand, ceiling};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// A run in progress.
+pub(super) struct Run<'a> {
+    pub request: &'a TuneRequest,
+    pub stop: &'a AtomicBool,
+    pub lab: &'a Lab,
+    on: &'a mut dyn FnMut(&Event),
+    pub around: Surroundings,
+    machine: Machine,
+    pub calibration: Option<Calibration>,
+    /// Requests/s that the generator itself can make here.
+    pub ceiling: f64,
+    pub trials: Vec<Trial>,
+    /// What holds for the whole run: the host, the laboratory, the generator.
+    pub validity: Validity,
+}
+
+/// Rate of the first look at a service, requests/s.
+const LOOK_RATE: f64 = 5.0;
+/// Most that is sent to calibrate, requests/s.
+const LIGHT_RATE: f64 = 200.0;
+/// Share of what seems possible that is a light load.
+const LIGHT: f64 = 0.2;
+/// Share of the generator's own ceiling up to which it is trusted.
+const TRUSTED: f64 = 0.8;
+
+impl<'a> Run<'a> {
+    pub fn new(
+        request: &'a TuneRequest,
+        stop: &'a AtomicBool,
+        lab: &'a Lab,
+        on: &'a mut dyn FnMut(&Event),
+    ) -> Result<Self, TuneError> {
+        let task = request.task.value;
+        let machine = knee_probe::machine::read(Path::new("/"))?;
+        let mut run = Run {
+            request,
+            stop,
+            lab,
+            on,
+            around: Surroundings {
+                visible_cpus: machine.cpus,
+                task_cpu: task.cpu,
+                task_memory: task.memory.0,
+            },
+            machine,
+            calibration: None,
+            ceiling: f64::INFINITY,
+            trials: vec![],
+            validity: lab.validity(task),
+        };
+        run.recall();
+        Ok(run)
+    }
+
+    /// Takes over what an interrupted run already measured.
+    fn recall(&mut self) {
+        for event in &self.request.earlier {
+            match event {
+                Event::Calibrated { calibration, .. } => {
+                    self.calibration = Some(calibration.clone());
+                }
+                Event::Tried(trial) => self.trials.push((**trial).clone()),
+                _ => {}
+            }
+        }
+    }
+
+    pub fn tell(&mut self, event: &Event) {
+        (self.on)(event);
+    }
+
+    pub fn start(&mut self) {
+        if !self.request.earlier.is_empty() {
+            return;
+        }
+        let request = self.request;
+        let started = Started {
+            knee: env!("CARGO_PKG_VERSION").into(),
+            at: now(),
+            service: request.service.name.clone(),
+            facts: request.facts.clone(),
+            task: request.task.clone(),
+            goal: request.goal.clone(),
+            requests: request.requests.clone(),
+            knobs: request.service.knobs().map(fact).collect(),
+            machine: self.machine.clone(),
+            confinement: self.lab.confinement(request.task.value),
+            seed: request.seed,
+            validity: self.validity.clone(),
+        };
+        self.tell(&Event::Started(Box::new(started)));
+    }
+
+    /// Measures today's settings, calibrating on the way.
+    pub fn first(&mut self, today: &Settings) -> Result<(), TuneError> {
+        let began = Instant::now();
+        if self.calibration.is_some() && !self.trials.is_empty() {
+            return Ok(());
+        }
+        self.tell(&Event::Trying {
+            number: 1,
+            settings: today.clone(),
+            because: "today's settings".into(),
+            forecast: None,
+        });
+        let mut stage = Stage::open(self.lab, self.request, today, self.stop)?;
+        self.ceiling = TRUSTED * stage.ceiling()?;
+        let calibration = self.calibrate(&mut stage, today)?;
+        let bound = ceiling(&Demand::from(&calibration), self.around.task_cpu);
+        self.calibration = Some(calibration.clone());
+        self.tell(&Event::Calibrated { calibration, bound });
+        let trial = self.measure(stage, 1, today, None, began)?;
+        self.tried(trial);
+        Ok(())
+    }
+
+    /// Sends a little, then about a fifth of what the first look says is possible.
+    fn calibrate(
+        &mut self,
+        stage: &mut Stage,
+        settings: &Settings,
+    ) -> Result<Calibration, TuneError> {
+        let lengths = self.request.lengths;
+        let concurrency = self.concurrency(settings);
+        let idle = stage.idle();
+        let look = stage.step(LOOK_RATE, lengths.step, 2.0 * lengths.warm_up)?;
+        let failed = |error, stage: &Stage| TuneError::Calibration { error, log: stage.log() };
+        let rough =
+            calibrate::from(&look, idle, settings, concurrency).map_err(|e| failed(e, stage))?;
+        let demand = Demand::from(&rough);
+        let possible = concurrency.map_or_else(
+            || ceiling(&demand, self.around.task_cpu).rate,
+            |c| knee_plan::bound(&c, &demand, self.around.task_cpu).rate,
+        );
+        let rate = (possible * LIGHT).clamp(LOOK_RATE, LIGHT_RATE);
+        let light = stage.step(rate, lengths.step, lengths.warm_up)?;
+        calibrate::from(&light, idle, settings, concurrency).map_err(|e| failed(e, stage))
+    }
+
+    /// What settings can do at once, where a model says.
+    pub fn concurrency(&self, settings: &Settings) -> Option<Concurrency> {
+        space::concurrency(&self.request.service, &self.around, settings)
+    }
+
+    /// The most that settings reach, where a model says.
+    pub fn bound(&self, settings: &Settings) -> Option<Bound> {
+        let demand = self.calibration.as_ref().map(Demand::from)?;
+        Some(match self.concurrency(settings) {
+            Some(c) => knee_plan::bound(&c, &demand, self.around.task_cpu),
+            None => ceiling(&demand, self.around.task_cpu),
+        })
+    }
+
+    /// What a verdict on settings is made from.
+    pub fn scene(&self, settings: &Settings) -> Scene {
+        let limits = self.request.service.containers.iter().filter_map(|c| c.nofile.as_ref());
+        Scene {
+            task: self.request.task.value,
+            concurrency: self.concurrency(settings),
+            alone: self.calibration.as_ref().map(|c| c.cpu.0 + c.wait.0),
+            nofile: limits.map(|n| n.value.0).min(),
+        }
+    }
+
+    /// Takes a trial in, and tells of it.
+    pub fn tried(&mut self, trial: Trial) {
+        self.trials.push(trial.clone());
+        self.tell(&Event::Tried(Box::new(trial)));
+    }
+}
+
+fn fact((part, placed): (&Part, &PlacedKnob)) -> KnobFact {
+    KnobFact {
+        name: placed.knob.name.to_string(),
+        runtime: part.runtime.to_string(),
+        doc: placed.knob.doc.to_string(),
+        unit: placed.knob.unit.to_string(),
+        range: placed.knob.range.to_string(),
+        current: placed.current.clone(),
+    }
+}
+
+/// Seconds since 1970-01-01 UTC.
+fn now() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs())
+}

@@ -1,0 +1,263 @@
+//! The trials of a run: which candidate is next, and what became of it.
+
+use super::TuneError;
+use super::run::Run;
+use crate::limit::{self, Scene};
+use crate::space::{self, Searched};
+use crate::stage::Stage;
+use crate::strategy::{self, Found, Memory, Next, Problem, Tested};
+use knee_core::event::{Abandoned, Event, Trial};
+use knee_core::observe::{Capacity, Outcome, Resource, Step};
+use knee_core::runtimes::Heap;
+use knee_core::settings::Settings;
+use knee_measure::SearchOptions;
+use knee_plan::Demand;
+use std::time::Instant;
+
+/// Relative standard deviation of one measured capacity, until repeats tell better.
+pub(super) const NOISE: f64 = 0.04;
+/// Share of the CPU from which a collector is worth tuning.
+const COLLECTS: f64 = 0.05;
+/// Share of its bound at which the search for a capacity begins.
+const FIRST: f64 = 0.6;
+
+/// What became of a candidate on stage.
+enum Measured {
+    Searched(Capacity),
+    Abandoned(Abandoned),
+}
+
+impl Run<'_> {
+    /// Tries settings until the strategy says stop; why it stopped.
+    pub fn search(&mut self) -> Result<String, TuneError> {
+        let problem = self.problem();
+        loop {
+            let tested: Vec<Tested> = self.trials.iter().map(|t| self.tested(t)).collect();
+            let (settings, because, forecast, beat) = match strategy::next(&problem, &tested) {
+                Next::Try { settings, because, forecast, beat } => {
+                    (settings, because, forecast, beat)
+                }
+                Next::Stop(why) => return Ok(why),
+            };
+            let number = self.trials.len() as u32 + 1;
+            self.tell(&Event::Trying { number, settings: settings.clone(), because, forecast });
+            let trial = self.attempt(number, &settings, beat)?;
+            self.tried(trial);
+        }
+    }
+
+    /// What is searched, as the calibration and today's trial leave it.
+    pub fn problem(&self) -> Problem {
+        let today = self.trials.first();
+        let gave_out = today.and_then(|t| t.capacity.as_ref()).map(|c| c.limited_by.resource);
+        let unexplained = matches!(
+            gave_out,
+            Some(
+                Resource::Unknown
+                    | Resource::AcceptQueue
+                    | Resource::Descriptors
+                    | Resource::Backend
+            )
+        );
+        let searched = Searched { heap: today.and_then(|t| self.heap(t)), limits: unexplained };
+        let candidates = space::candidates(&self.request.service, &self.around, searched);
+        let modelled = candidates.iter().all(|c| c.concurrency.is_some());
+        let calibration = self.calibration.as_ref();
+        let bytes = |of: fn(&knee_core::observe::Calibration) -> u64| {
+            calibration.map_or(0.0, |c| of(c) as f64)
+        };
+        Problem {
+            candidates,
+            demand: calibration.filter(|_| modelled).map(Demand::from),
+            task_cpu: self.around.task_cpu,
+            goal: self.request.goal.value,
+            noise: NOISE,
+            memory: Memory {
+                limit: self.room(),
+                each: bytes(|c| c.per_worker.0),
+                shared: bytes(|c| c.shared.0),
+            },
+            most: self.request.most_trials,
+        }
+    }
+
+    /// Memory that settings may take, bytes.
+    fn room(&self) -> f64 {
+        self.request.task.value.memory.0 as f64 * (1.0 - self.request.head_room)
+    }
+
+    /// The heap of a collector that takes enough of the CPU to be worth tuning.
+    fn heap(&self, trial: &Trial) -> Option<Heap> {
+        let steps = trial.capacity.iter().flat_map(|c| &c.curve);
+        let cores = self.concurrency(&trial.settings)?.cores;
+        let heap = |step: &Step| {
+            let usage = step.usage.as_ref()?;
+            let live = usage.readings.iter().find(|r| r.name.ends_with("heap.live"))?;
+            // The runtime says a share of its own threads' time.
+            let collector = limit::gc_share(usage)? * cores / usage.cpu.max(1e-3);
+            Some(Heap { collector: collector.min(1.0), live: live.value * 1e6 })
+        };
+        let heaps = steps.filter_map(heap).filter(|h| h.collector > COLLECTS);
+        heaps.max_by(|a, b| a.collector.total_cmp(&b.collector))
+    }
+
+    /// A trial as the search sees it.
+    pub fn tested(&self, trial: &Trial) -> Tested {
+        let at = trial.capacity.as_ref().and_then(|c| c.at.as_ref().or(c.curve.last()));
+        let step = at.or(trial.abandoned.as_ref().map(|a| &a.step));
+        let found = match (&trial.capacity, &trial.abandoned, &trial.rejected) {
+            (_, _, Some(_)) | (None, None, None) => Found::Unfit,
+            (Some(capacity), ..) => Found::Carries(capacity.rate),
+            (None, Some(abandoned), None) => Found::Below(abandoned.below),
+        };
+        Tested {
+            settings: trial.settings.clone(),
+            found,
+            memory: step.and_then(|s| s.usage.as_ref()).map(|u| u.memory.0 as f64),
+        }
+    }
+
+    /// Measures a candidate; a service that does not live with it rejects the candidate.
+    fn attempt(
+        &mut self,
+        number: u32,
+        settings: &Settings,
+        beat: Option<f64>,
+    ) -> Result<Trial, TuneError> {
+        let began = Instant::now();
+        match Stage::open(self.lab, self.request, settings, self.stop) {
+            Ok(stage) => self.measure(stage, number, settings, beat, began),
+            Err(TuneError::Lab(error)) => {
+                Ok(self.trial(number, settings, began, Err(error.to_string())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Searches the capacity of a started service, unless it misses the goal at the rate that it
+    /// has to beat.
+    pub fn measure(
+        &mut self,
+        mut stage: Stage,
+        number: u32,
+        settings: &Settings,
+        beat: Option<f64>,
+        began: Instant,
+    ) -> Result<Trial, TuneError> {
+        let measured = self.capacity(&mut stage, number, settings, beat);
+        let ended = stage.close();
+        match measured {
+            Ok(measured) => {
+                ended?;
+                Ok(self.trial(number, settings, began, Ok(measured)))
+            }
+            Err(TuneError::Lab(error)) => {
+                Ok(self.trial(number, settings, began, Err(error.to_string())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn capacity(
+        &mut self,
+        stage: &mut Stage,
+        number: u32,
+        settings: &Settings,
+        beat: Option<f64>,
+    ) -> Result<Measured, TuneError> {
+        let scene = self.scene(settings);
+        if let Some(rate) = beat.filter(|rate| *rate < self.ceiling)
+            && let Some(abandoned) = self.abandon(stage, number, rate, &scene)?
+        {
+            return Ok(Measured::Abandoned(abandoned));
+        }
+        let options = self.options(settings, beat, self.request.lengths.search);
+        let mut told = |step: &Step| {
+            self.tell(&Event::Stepped { number, step: Box::new(step.clone()) });
+        };
+        Ok(Measured::Searched(stage.capacity(&options, &scene, &mut told)?))
+    }
+
+    /// Two short steps at the rate that has to be beaten: when both miss the goal, the candidate's
+    /// capacity is of no interest.
+    fn abandon(
+        &mut self,
+        stage: &mut Stage,
+        number: u32,
+        below: f64,
+        scene: &Scene,
+    ) -> Result<Option<Abandoned>, TuneError> {
+        let lengths = self.request.lengths;
+        for again in [true, false] {
+            let step = stage.step(below, lengths.step, lengths.warm_up)?;
+            self.tell(&Event::Stepped { number, step: Box::new(step.clone()) });
+            if step.outcome == Outcome::Held {
+                return Ok(None);
+            }
+            // A queue that grew without bound leaves no doubt; a narrow miss deserves a repeat.
+            let sure = step.outcome == Outcome::Hopeless || !again;
+            if step.validity.is_valid() && sure {
+                let limited_by = limit::of_step(&step, scene);
+                return Ok(Some(Abandoned { below, step, limited_by }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How a capacity is searched: from what is expected, up to what the generator can do and
+    /// the goal asks for.
+    pub fn options(&self, settings: &Settings, known: Option<f64>, budget: f64) -> SearchOptions {
+        let lengths = self.request.lengths;
+        let bound = self.bound(settings).map(|b| FIRST * b.rate);
+        let defaults = SearchOptions::default();
+        let upper = self.request.goal.value.rate.unwrap_or(f64::INFINITY).min(self.ceiling);
+        SearchOptions {
+            first: known.or(bound).unwrap_or(defaults.first).min(upper),
+            upper,
+            seconds: lengths.step,
+            confirm: lengths.confirm,
+            warm_up: lengths.warm_up,
+            budget,
+            ..defaults
+        }
+    }
+
+    fn trial(
+        &self,
+        number: u32,
+        settings: &Settings,
+        began: Instant,
+        measured: Result<Measured, String>,
+    ) -> Trial {
+        let (mut capacity, mut abandoned, mut rejected) = (None, None, None);
+        match measured {
+            Ok(Measured::Searched(found)) => {
+                rejected = self.unfit(&found);
+                capacity = Some(found);
+            }
+            Ok(Measured::Abandoned(found)) => abandoned = Some(Box::new(found)),
+            Err(reason) => rejected = Some(reason),
+        }
+        Trial {
+            number,
+            settings: settings.clone(),
+            bound: self.bound(settings).map(|b| b.rate),
+            capacity,
+            abandoned,
+            rejected,
+            seconds: began.elapsed().as_secs_f64(),
+        }
+    }
+
+    /// Why a measured candidate cannot be taken, if so.
+    fn unfit(&self, capacity: &Capacity) -> Option<String> {
+        let memory = self.request.task.value.memory;
+        let used = capacity.at.as_ref()?.usage.as_ref()?.memory;
+        (used.0 as f64 > self.room()).then(|| {
+            format!(
+                "takes {used} of the task's {memory}; {:.0} % have to stay free",
+                self.request.head_room * 100.0
+            )
+        })
+    }
+}
