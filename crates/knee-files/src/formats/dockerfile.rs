@@ -234,8 +234,8 @@ impl Reader<'_, '_> {
             let skip = old[key.len()..].len() - old[key.len()..].trim_start().len();
             let end = inner.text.trim_end().len().max(start + skip);
             let range = inner.range(start + skip..end);
-            let text = inner.text[start + skip..end].to_string();
-            let word = Word { text, range, dynamic: false, dress: Dress::Item(Coat::Verbatim) };
+            let text = unquoted(&inner.text[start + skip..end]);
+            let word = Word { text, range, dynamic: false, dress: Dress::Shell(Coat::Verbatim) };
             self.set(key.into(), word);
             return;
         }
@@ -277,6 +277,22 @@ impl Reader<'_, '_> {
         };
         self.image.copies.push(copy);
     }
+}
+
+/// `ENV NAME "all the rest"`: what the rest says without its quotes.
+fn unquoted(text: &str) -> String {
+    let mut said = String::new();
+    let mut quote = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None | Some('"'), '\\') => said.extend(chars.next()),
+            (_, c) => said.push(c),
+        }
+    }
+    said
 }
 
 /// `name=value` of an ARG; a name alone has no value.

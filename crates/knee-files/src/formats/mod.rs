@@ -16,6 +16,9 @@ pub(crate) mod task_definition;
 pub(crate) mod word;
 pub(crate) mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 use crate::text::{Edit, Position};
 use shell::Statement;
 use std::fmt;

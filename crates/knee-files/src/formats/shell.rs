@@ -39,6 +39,14 @@ pub(crate) fn statements(inner: &Inner) -> Vec<Statement> {
     found
 }
 
+/// What a word of a text says as a text of its own, as a shell that it is given to reads it.
+pub(crate) fn nested(inner: &Inner, word: &Word) -> Inner {
+    let at = inner.place(word.range.start);
+    let mut lexer = Lexer { inner, text: &inner.text, at, heredocs: Vec::new() };
+    let (said, _) = lexer.say();
+    inner.part(said.text, &said.places, said.end)
+}
+
 fn take(statement: &mut Statement, word: Word) {
     if statement.words.is_empty() {
         if KEYWORDS.contains(&word.text.as_str()) {
@@ -63,6 +71,30 @@ fn is_name(text: &str) -> bool {
 enum Token {
     Word(Word),
     End,
+}
+
+/// What a word says, with the place of each byte.
+#[derive(Default)]
+struct Said {
+    text: String,
+    places: Vec<usize>,
+    /// Behind the last of them.
+    end: usize,
+}
+
+impl Said {
+    /// A character that stands in this range.
+    fn one(&mut self, c: char, range: Range<usize>) {
+        self.text.push(c);
+        self.places.extend(std::iter::repeat_n(range.start, c.len_utf8()));
+        self.end = range.end;
+    }
+
+    fn all(&mut self, text: &str, range: Range<usize>) {
+        self.text.push_str(&text[range.clone()]);
+        self.end = range.end;
+        self.places.extend(range);
+    }
 }
 
 struct Lexer<'a> {
@@ -149,42 +181,50 @@ impl Lexer<'_> {
     /// One word; None when it was only the number of a redirection.
     fn word(&mut self) -> Option<Word> {
         let start = self.at;
-        let mut text = String::new();
-        let mut dynamic = false;
-        while let Some(c) = self.peek() {
-            match c {
-                '\'' => text.push_str(&self.single()),
-                '"' => self.double(&mut text, &mut dynamic),
-                '\\' => self.escaped(&mut text),
-                '$' | '`' => {
-                    dynamic = true;
-                    let range = self.expansion();
-                    text.push_str(&self.text[range]);
-                }
-                c if c.is_whitespace() || ";&|()<>".contains(c) => break,
-                c => {
-                    text.push(c);
-                    self.at += c.len_utf8();
-                }
-            }
-        }
-        let number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let (said, dynamic) = self.say();
+        let number = !said.text.is_empty() && said.text.bytes().all(|b| b.is_ascii_digit());
         if number && self.peek().is_some_and(|c| c == '<' || c == '>') {
             return None;
         }
         let range = self.inner.range(start..self.at);
-        Some(Word { text, range, dynamic, dress: Dress::Shell(self.inner.coat) })
+        Some(Word { text: said.text, range, dynamic, dress: Dress::Shell(self.inner.coat) })
     }
 
-    fn single(&mut self) -> String {
-        let body = &self.text[self.at + 1..];
-        let length = body.find('\'').unwrap_or(body.len());
-        let text = body[..length].to_string();
-        self.at = (self.at + length + 2).min(self.text.len());
-        text
+    /// Steps over a word: what it says, and whether the shell expands something in it.
+    fn say(&mut self) -> (Said, bool) {
+        let mut said = Said::default();
+        let mut dynamic = false;
+        while let Some(c) = self.peek() {
+            match c {
+                '\'' => self.single(&mut said),
+                '"' => self.double(&mut said, &mut dynamic),
+                '\\' => self.escaped(&mut said),
+                '$' | '`' => {
+                    dynamic = true;
+                    let range = self.expansion();
+                    said.all(self.text, range);
+                }
+                c if c.is_whitespace() || ";&|()<>".contains(c) => break,
+                c => self.take(&mut said, c),
+            }
+        }
+        (said, dynamic)
     }
 
-    fn double(&mut self, text: &mut String, dynamic: &mut bool) {
+    fn take(&mut self, said: &mut Said, c: char) {
+        let start = self.at;
+        self.at += c.len_utf8();
+        said.one(c, start..self.at);
+    }
+
+    fn single(&mut self, said: &mut Said) {
+        let start = self.at + 1;
+        let end = start + self.text[start..].find('\'').unwrap_or(self.text.len() - start);
+        said.all(self.text, start..end);
+        self.at = (end + 1).min(self.text.len());
+    }
+
+    fn double(&mut self, said: &mut Said, dynamic: &mut bool) {
         self.at += 1;
         while let Some(c) = self.peek() {
             match c {
@@ -196,31 +236,33 @@ impl Lexer<'_> {
                     let next = self.rest()[1..].chars().next();
                     match next {
                         Some('\n') => {}
-                        Some(c @ ('"' | '\\' | '$' | '`')) => text.push(c),
-                        Some(c) => text.extend(['\\', c]),
+                        Some(c @ ('"' | '\\' | '$' | '`')) => said.one(c, self.at..self.at + 2),
+                        Some(_) | None => said.one('\\', self.at..self.at + 1),
+                    }
+                    self.at += 1;
+                    match next {
+                        Some(c @ ('\n' | '"' | '\\' | '$' | '`')) => self.at += c.len_utf8(),
+                        Some(c) => self.take(said, c),
                         None => {}
                     }
-                    self.at += 1 + next.map_or(0, char::len_utf8);
                 }
                 '$' | '`' => {
                     *dynamic = true;
                     let range = self.expansion();
-                    text.push_str(&self.text[range]);
+                    said.all(self.text, range);
                 }
-                c => {
-                    text.push(c);
-                    self.at += c.len_utf8();
-                }
+                c => self.take(said, c),
             }
         }
     }
 
-    fn escaped(&mut self, text: &mut String) {
+    fn escaped(&mut self, said: &mut Said) {
         let next = self.rest()[1..].chars().next();
+        let end = self.at + 1 + next.map_or(0, char::len_utf8);
         if let Some(c) = next.filter(|c| *c != '\n') {
-            text.push(c);
+            said.one(c, self.at..end);
         }
-        self.at += 1 + next.map_or(0, char::len_utf8);
+        self.at = end;
     }
 
     /// `$NAME`, `${…}`, `$(…)`, `` `…` ``: left as they are.

@@ -37,6 +37,36 @@ impl Coat {
         }
     }
 
+    fn quote(self) -> Option<char> {
+        match self {
+            Coat::Json => Some('"'),
+            Coat::Single => Some('\''),
+            _ => None,
+        }
+    }
+
+    /// How many bytes before the next `c` are not part of the value: those of folded lines.
+    fn skipped(self, raw: &str, c: char) -> usize {
+        let escape = |r: char| self == Coat::Json && r == '\\';
+        let says = |r: char| r == c || (c.is_whitespace() && r.is_whitespace()) || escape(r);
+        raw.find(|r: char| says(r) || !r.is_whitespace()).unwrap_or(raw.len())
+    }
+
+    /// How many bytes say `c`.
+    fn written(self, raw: &str) -> usize {
+        let mut chars = raw.chars();
+        match (self, chars.next(), chars.next()) {
+            (Coat::Json, Some('\\'), Some(second)) => match second {
+                'u' => behind(raw, 6),
+                'x' => behind(raw, 4),
+                second => 1 + second.len_utf8(),
+            },
+            (Coat::Single, Some('\''), Some('\'')) => 2,
+            (_, Some(first), _) => first.len_utf8(),
+            (_, None, _) => 0,
+        }
+    }
+
     /// How `text` is written as an item of a list.
     pub fn item(self, text: &str) -> String {
         match self {
@@ -109,32 +139,29 @@ impl Inner {
     }
 
     /// A string whose value is known: each of its characters is found again in `range` of the
-    /// file, where white space, quotes and escapes may lie between.
+    /// file, where quotes, escapes and the white space of folded lines may lie between.
     pub fn aligned(file: &str, range: Range<usize>, value: &str, coat: Coat) -> Inner {
-        Inner::found(file, range, value, coat, Escapes::of(coat))
-    }
-
-    fn found(file: &str, range: Range<usize>, value: &str, coat: Coat, escapes: Escapes) -> Inner {
         let raw = &file[range.clone()];
-        let mut at = 0;
+        let mut at = usize::from(coat.quote().is_some_and(|quote| raw.starts_with(quote)));
         let mut offsets = Vec::with_capacity(value.len() + 1);
         for c in value.chars() {
-            at += escapes.skipped(&raw[at..], c);
+            at += coat.skipped(&raw[at..], c);
             offsets.extend(std::iter::repeat_n(range.start + at, c.len_utf8()));
-            at += escapes.written(&raw[at..], c);
+            at += coat.written(&raw[at..]);
         }
         offsets.push(range.start + at);
         Inner { text: value.into(), coat, offsets }
     }
 
-    /// The text of a word of this text, its quotes undone.
-    pub fn nested(&self, word: &Word) -> Inner {
-        let place = |offset| self.offsets.partition_point(|known| *known < offset);
-        let (start, end) = (place(word.range.start), place(word.range.end));
-        let range = start..end.min(self.text.len());
-        let within = Inner::found(&self.text, range, &word.text, self.coat, Escapes::SHELL);
-        let offsets = within.offsets.iter().map(|offset| self.offsets[*offset]).collect();
-        Inner { offsets, ..within }
+    /// A text whose bytes stand at these places of this one, its end at `end`.
+    pub fn part(&self, text: String, places: &[usize], end: usize) -> Inner {
+        let places = places.iter().chain([&end]);
+        Inner { text, coat: self.coat, offsets: places.map(|at| self.offsets[*at]).collect() }
+    }
+
+    /// The first byte of the text that stands at this offset of the file, or behind it.
+    pub fn place(&self, offset: usize) -> usize {
+        self.offsets.partition_point(|known| *known < offset).min(self.text.len())
     }
 
     /// The text with some of its parts replaced.
@@ -160,53 +187,6 @@ impl Inner {
     /// Where a part of the text stands in the file.
     pub fn range(&self, part: Range<usize>) -> Range<usize> {
         self.offsets[part.start]..self.offsets[part.end]
-    }
-}
-
-/// What a notation writes besides the characters themselves.
-#[derive(Clone, Copy)]
-struct Escapes {
-    quotes: &'static str,
-    /// Whether a backslash begins an escape.
-    backslash: bool,
-    /// Whether a quote is written twice.
-    doubled: bool,
-}
-
-impl Escapes {
-    const SHELL: Escapes = Escapes { quotes: "'\"", backslash: true, doubled: false };
-
-    fn of(coat: Coat) -> Escapes {
-        match coat {
-            Coat::Json => Escapes { quotes: "\"", backslash: true, doubled: false },
-            Coat::Single => Escapes { quotes: "'", backslash: false, doubled: true },
-            _ => Escapes { quotes: "", backslash: false, doubled: false },
-        }
-    }
-
-    /// How many bytes before the next `c` are not part of the value.
-    fn skipped(self, raw: &str, c: char) -> usize {
-        let says = |r: char| {
-            r == c || (c.is_whitespace() && r.is_whitespace()) || (self.backslash && r == '\\')
-        };
-        let between = |r: char| r.is_whitespace() || self.quotes.contains(r);
-        raw.find(|r: char| says(r) || !between(r)).unwrap_or(raw.len())
-    }
-
-    /// How many bytes say `c`.
-    fn written(self, raw: &str, c: char) -> usize {
-        let mut chars = raw.chars();
-        match (chars.next(), chars.next()) {
-            (Some('\\'), Some(second)) if self.backslash => match second {
-                second if c == '\\' && second != '\\' => 1,
-                'u' if c != 'u' => behind(raw, 6),
-                'x' if c != 'x' => behind(raw, 4),
-                second => 1 + second.len_utf8(),
-            },
-            (Some('\''), Some('\'')) if self.doubled => 2,
-            (Some(first), _) => first.len_utf8(),
-            (None, _) => 0,
-        }
     }
 }
 
@@ -265,6 +245,9 @@ impl Word {
         };
         let end = tail(text);
         let (old, new) = (&self.text[same..self.text.len() - end], &text[same..text.len() - end]);
+        if new != quote(new) && !new.is_empty() {
+            return None;
+        }
         let context = self.text.get(..self.text.len() - end)?;
         let at = raw.find(context)? + same;
         let start = self.range.start + at;
