@@ -136,6 +136,26 @@ pub fn all() -> Vec<i32> {
     pids
 }
 
+/// These processes and all that descend from them, as far as they live now.
+pub fn with_descendants(roots: &[i32]) -> Vec<i32> {
+    let living = |pid: i32| {
+        let stat = Process::new(pid).stat().ok().filter(|stat| !stat.is_dead())?;
+        Some((pid, stat.parent))
+    };
+    let parents: Vec<(i32, i32)> = all().into_iter().filter_map(living).collect();
+    let mut found: Vec<i32> =
+        parents.iter().map(|(pid, _)| *pid).filter(|pid| roots.contains(pid)).collect();
+    // Each round adds the children of those that came before it.
+    let mut from = 0;
+    while from < found.len() {
+        let parent = found[from];
+        let children = parents.iter().filter(|(pid, p)| *p == parent && !roots.contains(pid));
+        found.extend(children.map(|(pid, _)| *pid));
+        from += 1;
+    }
+    found
+}
+
 /// `42 (a name) S 1 ...`: fields 3, 4, 6, 14, 15, 20 and 22.
 fn parse_stat(text: &str) -> Option<Stat> {
     let fields: Vec<&str> = text.rsplit_once(") ")?.1.split_ascii_whitespace().collect();
@@ -158,6 +178,29 @@ mod tests {
 
     fn recorded(pid: i32) -> Process {
         Process::below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/process"), pid)
+    }
+
+    #[test]
+    fn children_and_their_children_belong_to_a_process() {
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "sh -c 'echo; sleep 60 & wait' & wait"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The line comes from the inner shell: both shells live then.
+        let mut line = [0];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
+        let family = with_descendants(&[child.id().cast_signed()]);
+        let mut unique = family.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        for pid in &family {
+            let pid = rustix::process::Pid::from_raw(*pid).unwrap();
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        child.wait().unwrap();
+        assert!(family.len() >= 2 && family.len() == unique.len(), "{family:?}");
+        assert!(with_descendants(&[]).is_empty());
     }
 
     #[test]

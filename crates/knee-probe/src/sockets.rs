@@ -89,6 +89,15 @@ pub fn holder(inode: u64) -> String {
     }
 }
 
+/// The processes that have a listening TCP socket of that port open, as far as this one may look.
+pub fn holders(port: u16) -> Vec<i32> {
+    let all = listening();
+    let inodes: HashSet<u64> =
+        all.iter().filter(|l| l.port() == Some(port)).map(|l| l.inode).collect();
+    let holds = |pid: &i32| Process::new(*pid).sockets().iter().any(|s| inodes.contains(s));
+    if inodes.is_empty() { vec![] } else { process::all().into_iter().filter(holds).collect() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +117,7 @@ mod tests {
             let found = find(&at).unwrap();
             let me = std::process::id().cast_signed();
             assert!(inodes(&[me]).contains(&found.inode));
+            assert!(holders(socket.local_addr().unwrap().port()).contains(&me));
             assert!(holder(found.inode).ends_with(&format!("(pid {me})")));
             assert_eq!(found.port(), Some(socket.local_addr().unwrap().port()));
             drop(socket);

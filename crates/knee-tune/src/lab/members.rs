@@ -2,7 +2,6 @@
 
 use super::identity::namespace_inode;
 use knee_probe::process;
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +19,6 @@ pub(super) struct Marks {
 
 struct Process {
     pid: i32,
-    parent: i32,
     session: i32,
 }
 
@@ -33,18 +31,8 @@ pub(super) fn pids(marks: &Marks) -> Vec<i32> {
             || is_in(p.pid, &marks.namespaces)
             || writes_to(p.pid, &marks.logs)
     };
-    let mut found: HashSet<i32> = processes.iter().filter(|p| marked(p)).map(|p| p.pid).collect();
-    loop {
-        let more: Vec<i32> = processes
-            .iter()
-            .filter(|p| found.contains(&p.parent) && !found.contains(&p.pid))
-            .map(|p| p.pid)
-            .collect();
-        if more.is_empty() {
-            return found.into_iter().collect();
-        }
-        found.extend(more);
-    }
+    let marked: Vec<i32> = processes.iter().filter(|p| marked(p)).map(|p| p.pid).collect();
+    process::with_descendants(&marked)
 }
 
 fn is_in(pid: i32, namespaces: &[u64]) -> bool {
@@ -60,11 +48,11 @@ fn writes_to(pid: i32, logs: &[PathBuf]) -> bool {
         })
 }
 
-/// All processes that live, with their kin.
+/// All processes that live, with their sessions.
 fn all() -> Vec<Process> {
-    let kin = |pid: i32| {
+    let living = |pid: i32| {
         let stat = process::Process::new(pid).stat().ok().filter(|s| !s.is_dead())?;
-        Some(Process { pid, parent: stat.parent, session: stat.session })
+        Some(Process { pid, session: stat.session })
     };
-    process::all().into_iter().filter_map(kin).collect()
+    process::all().into_iter().filter_map(living).collect()
 }
