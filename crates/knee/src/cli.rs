@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::verbs::{explain, measure, report};
+use crate::verbs::{apply, explain, measure, report, resume, tune};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -20,17 +20,21 @@ pub struct Cli {
 
 const AFTER: &str = "\
 Begin in your service's folder:
-  knee tune                            best settings for this service, measured under its task's limits
+  knee tune                              best settings of this service
   knee tune --goal 'p99<250ms' --task 0.5,1GB
-  knee measure http://127.0.0.1:8000/  where something that runs gives out
-  knee explain exit-codes              what a script learns from how knee ended
+  knee apply                             write them into its files
+  knee measure http://127.0.0.1:8000/    where something that runs gives out
+  knee explain exit-codes                what a script learns from how knee ended
 
 `knee help VERB` has examples for each.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Tune(Box<tune::Flags>),
     Measure(Box<measure::Flags>),
     Report(report::Flags),
+    Apply(apply::Flags),
+    Resume(resume::Flags),
     Explain(explain::Flags),
 }
 
@@ -39,8 +43,11 @@ impl Cli {
     pub fn run(self) -> Result<Exit, Failure> {
         let root = self.directory;
         match self.verb {
+            Verb::Tune(flags) => tune::run(&root, &flags),
             Verb::Measure(flags) => measure::run(&flags),
             Verb::Report(flags) => report::run(&root, &flags),
+            Verb::Apply(flags) => apply::run(&root, &flags),
+            Verb::Resume(flags) => resume::run(&root, &flags),
             Verb::Explain(flags) => explain::run(&flags),
         }
     }

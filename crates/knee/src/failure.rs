@@ -7,6 +7,8 @@ use anstyle::{AnsiColor, Style};
 use knee_files::FilesError;
 use knee_measure::MeasureError;
 use knee_tune::journal::JournalError;
+use knee_tune::lab::LabError;
+use knee_tune::tune::TuneError;
 use std::io;
 
 /// No result.
@@ -95,5 +97,41 @@ impl From<MeasureError> for Failure {
             Some(remedy) => failure.remedy(remedy),
             None => failure,
         }
+    }
+}
+
+impl From<TuneError> for Failure {
+    fn from(error: TuneError) -> Failure {
+        match error {
+            TuneError::Files(error) => error.into(),
+            TuneError::Measure(error) => error.into(),
+            TuneError::Lab(error) => error.into(),
+            TuneError::Calibration { .. } => Failure::new(Exit::Nothing, error.to_string())
+                .remedy("name a request that the service answers below 400: --request 'GET /path'"),
+            TuneError::Probe(error) => Failure::new(Exit::Refused, error.to_string()),
+            TuneError::Interrupted => Failure::new(Exit::Interrupted, error.to_string()),
+        }
+    }
+}
+
+impl From<LabError> for Failure {
+    fn from(error: LabError) -> Failure {
+        let exit = match error {
+            LabError::Unprivileged { .. }
+            | LabError::Cgroup { .. }
+            | LabError::File { .. }
+            | LabError::Confine { .. } => Exit::Refused,
+            LabError::Stopped => Exit::Interrupted,
+            // The service does not run.
+            LabError::Start { .. }
+            | LabError::Launch { .. }
+            | LabError::Exited { .. }
+            | LabError::OutOfMemory { .. }
+            | LabError::ForkedAway { .. }
+            | LabError::NeverReady { .. }
+            | LabError::BadAnswer { .. }
+            | LabError::PortTaken { .. } => Exit::Nothing,
+        };
+        Failure::new(exit, error.to_string())
     }
 }

@@ -23,9 +23,14 @@ pub fn write(folder: &Path, events: &[Event]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a run is called: its number.
+pub fn name(folder: &Path) -> String {
+    folder.file_name().unwrap_or(folder.as_os_str()).display().to_string()
+}
+
 /// Says what can be done with a run.
 pub fn what_next(folder: &Path, run: &Run) {
-    let number = folder.file_name().unwrap_or(folder.as_os_str()).display().to_string();
+    let number = name(folder);
     let mut text = String::from("\n");
     match &run.verdict {
         None => text += &format!("  go on    knee resume {number}\n"),

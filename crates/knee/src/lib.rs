@@ -3,8 +3,10 @@
 //! What lives here: verbs that ask the libraries, and renderers of what they answer. What never
 //! does: knowledge of a runtime, of load, of cgroups or of statistics.
 
+mod asked;
 mod atomic;
 mod cli;
+mod conduct;
 mod crash;
 mod exit;
 mod failure;
@@ -14,6 +16,7 @@ mod pace;
 mod render;
 pub mod report;
 mod run;
+mod screen;
 mod signals;
 mod url;
 mod verbs;

@@ -2,7 +2,8 @@
 //! (NO_COLOR, pipes, files).
 
 use crate::failure::Failure;
-use std::io::{IsTerminal, Write};
+use console::Term;
+use std::io::Write;
 
 /// Writes data. Fails with [`Failure::Closed`] when nobody reads any more.
 pub fn data(text: &str) -> Result<(), Failure> {
@@ -16,8 +17,17 @@ pub fn talk(text: &str) {
     let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
-/// Columns of the terminal that standard output is; None where it is none.
+/// Columns of the terminal that standard output is; None where it is none that can be drawn on.
 pub fn width() -> Option<usize> {
-    let columns = || usize::from(console::Term::stdout().size().1);
-    std::io::stdout().is_terminal().then(columns)
+    columns(&Term::stdout())
+}
+
+/// The same of standard error.
+pub fn talk_width() -> Option<usize> {
+    columns(&Term::stderr())
+}
+
+fn columns(term: &Term) -> Option<usize> {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    (term.is_term() && !dumb).then(|| usize::from(term.size().1))
 }

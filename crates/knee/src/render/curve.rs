@@ -65,6 +65,8 @@ impl Measurement {
         let mut cells = vec![words::rate(step.offered), words::rate(step.throughput)];
         let quantiles = [latency.p50, latency.p90, latency.p99, latency.p999];
         cells.extend(quantiles.map(|seconds| Seconds(seconds).to_string()));
+        let usage = step.usage.as_ref();
+        cells.push(usage.map_or("-".into(), |usage| format!("{:.2}", usage.cpu)));
         cells.push(words::outcome(step.outcome).into());
         cells.push(self.mark(step).into());
         cells.push(words::failures(step));
@@ -75,6 +77,9 @@ impl Measurement {
     pub fn sentences(&self) -> Vec<String> {
         let (goal, capacity) = (&self.goal, &self.capacity);
         let mut lines = Vec::new();
+        if let Some(reason) = capacity.validity.invalid.first() {
+            lines.push(format!("inconclusive: {reason}"));
+        }
         lines.push(match (goal.rate, capacity.rate) {
             (Some(rate), held) if held >= rate => format!("held: {goal}"),
             (Some(_), _) => format!("missed: {goal}"),
@@ -137,6 +142,7 @@ fn columns() -> Vec<Column> {
         Column::number("p90", 4),
         Column::number("p99", 0),
         Column::number("p99.9", 3),
+        Column::number("vCPU", 5),
         Column::words("goal", 0),
         Column::words("", 0),
         Column::words("failures", 1),

@@ -36,6 +36,11 @@ impl Plain {
         text
     }
 
+    /// The lines of a run that happened earlier.
+    pub fn replay(&mut self, events: &[Event]) -> String {
+        events.iter().map(|event| self.on(event)).collect()
+    }
+
     fn today(&self) -> Option<&knee_core::Settings> {
         self.run.baseline().map(|trial| &trial.settings)
     }

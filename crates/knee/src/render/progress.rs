@@ -1,8 +1,10 @@
-//! What is being done, on one line of standard error that is gone when it is over.
+//! The running trial on one line of standard error, gone when it is over.
 
 use crate::render::words;
+use crate::run::Run;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use knee_core::Seconds;
+use knee_core::event::Event;
 use knee_core::observe::Step;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
+    run: Run,
 }
 
 impl Progress {
@@ -20,13 +23,39 @@ impl Progress {
         bar.set_style(style.expect("the template is well formed"));
         bar.set_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
-        Progress { bar }
+        Progress { bar, run: Run::default() }
     }
 
     /// Says what is being done now, counting time anew.
     pub fn now(&self, what: impl Into<String>) {
         self.bar.set_message(what.into());
         self.bar.reset_elapsed();
+    }
+
+    /// Takes in what happened earlier.
+    pub fn note(&mut self, event: &Event) {
+        self.run.take(event);
+    }
+
+    /// Follows a run.
+    pub fn on(&mut self, event: &Event) {
+        self.run.take(event);
+        match event {
+            Event::Trying { number, settings, .. } => {
+                let today = self.run.baseline().map(|trial| &trial.settings);
+                self.now(format!("trial {number}: {}", words::changes(settings, today)));
+            }
+            Event::Stepped { number, step } => {
+                let steps = self.run.trying.as_ref().map_or(0, |trying| trying.steps.len());
+                self.bar.set_message(format!("trial {number}, step {steps}: {}", seen(step)));
+            }
+            Event::Tried(_) => self.now("choosing what to try next"),
+            Event::Paired { number, of, .. } if number < of => {
+                self.now(format!("confirming: pair {} of {of}", number + 1));
+            }
+            Event::Started(_) | Event::Calibrated { .. } | Event::Paired { .. } => {}
+            Event::Ended(_) => self.bar.finish_and_clear(),
+        }
     }
 
     /// Writes to the terminal without tearing the line.

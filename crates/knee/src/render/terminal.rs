@@ -16,6 +16,15 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const CARE: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 
+/// What changes on the screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Update {
+    /// Lines above the cursor that go away.
+    pub erase: usize,
+    /// What is written then.
+    pub text: String,
+}
+
 /// The renderer with what stands on the screen.
 #[derive(Debug)]
 pub struct Terminal {
@@ -31,8 +40,8 @@ impl Terminal {
         Terminal { width: width.max(20), run: Run::default(), table: vec![] }
     }
 
-    /// What an event adds to the screen; empty for what only the progress bar shows.
-    pub fn on(&mut self, event: &Event) -> String {
+    /// What an event adds to the screen; nothing for what only the progress line shows.
+    pub fn on(&mut self, event: &Event) -> Update {
         self.run.take(event);
         match event {
             Event::Started(started) => self.below(self.start(started)),
@@ -46,7 +55,7 @@ impl Terminal {
                 ))
             }
             Event::Ended(verdict) => self.below(self.end(verdict)),
-            Event::Trying { .. } | Event::Stepped { .. } => String::new(),
+            Event::Trying { .. } | Event::Stepped { .. } => Update::default(),
         }
     }
 
@@ -57,35 +66,32 @@ impl Terminal {
         for (index, event) in events.iter().enumerate() {
             match event {
                 Event::Tried(_) if last != Some(index) => self.run.take(event),
-                event => text += &self.on(event),
+                event => text += &self.on(event).text,
             }
         }
         text
     }
 
     /// Anything else leaves the table where it is: it is not drawn over any more.
-    fn below(&mut self, text: String) -> String {
+    fn below(&mut self, text: String) -> Update {
         self.table.clear();
-        text
+        Update { erase: 0, text }
     }
 
     /// Adds the new row, or draws the whole table again where its columns changed.
-    fn grow(&mut self) -> String {
+    fn grow(&mut self) -> Update {
         let now = figures::trials(&self.run).lines(self.width - 2);
-        let mut text = String::new();
         let kept = if now.starts_with(&self.table) { self.table.len() } else { 0 };
-        if kept == 0 && !self.table.is_empty() {
-            // Up to the table's first line, then erase to the end of the screen (ECMA-48).
-            let _ = write!(text, "\x1b[{}A\x1b[J", self.table.len());
-        } else if kept == 0 {
-            text.push('\n');
+        let mut update = Update { erase: self.table.len() - kept, text: String::new() };
+        if self.table.is_empty() {
+            update.text.push('\n');
         }
         for (index, line) in now.iter().enumerate().skip(kept) {
             let style = self.style(index);
-            let _ = writeln!(text, "  {style}{line}{style:#}");
+            let _ = writeln!(update.text, "  {style}{line}{style:#}");
         }
         self.table = now;
-        text
+        update
     }
 
     /// Titles and rejected trials stay in the background.
@@ -213,4 +219,74 @@ pub fn diff(patch: &PatchFact) -> String {
         let _ = writeln!(text, "  {style}{line}{style:#}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::sample;
+
+    /// The screen after these events, as a terminal would show it.
+    fn screen(events: &[Event], width: usize) -> String {
+        let mut terminal = Terminal::new(width);
+        let mut lines: Vec<String> = vec![];
+        for event in events {
+            let update = terminal.on(event);
+            lines.truncate(lines.len() - update.erase);
+            lines.extend(update.text.lines().map(bare));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    fn bare(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn the_table_grows_in_place_and_ends_as_if_drawn_once() {
+        for width in [40, 80, 120] {
+            let events = sample::events();
+            let once = bare(&Terminal::new(width).replay(&events));
+            assert_eq!(screen(&events, width), once, "{width}");
+        }
+    }
+
+    #[test]
+    fn a_row_stays_where_its_columns_stay() {
+        let events = sample::events();
+        let mut terminal = Terminal::new(100);
+        let tried = |event: &&Event| matches!(event, Event::Tried(_));
+        let erased: Vec<usize> = events
+            .iter()
+            .map(|e| (e, terminal.on(e)))
+            .filter(|(e, _)| tried(e))
+            .map(|(_, u)| u.erase)
+            .collect();
+        // The first knobs that are turned bring their columns; the last row is the widest.
+        assert_eq!(erased, [0, 2, 0, 4]);
+    }
+
+    #[test]
+    fn only_turned_knobs_have_a_column() {
+        let text = screen(&sample::events(), 120);
+        let titles = text.lines().find(|line| line.trim_start().starts_with("trial")).unwrap();
+        let titles: Vec<&str> = titles.split_whitespace().collect();
+        assert_eq!(titles[..5], ["trial", "threads", "worker-class", "workers", "capacity"]);
+        assert!(text.contains("2       12       gthread        2     104/s"), "{text}");
+        assert!(text.contains("rejected: container `app`"), "{text}");
+    }
+
+    #[test]
+    fn the_table_fits_the_terminal() {
+        for width in [30, 60, 80] {
+            let text = screen(&sample::events(), width);
+            let table: Vec<&str> = text
+                .lines()
+                .skip_while(|line| !line.trim_start().starts_with("trial"))
+                .take_while(|line| !line.is_empty())
+                .collect();
+            assert_eq!(table.len(), 5, "{text}");
+            assert!(table.iter().all(|line| wide(line) <= width), "{width}:\n{text}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ Examples:
   knee explain exit-codes
   knee explain capacity            a word of the report
   knee explain gunicorn            what knee can turn there
-  knee explain pm.max_children     one knob: what it does, its range, where it is written")]
+  knee explain pm.max_children     one knob: what it does, its range, its places")]
 pub struct Flags {
     /// What to explain
     topic: Vec<String>,

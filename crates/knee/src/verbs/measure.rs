@@ -14,11 +14,17 @@ use clap::Args;
 use knee_core::observe::{Capacity, Step};
 use knee_core::workload::{Body, Request};
 use knee_core::{Goal, Seconds};
+use knee_measure::observer::{Observer, Subject};
 use knee_measure::{
     Generator, GeneratorOptions, MeasureError, SearchOptions, Target, curve, measure_rates,
     search_capacity,
 };
+use knee_probe::{process, sockets};
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How often the service is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Find the rate at which something that runs no longer holds a goal
 #[derive(Debug, Args)]
@@ -26,12 +32,12 @@ use std::path::PathBuf;
 Examples:
   knee measure http://127.0.0.1:8000/api/orders
   knee measure http://127.0.0.1:8000/api/orders --goal 'p99<250ms'
-  knee measure http://127.0.0.1:8000/ --rate 50,100,200 --seconds 20
+  knee measure http://127.0.0.1:8000/ --rate 50,100,200 --seconds 20s
   knee measure http://127.0.0.1:8000/ --pace ramp:10-200@60s
-  knee measure http://127.0.0.1:8000/orders --method POST --header 'Content-Type: application/json' --body-file order.json
+  knee measure http://127.0.0.1:8000/orders --method POST --body-file order.json
 
-Latency counts from the moment when a request was due, so that a stall is seen by all who would
-have come meanwhile. Exit code 0: the goal holds at --rate, or some rate holds it.")]
+Latency counts from the moment when a request was due, so that a stall is seen by
+all who would have come meanwhile. A service that listens here is watched, too.")]
 pub struct Flags {
     /// What to ask for: http://HOST:PORT/PATH
     url: Url,
@@ -123,9 +129,10 @@ fn exit(measurement: &Measurement) -> Exit {
     }
 }
 
-/// The generator, aimed.
+/// The generator, aimed, and the observer of what answers where that is a process here.
 struct Load<'a> {
     generator: Generator,
+    observer: Option<Observer>,
     signals: &'a Signals,
     goal: Goal,
     pace: &'a Pacing,
@@ -153,14 +160,17 @@ impl<'a> Load<'a> {
             client_errors_ok: flags.client_errors_ok,
             allow_host: flags.allow_host.as_deref() == Some(url.host.as_str()),
         };
-        let generator = Generator::new(target, vec![request], options).map_err(|e| match e {
-            MeasureError::NotLoopback(_) => Failure::from(e).remedy(format!(
-                "load harms whoever does not expect it; if this host is yours: --allow-host {}",
-                url.host
-            )),
-            e => e.into(),
-        })?;
-        Ok(Load { generator, signals, goal: flags.goal, pace: &flags.pace })
+        let generator =
+            Generator::new(target.clone(), vec![request], options).map_err(|e| match e {
+                MeasureError::NotLoopback(_) => Failure::from(e).remedy(format!(
+                    "load harms whoever does not expect it; if this host is yours: --allow-host {}",
+                    url.host
+                )),
+                e => e.into(),
+            })?;
+        let local = target.addr.ip().to_canonical().is_loopback();
+        let observer = if local { observer(url.port) } else { None };
+        Ok(Load { generator, observer, signals, goal: flags.goal, pace: &flags.pace })
     }
 
     /// A target that does not answer, or answers with an error, is better named than measured.
@@ -177,7 +187,9 @@ impl<'a> Load<'a> {
 
     fn measure(&mut self, flags: &Flags, progress: &Progress) -> Result<Measurement, MeasureError> {
         let ceiling = self.generator.calibrate(self.signals.stop())?;
-        let options = SearchOptions { upper: ceiling.rate, ..SearchOptions::default() };
+        // A machine that is too busy to tell its ceiling still says how late it was.
+        let upper = ceiling.rate.max(SearchOptions::default().first);
+        let options = SearchOptions { upper, ..SearchOptions::default() };
         let goal = Goal { rate: single(&flags.rate).or(self.goal.rate), ..self.goal };
         let mut told = |step: &Step| progress.aside(|| out::talk(&format!("{}\n", seen(step))));
         let mut offer = |rate: f64, seconds: f64| {
@@ -185,7 +197,10 @@ impl<'a> Load<'a> {
             let pace = self.pace.at(rate);
             // A course is measured from its beginning.
             let warm_up = if self.pace.is_course() { 0.0 } else { options.warm_up };
-            self.generator.step(&pace, seconds, warm_up, &goal, self.signals.stop())
+            let mark = self.observer.as_ref().map(Observer::mark);
+            let step = self.generator.step(&pace, seconds, warm_up, &goal, self.signals.stop());
+            let usage = self.observer.as_ref().zip(mark).map(|(o, mark)| o.usage_since(mark));
+            step.map(|step| Step { usage, ..step })
         };
         let rates = match (goal.rate, &flags.rate[..]) {
             (Some(rate), []) => vec![rate],
@@ -215,6 +230,17 @@ impl<'a> Load<'a> {
         let knee = curve::knee(&capacity.curve);
         Measurement { url: flags.url.to_string(), goal, ceiling, capacity, knee }
     }
+}
+
+/// Watches the processes that listen on a port of this machine, with their children; None where
+/// they are not to be seen.
+fn observer(port: u16) -> Option<Observer> {
+    let roots = sockets::holders(port);
+    if roots.is_empty() {
+        return None;
+    }
+    let pids = Box::new(move || process::with_descendants(&roots));
+    Some(Observer::start(Subject { group: None, pids, sources: vec![] }, LOOK))
 }
 
 /// The only rate that was asked for: then the goal is to carry it.

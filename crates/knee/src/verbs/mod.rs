@@ -1,5 +1,8 @@
 //! The verbs, one module each.
 
+pub mod apply;
 pub mod explain;
 pub mod measure;
 pub mod report;
+pub mod resume;
+pub mod tune;

@@ -19,7 +19,7 @@ use std::path::Path;
 Examples:
   knee report                 the latest run
   knee report 3               run 3
-  knee report 3 --json        the same as JSON; its schema is docs/schema/tune-1.json")]
+  knee report 3 --json        as JSON, see docs/schema/tune-1.json")]
 pub struct Flags {
     /// Number or folder of the run; the latest one when left out
     run: Option<String>,
@@ -50,9 +50,6 @@ pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
 fn shown(events: &[Event]) -> String {
     match out::width() {
         Some(width) => Terminal::new(width).replay(events),
-        None => {
-            let mut plain = Plain::default();
-            events.iter().map(|event| plain.on(event)).collect()
-        }
+        None => Plain::default().replay(events),
     }
 }

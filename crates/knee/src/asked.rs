@@ -1,0 +1,158 @@
+//! What was asked for on the command line. It is kept with the run (`asked.json`), so that the
+//! run can be resumed and applied without saying it again.
+
+use crate::atomic;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use clap::Args;
+use knee_core::workload::Request;
+use knee_core::{Goal, Task};
+use knee_files::Overrides;
+use knee_tune::tune::{Lengths, TRIALS};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Flags of `knee tune`.
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+pub struct Asked {
+    #[command(flatten)]
+    pub about: About,
+    /// Go on without CPU quota and memory limit where they cannot be had
+    #[arg(long)]
+    pub unconfined: bool,
+    /// Most settings to try, today's among them
+    #[arg(long, value_name = "N", default_value_t = TRIALS)]
+    pub trials: usize,
+    /// Measure shorter: sooner done and less sure
+    #[arg(long)]
+    pub quick: bool,
+    /// Makes the arrivals repeatable
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// What the service's files do not say, or say otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+pub struct About {
+    /// What has to be held, for example 'p99<250ms' or 'p95<1s,errors<0.1%,rate>=200'
+    #[arg(long, value_name = "GOAL")]
+    pub goal: Option<Goal>,
+    /// Size of the task in vCPU and memory, a pair that Fargate offers, for example 0.5,1GB
+    #[arg(long, value_name = "CPU,MEMORY", value_parser = task)]
+    pub task: Option<Task>,
+    /// What starts the service, for example 'gunicorn -b 127.0.0.1:8000 app:app'
+    #[arg(long, value_name = "LINE")]
+    pub command: Option<String>,
+    /// The port that takes requests
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Path that answers 2xx when the service is ready
+    #[arg(long, value_name = "PATH")]
+    pub ready: Option<String>,
+    /// What to send, for example 'GET /api/orders?limit=20'; repeat it for a mix
+    #[arg(long = "request", value_name = "REQUEST", value_parser = request)]
+    pub requests: Vec<Request>,
+    /// The container that takes the requests, where the task has several
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+}
+
+impl About {
+    /// As the files are read with.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            command: self.command.clone(),
+            ready: self.ready.clone(),
+            port: self.port,
+            task: self.task,
+            goal: self.goal,
+            container: self.container.clone(),
+            requests: self.requests.clone(),
+        }
+    }
+}
+
+fn task(text: &str) -> Result<Task, knee_core::task::TaskError> {
+    text.parse::<Task>()?.check_fargate()
+}
+
+/// `GET /path`, or `/path`.
+fn request(text: &str) -> Result<Request, String> {
+    let (method, path) = match text.trim().split_once(' ') {
+        Some((method, path)) => (method, path.trim()),
+        None => ("GET", text.trim()),
+    };
+    let plain = method.bytes().all(|b| b.is_ascii_uppercase()) && !method.is_empty();
+    let path_ok = path.starts_with('/') && path.bytes().all(|b| b > b' ' && b != 0x7f);
+    if !(plain && path_ok) {
+        return Err("write a method and a path, for example 'GET /api/orders?limit=20'".into());
+    }
+    Ok(Request { method: method.into(), ..Request::get(path) })
+}
+
+const FILE: &str = "asked.json";
+
+/// Lengths of a quick run, seconds: a third of the usual time.
+const QUICK: Lengths = Lengths { step: 1.2, confirm: 2.4, warm_up: 0.3, search: 7.0, pair: 4.0 };
+
+impl Asked {
+    /// How long is measured.
+    pub fn lengths(&self) -> Lengths {
+        if self.quick { QUICK } else { Lengths::default() }
+    }
+
+    /// Keeps it in a run's folder.
+    pub fn keep(&self, folder: &Path) -> Result<(), Failure> {
+        let path = folder.join(FILE);
+        let text = serde_json::to_string_pretty(self).expect("flags are always JSON");
+        let failed = |e| Failure::new(Exit::Refused, format!("{}: {e}", path.display()));
+        atomic::write(&path, &text).map_err(failed)
+    }
+
+    /// What a run was asked for.
+    pub fn of(folder: &Path) -> Result<Asked, Failure> {
+        let path = folder.join(FILE);
+        let failed = |what: String| {
+            Failure::new(Exit::Refused, format!("{}: {what}", path.display()))
+                .remedy("`knee tune` makes a new run")
+        };
+        let text = std::fs::read_to_string(&path).map_err(|e| failed(e.to_string()))?;
+        serde_json::from_str(&text).map_err(|e| failed(e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_a_method_and_a_path() {
+        assert_eq!(request("/a?b=c"), Ok(Request::get("/a?b=c")));
+        let post = Request { method: "POST".into(), ..Request::get("/orders") };
+        assert_eq!(request("POST /orders"), Ok(post));
+        for text in ["", "GET", "get /a", "GET a", "GET /a b", "GET http://x/"] {
+            assert!(request(text).unwrap_err().contains("for example"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_asked_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let asked = Asked {
+            about: About {
+                goal: "p95<1s,rate>=200".parse().ok(),
+                task: "0.5,1GB".parse().ok(),
+                requests: vec![request("GET /a").unwrap()],
+                ..About::default()
+            },
+            unconfined: true,
+            quick: true,
+            trials: 5,
+            seed: 7,
+        };
+        asked.keep(folder.path()).unwrap();
+        assert_eq!(Asked::of(folder.path()).unwrap(), asked);
+        std::fs::write(folder.path().join("asked.json"), "{").unwrap();
+        assert!(Asked::of(folder.path()).is_err());
+    }
+}
