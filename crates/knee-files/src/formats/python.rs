@@ -23,31 +23,30 @@ pub(crate) fn find(text: &str, name: &str) -> Option<Entry> {
         })
     })?;
     let raw = &text[found.clone()];
-    let word =
-        Word { text: raw.into(), range: found, dynamic: false, dress: Dress::Item(Coat::Verbatim) };
+    let dress = Dress::Item(Coat::Python);
+    let word = Word { text: raw.into(), range: found, dynamic: false, dress };
     Some(Entry { value: unquoted(raw).into(), ..Entry::of(text, word) })
 }
 
 /// The edit that gives `name` a value: in place, else on a line of its own at the end.
 pub(crate) fn set(text: &str, name: &str, value: &str) -> Edit {
-    let value = literal(value);
     match find(text, name) {
-        Some(entry) => Edit::replace(entry.word.range, value),
+        Some(entry) => entry.set(text, value),
         None => {
             let end = newline(text);
             let gap = if text.is_empty() || text.ends_with('\n') { "" } else { end };
-            Edit::insert(text.len(), format!("{gap}{name} = {value}{end}"))
+            Edit::insert(text.len(), format!("{gap}{name} = {}{end}", literal(value)))
         }
     }
 }
 
-fn literal(value: &str) -> String {
-    let number = value.parse::<i64>().is_ok();
-    if number {
-        value.into()
-    } else {
-        format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+/// A number, or a text in quotes.
+pub(super) fn literal(value: &str) -> String {
+    if value.parse::<i64>().is_ok_and(|number| number.to_string() == value) {
+        return value.into();
     }
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", escaped.replace('\r', "\\r").replace('\n', "\\n"))
 }
 
 /// What a string literal without escapes says; anything else as it is written.
@@ -61,7 +60,8 @@ fn unquoted(raw: &str) -> &str {
 fn statements(text: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
-    let (mut at, mut start, mut end, mut depth) = (0, 0, 0, 0usize);
+    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let (mut at, mut start, mut end, mut depth) = (mark, mark, mark, 0usize);
     while at < bytes.len() {
         match bytes[at] {
             b'\'' | b'"' => {
@@ -137,6 +137,9 @@ mod tests {
         assert_eq!(edited, CONF.replace("workers = 5  # 2n+1", "workers = 8  # 2n+1"));
         let edited = set(CONF, "worker_class", "sync").apply(CONF);
         assert!(edited.contains("worker_class: str = \"sync\"\n"));
+        let crlf = "\u{feff}workers = 1\r\n";
+        assert_eq!(set(crlf, "workers", "2").apply(crlf), crlf.replace('1', "2"));
+        assert_eq!(set(crlf, "x", "a\\b\"").apply(crlf), format!("{crlf}x = \"a\\\\b\\\"\"\r\n"));
         assert_eq!(set("a = 1", "backlog", "9").apply("a = 1"), "a = 1\nbacklog = 9\n");
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum Coat {
     Ini,
     /// An argument of nginx.
     Nginx,
+    /// A number or a string of Python.
+    Python,
 }
 
 impl Coat {
@@ -78,6 +80,7 @@ impl Coat {
             Coat::Verbatim | Coat::Block => text.into(),
             Coat::Ini => super::ini::literal(text),
             Coat::Nginx => super::nginx::literal(text),
+            Coat::Python => super::python::literal(text),
             _ => quoted(text),
         }
     }
