@@ -9,7 +9,7 @@ mod knobs;
 mod requests;
 mod tables;
 
-pub(crate) use keys::TABLES;
+pub(crate) use keys::{About, TABLES, Table};
 pub use knobs::{KnobRule, OwnKnob};
 
 use crate::formats::FormatError;

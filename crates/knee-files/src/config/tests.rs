@@ -204,6 +204,47 @@ fn the_example_of_every_key_is_read() {
     }
 }
 
+/// docs/knee.toml.md, made of the list that the parser reads by.
+fn reference() -> String {
+    let mut page = String::from(
+        "# knee.toml\n\n`knee tune` reads it from the service's folder, and works without it where your other files \
+         say enough. `knee init`\nwrites one that shows what was read. Every key is optional where knee can read it \
+         elsewhere; a flag wins over it.\nA mistake is reported with its line and column.\n",
+    );
+    for table in &TABLES {
+        page.push_str(&format!(
+            "\n## `{}`\n\n{}\n\n| key | takes | example | meaning |\n|---|---|---|---|\n",
+            table.header, table.doc
+        ));
+        for about in (table.keys)() {
+            let row = [
+                format!("`{}`", about.name),
+                about.form.into(),
+                format!("`{}`", about.example),
+                about.doc.into(),
+            ];
+            let cells: Vec<String> =
+                row.iter().map(|cell: &String| cell.replace('|', "\\|")).collect();
+            page.push_str(&format!("| {} |\n", cells.join(" | ")));
+        }
+    }
+    page
+}
+
+/// `KNEE_WRITE_DOCS=1 cargo test -p knee-files documentation` writes it anew.
+#[test]
+fn the_documentation_is_that_of_the_parser() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/knee.toml.md");
+    if std::env::var_os("KNEE_WRITE_DOCS").is_some() {
+        std::fs::write(path, reference()).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        written == reference(),
+        "docs/knee.toml.md is old; KNEE_WRITE_DOCS=1 cargo test -p knee-files documentation"
+    );
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(

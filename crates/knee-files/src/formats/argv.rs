@@ -79,12 +79,17 @@ pub(crate) fn turn<S: AsRef<str>>(
     }
 }
 
+/// What a line may begin with that no program is.
+const BUILTINS: [&str; 10] =
+    ["exec", "cd", "export", "set", "unset", "eval", "source", ".", "ulimit", "trap"];
+
 /// A command as people write it in one line: program and arguments, or a shell's text where it
 /// needs a shell.
 pub(crate) fn command_line(text: &str) -> Vec<String> {
     let shell = text.contains([';', '&', '|', '<', '>', '$', '`', '(', '\n', '*', '?']);
-    let assigned = text.split_whitespace().next().is_some_and(|w| w.contains('='));
-    match shlex::split(text).filter(|words| !shell && !assigned && !words.is_empty()) {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let builtin = first.contains('=') || BUILTINS.contains(&first);
+    match shlex::split(text).filter(|words| !shell && !builtin && !words.is_empty()) {
         Some(words) => words,
         None => vec!["/bin/sh".into(), "-c".into(), text.into()],
     }
@@ -121,7 +126,7 @@ mod tests {
     #[test]
     fn a_shell_is_taken_where_one_is_needed() {
         assert_eq!(command_line("gunicorn -b '127.0.0.1:80' app:app").len(), 4);
-        for text in ["a && b", "PORT=1 a", "a $PORT", "a 'unclosed"] {
+        for text in ["exec a", "a && b", "PORT=1 a", "a $PORT", "a 'unclosed"] {
             assert_eq!(command_line(text)[..2], ["/bin/sh", "-c"], "{text}");
         }
     }
