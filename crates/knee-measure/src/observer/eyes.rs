@@ -14,8 +14,6 @@ use std::time::{Duration, Instant};
 const KEPT: usize = 16_384;
 /// How often processes are looked at.
 const PROCESSES: Duration = Duration::from_secs(1);
-/// How often PSS is read at most: the kernel walks all of a process's memory for it.
-const PSS: Duration = Duration::from_secs(1);
 
 /// One look. What could not be read is None: the service may have ended.
 #[derive(Clone, Debug)]
@@ -67,7 +65,8 @@ pub(super) struct Eyes {
     /// Number of the look that is kept longest.
     first: u64,
     processes_at: Option<Instant>,
-    pss: Option<(Instant, Bytes)>,
+    /// The last that could be read.
+    pss: Bytes,
 }
 
 impl Eyes {
@@ -90,7 +89,7 @@ impl Eyes {
             looks: VecDeque::new(),
             first: 0,
             processes_at: None,
-            pss: None,
+            pss: Bytes(0),
         }
     }
 
@@ -121,19 +120,14 @@ impl Eyes {
         usage(&looks, pss)
     }
 
-    /// PSS of all processes that let it be read, not older than a second; what was known of
-    /// them when they have all ended.
+    /// PSS of all processes that let it be read; what was known of them when they have all ended.
     fn pss(&mut self) -> Bytes {
-        if let Some((_, pss)) = self.pss.filter(|(at, _)| at.elapsed() < PSS) {
-            return pss;
-        }
         let read = |pid: i32| Process::new(pid).pss().ok();
         let sum: u64 = (self.pids)().into_iter().filter_map(read).map(|pss| pss.0).sum();
-        if sum == 0 {
-            return self.pss.map_or(Bytes(0), |(_, pss)| pss);
+        if sum > 0 {
+            self.pss = Bytes(sum);
         }
-        self.pss = Some((Instant::now(), Bytes(sum)));
-        Bytes(sum)
+        self.pss
     }
 
     fn processes(&mut self) -> Vec<Seen> {

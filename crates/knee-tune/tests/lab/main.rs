@@ -5,6 +5,7 @@ mod support;
 mod ends;
 mod failures;
 mod limits;
+mod observe;
 mod unprivileged;
 
 use knee_core::launch::{Bind, Environment};
