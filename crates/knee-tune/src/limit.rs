@@ -25,8 +25,16 @@ pub struct Scene {
 const FULL: f64 = 0.85;
 /// Share of the quota's periods that were cut short from which the quota is what stops.
 const THROTTLED: f64 = 0.25;
-/// The collector's share of the CPU from which it is worth naming.
+/// The collector's share of a program's time from which it is worth naming.
 const COLLECTING: f64 = 0.25;
+/// An event loop's own word for how much of the time it was not waiting, from which it is full.
+const BUSY_LOOP: f64 = 0.9;
+/// Share of the workers busy in the mean from which a pool is full.
+const BUSY_POOL: f64 = 0.9;
+/// Throttling from which a runtime's own clocks tell of the quota too: they run on meanwhile.
+const DISTURBED: f64 = 0.1;
+/// A hit rate of OPcache below which it is part of the story.
+const HITS: f64 = 0.95;
 
 /// Names what gave out in a capacity search.
 pub fn name(capacity: &Capacity, scene: &Scene) -> Limit {
@@ -60,7 +68,18 @@ pub fn of_step(step: &Step, scene: &Scene) -> Limit {
             evidence: "knee did not start the service and sees only its answers".into(),
         };
     };
-    let rules: [Rule; 8] = [memory, descriptors, collector, quota, one_core, queue, pool, backend];
+    let rules: [Rule; 10] = [
+        memory,
+        descriptors,
+        collector,
+        quota,
+        blocked_loop,
+        one_core,
+        queue,
+        waiting_workers,
+        pool,
+        backend,
+    ];
     let named = rules.iter().find_map(|rule| rule(step, usage, scene));
     let (resource, evidence) = named.unwrap_or_else(|| {
         (Resource::Unknown, format!("{} used, no resource is at its limit", cpu(usage, scene)))
@@ -80,15 +99,21 @@ fn memory(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> 
     })
 }
 
+/// The process's own limit counts: many programs raise it by themselves.
 fn descriptors(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
-    let limit = scene.nofile.filter(|limit| usage.descriptors as f64 >= 0.98 * *limit as f64)?;
-    Some((Resource::Descriptors, format!("{} of {limit} descriptors open", usage.descriptors)))
+    let limit = usage.nofile.or(scene.nofile)?;
+    (usage.descriptors as f64 >= 0.98 * limit as f64).then(|| {
+        (Resource::Descriptors, format!("{} of {limit} descriptors open", usage.descriptors))
+    })
 }
 
 fn collector(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
     let share = gc_share(usage).filter(|s| *s > COLLECTING)?;
-    let text =
-        format!("the collector took {:.0} % of the CPU; {}", share * 100.0, cpu(usage, scene));
+    let text = format!(
+        "the collector took {:.0} % of the time that the program can run; {}",
+        share * 100.0,
+        cpu(usage, scene)
+    );
     Some((Resource::GarbageCollection, text))
 }
 
@@ -96,29 +121,90 @@ fn quota(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
     let used = usage.cpu / scene.task.cpu;
     (used >= FULL || (usage.throttled >= THROTTLED && used >= 0.6)).then(|| {
         let cut = usage.throttled * 100.0;
-        (Resource::CpuQuota, format!("{}, stopped in {cut:.0} % of the periods", cpu(usage, scene)))
+        let cause = opcache(usage).map_or(String::new(), |cause| format!("; {cause}"));
+        let cpu = cpu(usage, scene);
+        (Resource::CpuQuota, format!("{cpu}, stopped in {cut:.0} % of the periods{cause}"))
     })
 }
 
+/// Why PHP may spend its CPU on compiling the same files again.
+fn opcache(usage: &Usage) -> Option<String> {
+    if reading(usage, "opcache.enabled") == Some(0.0) {
+        return Some("OPcache is off or does not let itself be asked".into());
+    }
+    let hits = reading(usage, "opcache.hit_rate").filter(|rate| *rate < HITS)?;
+    Some(format!("only {:.0} % of PHP's files came from OPcache", hits * 100.0))
+}
+
+/// A loop that hardly ever waits for events, as it says itself: it computes, or it stands in a
+/// call that waits for something else.
+fn blocked_loop(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+    let busy = reading(usage, "node.eventloop.utilization").filter(|share| *share >= BUSY_LOOP)?;
+    if usage.throttled >= DISTURBED {
+        return None;
+    }
+    let delay = reading(usage, "node.eventloop.delay_p99")
+        .map_or(String::new(), |ms| format!(", late by {ms:.0} ms at worst"));
+    let how = if usage.busiest >= FULL { "computing" } else { "mostly in calls that block it" };
+    let text = format!(
+        "an event loop busy {:.0} % of the time{delay}, {how}: {:.2} of a core while {}",
+        busy * 100.0,
+        usage.busiest,
+        cpu(usage, scene)
+    );
+    Some((Resource::EventLoop, text))
+}
+
 fn one_core(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
-    let resource = match scene.concurrency?.serial {
+    let model = scene.concurrency?;
+    let lanes = model.cores / f64::from(model.processes.max(1));
+    let resource = match model.serial {
         Serial::Gil => Resource::Gil,
         Serial::EventLoop => Resource::EventLoop,
-        Serial::Worker | Serial::Threads => return None,
+        // GOMAXPROCS threads, all computing.
+        Serial::Threads => Resource::WorkerPool,
+        Serial::Worker => return None,
     };
-    let busy = usage.busiest.min(scene.concurrency?.cores);
-    (busy >= FULL).then(|| {
+    (usage.busiest >= FULL * lanes).then(|| {
+        let of = if lanes == 1.0 { "a core".into() } else { format!("{lanes} cores") };
         let text =
-            format!("one process at {:.2} of a core while {}", usage.busiest, cpu(usage, scene));
+            format!("one process at {:.2} of {of} while {}", usage.busiest, cpu(usage, scene));
         (resource, text)
     })
 }
 
 fn queue(_: &Step, usage: &Usage, _: &Scene) -> Option<(Resource, String)> {
     (usage.backlog > 0 && usage.accept_queue > usage.backlog).then(|| {
-        let text = format!("{} connections wait, {} fit", usage.accept_queue, usage.backlog);
+        let Usage { accept_queue, backlog, accept_at, .. } = usage;
+        let text = format!("{accept_queue} connections wait at {accept_at}, {backlog} fit");
         (Resource::AcceptQueue, text)
     })
+}
+
+/// Workers that are all busy and mostly wait: each request holds its slot for much longer than
+/// it takes alone, and not for want of CPU. More workers would only wait too.
+fn waiting_workers(step: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+    let slots = f64::from(scene.concurrency?.slots?);
+    let (alone, idle) = (scene.alone?, usage.cpu / scene.task.cpu < 0.6);
+    let busy = busy_workers(usage, slots).filter(|busy| *busy >= BUSY_POOL * slots)?;
+    // By Little's law: time in service = requests in service / rate of answers.
+    let held = busy / step.throughput.max(1e-9);
+    (idle && held > 2.0 * alone).then(|| {
+        let text = format!(
+            "{busy:.1} of {slots} workers busy, each request for {:.0} ms against {:.0} ms alone, while {}",
+            held * 1000.0,
+            alone * 1000.0,
+            cpu(usage, scene)
+        );
+        (Resource::Backend, text)
+    })
+}
+
+/// Workers that are busy in the mean, as FPM says itself; all, where as many connections wait to
+/// be accepted. None where neither tells.
+fn busy_workers(usage: &Usage, slots: f64) -> Option<f64> {
+    let waiting = f64::from(usage.accept_queue) >= slots;
+    reading(usage, "fpm.active_mean").or(waiting.then_some(slots))
 }
 
 /// By Little's law: requests in service = rate of answers × time that each holds a slot.
@@ -126,9 +212,14 @@ fn pool(step: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)>
     let slots = f64::from(scene.concurrency?.slots?);
     let held = step.throughput * scene.alone?;
     let waiting = usage.accept_queue;
-    (held >= 0.7 * slots || waiting > 0).then(|| {
+    let busy = busy_workers(usage, slots);
+    let full = busy.is_some_and(|busy| busy >= BUSY_POOL * slots);
+    (held >= 0.7 * slots || full || waiting > 0).then(|| {
+        let status = reading(usage, "fpm.active_mean").map_or(String::new(), |active| {
+            format!("; FPM counts {active:.1} active in the mean")
+        });
         let text = format!(
-            "{held:.1} of {slots} slots held (answers/s × {:.0} ms alone), {waiting} connections waiting, {}",
+            "{held:.1} of {slots} slots held (answers/s × {:.0} ms alone){status}, {waiting} connections waiting, {}",
             scene.alone.unwrap_or_default() * 1000.0,
             cpu(usage, scene)
         );
@@ -153,9 +244,14 @@ fn cpu(usage: &Usage, scene: &Scene) -> String {
     format!("{:.2} of {} vCPU", usage.cpu, scene.task.cpu)
 }
 
-/// The collector's share of the service's CPU, as the runtime says.
+/// The collector's share of the time that the program can run, as the runtime says: of the time
+/// of GOMAXPROCS threads in Go, of the busiest process's in Node.js.
 pub fn gc_share(usage: &Usage) -> Option<f64> {
     usage.readings.iter().find(|r| r.name.ends_with("gc.cpu")).map(|r| r.value)
+}
+
+fn reading(usage: &Usage, name: &str) -> Option<f64> {
+    usage.readings.iter().find(|r| r.name == name).map(|r| r.value)
 }
 
 #[cfg(test)]
@@ -219,6 +315,61 @@ mod tests {
         for (usage, scene, expected) in cases {
             assert_eq!(named(150.0, usage.clone(), scene), expected, "{usage:?}");
         }
+    }
+
+    fn readings(all: &[(&'static str, f64)]) -> Vec<Reading> {
+        let reading = |(name, value): &(&'static str, f64)| Reading {
+            name: (*name).into(),
+            value: *value,
+            unit: "".into(),
+        };
+        all.iter().map(reading).collect()
+    }
+
+    #[test]
+    fn a_runtimes_own_word_counts() {
+        let told =
+            |all| Usage { cpu: 0.4, busiest: 0.3, readings: readings(all), ..Usage::default() };
+        let (loops, pool) = (scene(Serial::EventLoop, None), scene(Serial::Worker, Some(4)));
+        let blocked =
+            told(&[("node.eventloop.utilization", 0.97), ("node.eventloop.delay_p99", 480.0)]);
+        let limit = of_step(&step(10.0, blocked.clone()), &loops);
+        assert_eq!(limit.resource, Resource::EventLoop);
+        let said = "an event loop busy 97 % of the time, late by 480 ms at worst, mostly in calls that block it";
+        assert!(limit.evidence.starts_with(said), "{}", limit.evidence);
+        let throttled = Usage { throttled: 0.2, ..blocked };
+        assert_eq!(named(10.0, throttled, loops), Resource::Backend, "its clock ran on meanwhile");
+        // 4 workers, 40 requests/s: 100 ms each, against 25 ms alone.
+        let waiting = told(&[("fpm.active_mean", 4.0)]);
+        assert_eq!(named(40.0, waiting.clone(), pool), Resource::Backend);
+        assert_eq!(named(120.0, waiting, pool), Resource::WorkerPool);
+        let free = told(&[("fpm.active_mean", 1.0)]);
+        assert_eq!(named(40.0, free, pool), Resource::Backend, "slow, and workers are free");
+        let own = Usage { descriptors: 1020, nofile: Some(65_536), ..told(&[]) };
+        assert_ne!(named(10.0, own, loops), Resource::Descriptors, "it raised its limit");
+    }
+
+    #[test]
+    fn a_cold_opcache_is_part_of_the_story() {
+        let pool = scene(Serial::Worker, Some(4));
+        let evidence = |all| {
+            let usage = Usage { cpu: 1.9, readings: readings(all), ..Usage::default() };
+            of_step(&step(40.0, usage), &pool).evidence
+        };
+        assert!(evidence(&[("opcache.enabled", 0.0)]).contains("OPcache is off"));
+        assert!(evidence(&[("opcache.hit_rate", 0.5)]).contains("only 50 % of PHP's files"));
+        assert!(!evidence(&[("opcache.hit_rate", 0.999)]).contains("OPcache"));
+    }
+
+    #[test]
+    fn few_threads_of_go_are_a_pool_that_is_full() {
+        let mut two = scene(Serial::Threads, None);
+        two.concurrency = two.concurrency.map(|c| Concurrency { cores: 2.0, ..c });
+        two.task.cpu = 4.0;
+        let usage = Usage { cpu: 1.9, busiest: 1.9, ..Usage::default() };
+        let limit = of_step(&step(40.0, usage), &two);
+        assert_eq!(limit.resource, Resource::WorkerPool);
+        assert_eq!(limit.evidence, "one process at 1.90 of 2 cores while 1.90 of 4 vCPU");
     }
 
     #[test]

@@ -81,6 +81,7 @@ impl<'a> Stage<'a> {
         self.running.alive()?;
         let mut step = step?;
         step.usage = Some(usage);
+        step.validity.caveats.extend(self.observer.unheard());
         Ok(step)
     }
 

@@ -180,8 +180,9 @@ type Row = (&'static str, &'static str, &'static str, Over);
 
 /// The status page as JSON (`?json`), without a line per child.
 /// Source: <https://www.php.net/manual/en/fpm.status.php>.
-const STATUS: [Row; 6] = [
+const STATUS: [Row; 7] = [
     ("active processes", "fpm.active", "processes", Over::Most),
+    ("active processes", "fpm.active_mean", "processes", Over::Mean),
     ("idle processes", "fpm.idle", "processes", Over::Least),
     ("total processes", "fpm.total", "processes", Over::Most),
     ("listen queue", "fpm.listen_queue", "connections", Over::Most),
