@@ -32,12 +32,12 @@ pub struct Counts {
 impl Counts {
     /// All requests that were due.
     pub fn due(&self) -> u64 {
-        self.ok + self.failed()
+        self.ok.saturating_add(self.failed())
     }
 
     /// All that did not end well.
     pub fn failed(&self) -> u64 {
-        self.named().iter().map(|(_, n)| n).sum()
+        self.named().iter().fold(0, |sum, (_, n)| sum.saturating_add(*n))
     }
 
     /// Failures by name.

@@ -115,14 +115,14 @@ impl FromStr for Seconds {
 impl fmt::Display for Seconds {
     /// Three significant digits in the unit a reader expects.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (number, unit) = match self.0 {
-            s if s >= 1.0 => (s, "s"),
-            s if s >= 1e-3 || s == 0.0 => (s * 1e3, "ms"),
-            s => (s * 1e6, "µs"),
+        let (number, unit) = match self.0.abs() {
+            s if s >= 1.0 => (self.0, "s"),
+            s if s >= 1e-3 || s == 0.0 => (self.0 * 1e3, "ms"),
+            _ => (self.0 * 1e6, "µs"),
         };
-        let digits = if number >= 100.0 || number == 0.0 {
+        let digits = if number.abs() >= 100.0 || number == 0.0 {
             0
-        } else if number >= 10.0 {
+        } else if number.abs() >= 10.0 {
             1
         } else {
             2

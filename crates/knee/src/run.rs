@@ -5,6 +5,7 @@
 use knee_core::Settings;
 use knee_core::event::{Event, Started, Trial, Verdict};
 use knee_core::observe::{Bound, Calibration, Step};
+use std::collections::BTreeMap;
 
 /// A run so far. A trial that was begun again after an interruption is there once.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +18,12 @@ pub struct Run {
     pub trying: Option<Trying>,
     /// Trials with a result, by number.
     pub trials: Vec<Trial>,
+    /// Why each trial was begun, by number.
+    pub expectations: BTreeMap<u32, Expectation>,
     /// Capacities of today's settings and of the winner, pair by pair, requests/s.
     pub pairs: Vec<(f64, f64)>,
+    /// How many pairs are planned.
+    pub planned: u32,
     /// How it ended.
     pub verdict: Option<Verdict>,
 }
@@ -32,6 +37,15 @@ pub struct Trying {
     pub settings: Settings,
     /// Steps so far.
     pub steps: Vec<Step>,
+}
+
+/// What a trial was begun for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// Why it is worth a trial.
+    pub because: String,
+    /// What it is expected to carry, requests/s; None where no model says.
+    pub forecast: Option<f64>,
 }
 
 impl Run {
@@ -49,8 +63,10 @@ impl Run {
             Event::Calibrated { calibration, bound } => {
                 self.calibrated = Some((calibration.clone(), bound.clone()));
             }
-            Event::Trying { number, settings, .. } => {
+            Event::Trying { number, settings, because, forecast } => {
                 let settings = settings.clone();
+                let expectation = Expectation { because: because.clone(), forecast: *forecast };
+                self.expectations.insert(*number, expectation);
                 self.trying = Some(Trying { number: *number, settings, steps: vec![] });
             }
             Event::Stepped { number, step } => {
@@ -63,7 +79,8 @@ impl Run {
                 self.trials.push((**trial).clone());
                 self.trials.sort_by_key(|trial| trial.number);
             }
-            Event::Paired { number, baseline, best, .. } => {
+            Event::Paired { number, of, baseline, best } => {
+                self.planned = *of;
                 self.pairs.truncate((*number as usize).saturating_sub(1));
                 self.pairs.push((*baseline, *best));
             }
@@ -136,6 +153,7 @@ mod tests {
         assert_eq!(run.trial(2).unwrap().settings.int("workers"), Some(3));
         assert!(run.trying.is_none() && run.best().is_none());
         assert_eq!(run.baseline().unwrap().number, 1);
+        assert_eq!(run.expectations[&2].because, "a guess");
     }
 
     #[test]

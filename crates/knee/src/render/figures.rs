@@ -7,7 +7,7 @@ use knee_core::event::Trial;
 use knee_core::{Goal, Seconds};
 
 /// Stands where there is no figure.
-const NONE: &str = "-";
+pub const NONE: &str = "–";
 
 /// The figures at the capacity of one trial.
 pub struct Figures {

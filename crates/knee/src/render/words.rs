@@ -5,14 +5,29 @@ use knee_core::event::{Conclusion, Confirmation, Trial, Verdict};
 use knee_core::observe::{Outcome, Step, Validity};
 use knee_core::{Goal, Settings};
 
-/// A rate in requests/s, three significant digits: `62.1`.
+/// A rate in requests/s, three significant digits: `62.1`; more where it is large: `12,345`.
 pub fn rate(rate: f64) -> String {
-    match rate {
+    match rate.abs() {
         r if !r.is_finite() => "no limit known".into(),
-        r if r >= 100.0 || r == 0.0 => format!("{r:.0}"),
-        r if r >= 10.0 => format!("{r:.1}"),
-        r => format!("{r:.2}"),
+        r if r >= 1e9 => format!("{rate:.2e}"),
+        r if r >= 9999.5 => thousands(rate),
+        r if r >= 99.95 || r == 0.0 => format!("{rate:.0}"),
+        r if r >= 9.995 => format!("{rate:.1}"),
+        _ => format!("{rate:.2}"),
     }
+}
+
+/// A whole number in groups of three digits: `12,345`.
+pub fn thousands(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::from(if value < 0.0 { "-" } else { "" });
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// A relative change: `+68 %`, `-3.2 %`; one decimal where it is small.
@@ -104,8 +119,9 @@ mod tests {
 
     #[test]
     fn figures_have_three_digits() {
-        let rates: Vec<_> = [0.0, 0.5, 62.14, 1234.5].iter().map(|r| rate(*r)).collect();
-        assert_eq!(rates, ["0", "0.50", "62.1", "1234"]);
+        let rates: Vec<_> =
+            [0.0, 0.5, 62.14, 99.96, 1234.5, 12_345.4].iter().map(|r| rate(*r)).collect();
+        assert_eq!(rates, ["0", "0.50", "62.1", "100", "1234", "12,345"]);
         assert_eq!((gain(0.684), gain(-0.0321)), ("+68 %".into(), "-3.2 %".into()));
     }
 

@@ -2,21 +2,37 @@
 //!
 //! What lives here: choosing what to show and how it looks. What never does: computing a result.
 
+mod bars;
+mod changes;
+mod curves;
+mod figures;
+mod page;
+mod steps;
+mod story;
+mod svg;
+mod trials;
+mod verdict;
+mod words;
+
+use crate::run::Run;
 use askama::Template;
 use knee_core::event::Event;
-
-#[derive(Template)]
-#[template(path = "report.html")]
-struct Page<'a> {
-    service: &'a str,
-}
+use story::Story;
 
 /// The page of a run; one that was interrupted shows what it had come to.
 pub fn html(events: &[Event]) -> String {
-    let service = events.iter().find_map(|event| match event {
-        Event::Started(started) => Some(started.service.as_str()),
-        _ => None,
-    });
-    let page = Page { service: service.unwrap_or("service") };
-    page.render().expect("writing to a string does not fail")
+    let run = Run::of(events);
+    let story = Story::of(&run);
+    printable(&page::Page::of(&story).render().expect("writing to a string does not fail"))
+}
+
+/// Characters that neither HTML nor XML allows are shown as replaced; they can come from a
+/// user's files.
+fn printable(page: &str) -> String {
+    let allowed = |c: char| match c {
+        '\n' | '\t' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        c => !c.is_control(),
+    };
+    page.chars().map(|c| if allowed(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
