@@ -33,7 +33,15 @@ pub struct Limits {
 /// `/proc/self/cgroup` or `mountinfo` cannot be read, or a limit is no limit. A file that is
 /// absent limits nothing.
 pub fn read(root: &Path) -> Result<Limits, ProbeError> {
-    let cgroups = text(&root.join("proc/self/cgroup"))?;
+    of(root, "self")
+}
+
+/// The same for another process, by its number, as far as this one sees its cgroups.
+///
+/// # Errors
+/// As for [`read`]; the process may have ended ([`ProbeError::is_absent`]).
+pub fn of(root: &Path, process: &str) -> Result<Limits, ProbeError> {
+    let cgroups = text(&root.join("proc").join(process).join("cgroup"))?;
     let mounts = mounts::parse(&text(&root.join("proc/self/mountinfo"))?);
     let mut limits = Limits::default();
     let cpu = Way::find(root, &mounts, &cgroups, "cpu");

@@ -120,6 +120,16 @@ impl Process {
         entries.filter_map(inode).collect()
     }
 
+    /// Program and arguments; empty when it has ended or hides them. They may hold secrets.
+    pub fn argv(&self) -> Vec<String> {
+        let bytes = fs::read(self.folder.join("cmdline")).unwrap_or_default();
+        let words = bytes.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned());
+        let mut words: Vec<String> = words.collect();
+        // A zero stands after each word, also the last.
+        words.pop();
+        words
+    }
+
     /// Its short name; `a process` when it has none any more.
     pub fn name(&self) -> String {
         let name = fs::read(self.folder.join("comm")).unwrap_or_default();
@@ -190,6 +200,7 @@ mod tests {
         // The line comes from the inner shell: both shells live then.
         let mut line = [0];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
+        assert_eq!(Process::new(child.id().cast_signed()).argv()[..2], ["sh", "-c"]);
         let family = with_descendants(&[child.id().cast_signed()]);
         let mut unique = family.clone();
         unique.sort_unstable();

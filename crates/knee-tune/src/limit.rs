@@ -68,7 +68,7 @@ pub fn of_step(step: &Step, scene: &Scene) -> Limit {
             evidence: "knee did not start the service and sees only its answers".into(),
         };
     };
-    let rules: [Rule; 10] = [
+    let rules: [Rule; 11] = [
         memory,
         descriptors,
         collector,
@@ -78,6 +78,7 @@ pub fn of_step(step: &Step, scene: &Scene) -> Limit {
         queue,
         waiting_workers,
         pool,
+        unaccepted,
         backend,
     ];
     let named = rules.iter().find_map(|rule| rule(step, usage, scene));
@@ -227,6 +228,20 @@ fn pool(step: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)>
     })
 }
 
+/// Connections that wait to be accepted while CPU is left, where the number of slots is not known:
+/// nobody was free to accept them. (An event loop that does not accept is blocked instead.)
+fn unaccepted(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+    let loops = scene.concurrency.is_some_and(|c| c.slots.is_some() || c.serial != Serial::Worker);
+    (usage.accept_queue > 0 && !loops).then(|| {
+        let text = format!(
+            "{} connections waited to be accepted while {} were used",
+            usage.accept_queue,
+            cpu(usage, scene)
+        );
+        (Resource::WorkerPool, text)
+    })
+}
+
 fn backend(step: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
     let idle = usage.cpu / scene.task.cpu < 0.6;
     (idle && step.latency.p50 > 2.0 * scene.alone?).then(|| {
@@ -301,6 +316,7 @@ mod tests {
         let gc = vec![Reading { name: "go.gc.cpu".into(), value: 0.4, unit: "".into() }];
         let loops = scene(Serial::EventLoop, None);
         let pool = scene(Serial::Worker, Some(4));
+        let stranger = Scene { concurrency: None, alone: None, ..loops };
         let cases = [
             (Usage { oom_kills: 1, ..idle.clone() }, loops, Resource::Memory),
             (Usage { descriptors: 1020, ..idle.clone() }, loops, Resource::Descriptors),
@@ -310,6 +326,11 @@ mod tests {
             (one_core, scene(Serial::Gil, Some(8)), Resource::Gil),
             (Usage { accept_queue: 12, backlog: 10, ..idle.clone() }, pool, Resource::AcceptQueue),
             (idle.clone(), pool, Resource::WorkerPool),
+            (
+                Usage { accept_queue: 3, backlog: 10, ..idle.clone() },
+                stranger,
+                Resource::WorkerPool,
+            ),
             (idle, loops, Resource::Backend),
         ];
         for (usage, scene, expected) in cases {

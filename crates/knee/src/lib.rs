@@ -17,6 +17,7 @@ mod render;
 pub mod report;
 mod run;
 mod screen;
+mod served;
 mod signals;
 mod url;
 mod verbs;

@@ -8,23 +8,19 @@ use crate::render::curve::Measurement;
 use crate::render::json;
 use crate::render::progress::{Progress, seen};
 use crate::render::words;
+use crate::served::Served;
 use crate::signals::Signals;
 use crate::url::Url;
 use clap::Args;
-use knee_core::observe::{Capacity, Step};
+use knee_core::observe::{Capacity, Outcome, Step};
 use knee_core::workload::{Body, Request};
 use knee_core::{Goal, Seconds};
-use knee_measure::observer::{Observer, Subject};
+use knee_measure::observer::Observer;
 use knee_measure::{
     Generator, GeneratorOptions, MeasureError, SearchOptions, Target, curve, measure_rates,
     search_capacity,
 };
-use knee_probe::{process, sockets};
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// How often the service is looked at.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// Find the rate at which something that runs no longer holds a goal
 #[derive(Debug, Args)]
@@ -132,7 +128,7 @@ fn exit(measurement: &Measurement) -> Exit {
 /// The generator, aimed, and the observer of what answers where that is a process here.
 struct Load<'a> {
     generator: Generator,
-    observer: Option<Observer>,
+    served: Option<(Served, Observer)>,
     signals: &'a Signals,
     goal: Goal,
     pace: &'a Pacing,
@@ -169,8 +165,12 @@ impl<'a> Load<'a> {
                 e => e.into(),
             })?;
         let local = target.addr.ip().to_canonical().is_loopback();
-        let observer = if local { observer(url.port) } else { None };
-        Ok(Load { generator, observer, signals, goal: flags.goal, pace: &flags.pace })
+        let served = Served::at(url.port).filter(|_| local);
+        let served = served.map(|served| {
+            let observer = served.observe();
+            (served, observer)
+        });
+        Ok(Load { generator, served, signals, goal: flags.goal, pace: &flags.pace })
     }
 
     /// A target that does not answer, or answers with an error, is better named than measured.
@@ -197,9 +197,10 @@ impl<'a> Load<'a> {
             let pace = self.pace.at(rate);
             // A course is measured from its beginning.
             let warm_up = if self.pace.is_course() { 0.0 } else { options.warm_up };
-            let mark = self.observer.as_ref().map(Observer::mark);
+            let observer = self.served.as_ref().map(|(_, observer)| observer);
+            let mark = observer.map(Observer::mark);
             let step = self.generator.step(&pace, seconds, warm_up, &goal, self.signals.stop());
-            let usage = self.observer.as_ref().zip(mark).map(|(o, mark)| o.usage_since(mark));
+            let usage = observer.zip(mark).map(|(o, mark)| o.usage_since(mark));
             step.map(|step| Step { usage, ..step })
         };
         let rates = match (goal.rate, &flags.rate[..]) {
@@ -228,19 +229,15 @@ impl<'a> Load<'a> {
         capacity: Capacity,
     ) -> Measurement {
         let knee = curve::knee(&capacity.curve);
+        let limited_by = match &self.served {
+            Some((served, _)) if capacity.curve.iter().any(|s| s.outcome != Outcome::Held) => {
+                served.limit(&capacity)
+            }
+            _ => capacity.limited_by,
+        };
+        let capacity = Capacity { limited_by, ..capacity };
         Measurement { url: flags.url.to_string(), goal, ceiling, capacity, knee }
     }
-}
-
-/// Watches the processes that listen on a port of this machine, with their children; None where
-/// they are not to be seen.
-fn observer(port: u16) -> Option<Observer> {
-    let roots = sockets::holders(port);
-    if roots.is_empty() {
-        return None;
-    }
-    let pids = Box::new(move || process::with_descendants(&roots));
-    Some(Observer::start(Subject { group: None, pids, sources: vec![] }, LOOK))
 }
 
 /// The only rate that was asked for: then the goal is to carry it.

@@ -46,6 +46,8 @@ fn json_is_as_its_schema_says() {
     schema::check("measure-1", &document);
     assert_eq!(document["curve"][1]["offered"], 40.0);
     assert_eq!(document["capacity"], 40.0);
+    // It listens on this machine: it was watched.
+    assert!(document["curve"][1]["usage"]["processes"].as_u64() >= Some(1), "{out}");
 }
 
 #[test]

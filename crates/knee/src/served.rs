@@ -1,0 +1,82 @@
+//! What serves a port of this machine, as far as it can be seen from beside: knee did not start
+//! it and knows neither its files nor its settings.
+
+use knee_core::model::{Concurrency, Serial};
+use knee_core::observe::{Capacity, Limit, Resource};
+use knee_core::runtimes::{self, Evidence, Surroundings};
+use knee_core::{Bytes, Settings, Task};
+use knee_measure::observer::{Observer, Subject};
+use knee_probe::process::Process;
+use knee_probe::{limits, machine, process, sockets};
+use knee_tune::limit::{self, Scene};
+use std::path::Path;
+use std::time::Duration;
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The processes that listen on a port, and what they descend to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    roots: Vec<i32>,
+}
+
+impl Served {
+    /// Who listens there; None where it cannot be seen.
+    pub fn at(port: u16) -> Option<Served> {
+        let roots = sockets::holders(port);
+        (!roots.is_empty()).then_some(Served { roots })
+    }
+
+    /// Looks at it from now on.
+    pub fn observe(&self) -> Observer {
+        let roots = self.roots.clone();
+        let pids = Box::new(move || process::with_descendants(&roots));
+        Observer::start(Subject { group: None, pids, sources: vec![] }, LOOK)
+    }
+
+    /// What gave out, by what was observed of it.
+    pub fn limit(&self, capacity: &Capacity) -> Limit {
+        let host = machine::read(Path::new("/")).unwrap_or_default();
+        let cpus = f64::from(host.cpus.max(1));
+        let limits = self.limits();
+        let quota = limits.cpu.map(|quota| quota.value);
+        let memory = limits.memory.map_or(Bytes(host.memory), |limit| limit.value);
+        let around =
+            Surroundings { visible_cpus: host.cpus, task_cpu: cpus, task_memory: memory.0 };
+        let scene = Scene {
+            task: Task { cpu: quota.unwrap_or(cpus), memory },
+            // Its slots are settings, which are not known.
+            concurrency: self.serial(&around).map(|serial| Concurrency {
+                processes: 1,
+                slots: None,
+                cores: cpus,
+                serial,
+            }),
+            // Without its slots, waiting for a backend and waiting for a worker look alike.
+            alone: None,
+            nofile: capacity.curve.iter().filter_map(|step| step.usage.as_ref()?.nofile).min(),
+        };
+        let limit = limit::name(capacity, &scene);
+        match limit.resource {
+            Resource::CpuQuota if quota.is_none() => {
+                Limit { resource: Resource::Host, evidence: limit.evidence }
+            }
+            _ => limit,
+        }
+    }
+
+    fn limits(&self) -> limits::Limits {
+        let of = |pid: &i32| limits::of(Path::new("/"), &pid.to_string()).ok();
+        self.roots.first().and_then(of).unwrap_or_default()
+    }
+
+    /// What keeps one of its processes to one core, where a runtime is recognised.
+    fn serial(&self, around: &Surroundings) -> Option<Serial> {
+        let argv = Process::new(*self.roots.first()?).argv();
+        let program = argv.first()?.rsplit('/').next()?;
+        let evidence = Evidence { argv: &argv, program, file: &|_| None };
+        let known = runtimes::all().iter().find(|r| (r.recognise)(&evidence).is_some())?;
+        (known.model)(&Settings::default(), around).map(|network| network.serial)
+    }
+}
