@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::verbs::{apply, explain, measure, report, resume, tune};
+use crate::verbs::{apply, explain, init, measure, report, resume, tune};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -35,6 +35,7 @@ enum Verb {
     Report(report::Flags),
     Apply(apply::Flags),
     Resume(resume::Flags),
+    Init(Box<init::Flags>),
     Explain(explain::Flags),
 }
 
@@ -48,6 +49,7 @@ impl Cli {
             Verb::Report(flags) => report::run(&root, &flags),
             Verb::Apply(flags) => apply::run(&root, &flags),
             Verb::Resume(flags) => resume::run(&root, &flags),
+            Verb::Init(flags) => init::run(&root, &flags),
             Verb::Explain(flags) => explain::run(&flags),
         }
     }

@@ -1,7 +1,7 @@
 //! What serves a port of this machine, as far as it can be seen from beside: knee did not start
 //! it and knows neither its files nor its settings.
 
-use knee_core::model::{Concurrency, Serial};
+use knee_core::model::Concurrency;
 use knee_core::observe::{Capacity, Limit, Resource};
 use knee_core::runtimes::{self, Evidence, Surroundings};
 use knee_core::{Bytes, Settings, Task};
@@ -46,21 +46,19 @@ impl Served {
             Surroundings { visible_cpus: host.cpus, task_cpu: cpus, task_memory: memory.0 };
         let scene = Scene {
             task: Task { cpu: quota.unwrap_or(cpus), memory },
-            // Its slots are settings, which are not known.
-            concurrency: self.serial(&around).map(|serial| Concurrency {
-                processes: 1,
-                slots: None,
-                cores: cpus,
-                serial,
-            }),
+            concurrency: self.concurrency(&around),
             // Without its slots, waiting for a backend and waiting for a worker look alike.
             alone: None,
-            nofile: capacity.curve.iter().filter_map(|step| step.usage.as_ref()?.nofile).min(),
+            nofile: None,
         };
         let limit = limit::name(capacity, &scene);
         match limit.resource {
             Resource::CpuQuota if quota.is_none() => {
                 Limit { resource: Resource::Host, evidence: limit.evidence }
+            }
+            Resource::Unknown => {
+                let seen = &capacity.limited_by.evidence;
+                Limit { evidence: format!("{seen}; {}", limit.evidence), ..limit }
             }
             _ => limit,
         }
@@ -71,12 +69,14 @@ impl Served {
         self.roots.first().and_then(of).unwrap_or_default()
     }
 
-    /// What keeps one of its processes to one core, where a runtime is recognised.
-    fn serial(&self, around: &Surroundings) -> Option<Serial> {
+    /// What one of its processes can do at once, where a runtime is recognised. How many
+    /// requests they take together is a setting, which is not known.
+    fn concurrency(&self, around: &Surroundings) -> Option<Concurrency> {
         let argv = Process::new(*self.roots.first()?).argv();
         let program = argv.first()?.rsplit('/').next()?;
         let evidence = Evidence { argv: &argv, program, file: &|_| None };
         let known = runtimes::all().iter().find(|r| (r.recognise)(&evidence).is_some())?;
-        (known.model)(&Settings::default(), around).map(|network| network.serial)
+        let network = (known.model)(&Settings::default(), around)?;
+        Some(Concurrency { slots: None, ..network.concurrency() })
     }
 }

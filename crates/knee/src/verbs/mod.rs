@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod explain;
+pub mod init;
 pub mod measure;
 pub mod report;
 pub mod resume;
