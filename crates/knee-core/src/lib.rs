@@ -8,6 +8,7 @@ pub mod goal;
 pub mod launch;
 pub mod model;
 pub mod observe;
+pub mod profile;
 pub mod runtimes;
 pub mod service;
 pub mod settings;

@@ -45,8 +45,20 @@ pub struct Process {
 pub struct Intake {
     /// Connections that wait in the kernel's queue to be accepted.
     pub backlog: u32,
+    /// What becomes of a connection for which that queue has no room.
+    pub full: Full,
     /// Which process takes which request.
     pub spread: Spread,
+}
+
+/// What becomes of a connection for which the kernel's queue has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Full {
+    /// TCP: its SYN is dropped, and sent again after 1 s, 2 s, 4 s and so on.
+    Dropped,
+    /// A unix socket: the one who connects is told at once.
+    Refused,
 }
 
 /// Which process takes which request.
@@ -102,7 +114,7 @@ impl Network {
         Network {
             processes: count,
             process: Process { slots: Some(1), queue: 0, lanes: 1, turn: None, helpers: 0 },
-            intake: Intake { backlog, spread: Spread::Free },
+            intake: Intake { backlog, full: Full::Dropped, spread: Spread::Free },
             serial: Serial::Worker,
             recycling: None,
             collector: None,
@@ -114,7 +126,7 @@ impl Network {
         Network {
             processes: count,
             process: Process { slots: None, queue: 0, lanes: 1, turn: None, helpers },
-            intake: Intake { backlog, spread },
+            intake: Intake { backlog, full: Full::Dropped, spread },
             serial: Serial::EventLoop,
             recycling: None,
             collector: None,

@@ -6,7 +6,7 @@
 //! verdict never rests on it.
 
 use crate::bounds::{Demand, bound};
-use crate::erlang::queueing_quantile;
+use crate::closed::erlang::queueing_quantile;
 use knee_core::Goal;
 use knee_core::model::Concurrency;
 
@@ -38,7 +38,7 @@ fn quantile(c: &Concurrency, demand: &Demand, task_cpu: f64, q: f64, rate: f64) 
         c.slots.map_or(0.0, |slots| queueing_quantile(slots, rate, computing + demand.wait, q));
     // Only what can run ahead of its quota is stopped before the period ends.
     let stopped = busy * PERIOD * (1.0 - task_cpu / c.cores.max(task_cpu));
-    demand.wait + computing * -(1.0 - q).ln() + queued + stopped
+    demand.wait + computing * -libm::log(1.0 - q) + queued + stopped
 }
 
 #[cfg(test)]

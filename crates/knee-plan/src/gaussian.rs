@@ -28,7 +28,7 @@ impl Kernel {
     fn covariance(&self, a: &[f64], b: &[f64]) -> f64 {
         let square: f64 = a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum();
         let r = 5f64.sqrt() * square.sqrt() / self.length;
-        self.common.powi(2) + self.amplitude.powi(2) * (1.0 + r + r * r / 3.0) * (-r).exp()
+        self.common.powi(2) + self.amplitude.powi(2) * (1.0 + r + r * r / 3.0) * libm::exp(-r)
     }
 
     /// Variance of a value about which nothing is known.
@@ -165,7 +165,7 @@ fn backward(l: &[Vec<f64>], mut b: Vec<f64>) -> Vec<f64> {
 
 /// Density of a standard normal variable.
 pub fn density(z: f64) -> f64 {
-    (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt()
+    libm::exp(-z * z / 2.0) / (2.0 * std::f64::consts::PI).sqrt()
 }
 
 /// Probability that a standard normal variable exceeds `z`; absolute error below 1e-7

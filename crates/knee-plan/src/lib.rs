@@ -1,12 +1,14 @@
-//! Queueing bounds, a forecast of capacity, and the statistics of few and noisy trials.
+//! What other settings, sizes and loads would do: bounds, closed forms, a simulator of each
+//! runtime's concurrency, and the statistics of few and noisy trials.
 //!
-//! What lives here: closed forms and small numerical methods. What never does: input or
-//! output, a clock, randomness that is not passed in.
+//! What lives here: formulas, the simulator, small numerical methods. What never does: input or
+//! output, a clock, randomness without a seed, the platform's logarithm (see clippy.toml).
 
 pub mod bounds;
-pub mod erlang;
+pub mod closed;
 pub mod forecast;
 pub mod gaussian;
+pub mod sim;
 pub mod statistics;
 
 pub use bounds::{Demand, bound, ceiling};

@@ -25,15 +25,15 @@ pub fn gain(pairs: &[(f64, f64)]) -> Option<Confirmation> {
     if pairs.len() < 2 || pairs.iter().any(|(a, b)| !(*a > 0.0 && *b > 0.0)) {
         return None;
     }
-    let logs: Vec<f64> = pairs.iter().map(|(a, b)| (b / a).ln()).collect();
+    let logs: Vec<f64> = pairs.iter().map(|(a, b)| libm::log(b / a)).collect();
     let n = logs.len() as f64;
     let mean = logs.iter().sum::<f64>() / n;
     let variance = logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let half = student(logs.len() - 1) * (variance / n).sqrt();
-    let interval = ((mean - half).exp_m1(), (mean + half).exp_m1());
+    let interval = (libm::expm1(mean - half), libm::expm1(mean + half));
     Some(Confirmation {
         pairs: pairs.to_vec(),
-        gain: mean.exp_m1(),
+        gain: libm::expm1(mean),
         interval,
         significant: interval.0 > 0.0,
     })
@@ -93,7 +93,7 @@ mod tests {
         let covered = (0..2000)
             .filter(|_| {
                 let pairs: Vec<_> =
-                    (0..4).map(|_| (100.0, 120.0 * (0.05 * normal()).exp())).collect();
+                    (0..4).map(|_| (100.0, 120.0 * libm::exp(0.05 * normal()))).collect();
                 let said = gain(&pairs).unwrap().interval;
                 said.0 < 0.2 && 0.2 < said.1
             })

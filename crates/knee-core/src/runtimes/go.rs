@@ -4,7 +4,7 @@
 
 use super::figure::{Among, Figure, Over};
 use super::{Cost, DecodeError, Evidence, Heap, Injection, Runtime, Surroundings, Told, from_to};
-use crate::model::{Collector, Intake, Network, Process, Serial, Spread};
+use crate::model::{Collector, Full, Intake, Network, Process, Serial, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 use crate::units::Bytes;
 
@@ -113,7 +113,7 @@ fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
     Some(Network {
         processes: 1,
         process: Process { slots: None, queue: 0, lanes, turn: Some(0.010), helpers: 0 },
-        intake: Intake { backlog: 4096, spread: Spread::Woken },
+        intake: Intake { backlog: 4096, full: Full::Dropped, spread: Spread::Woken },
         serial: Serial::Threads,
         recycling: None,
         collector: Some(Collector {

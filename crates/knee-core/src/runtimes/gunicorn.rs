@@ -6,7 +6,7 @@
 use super::{
     ConfigFile, Evidence, Runtime, Surroundings, bare, base, from_to, is, plain, same, silent,
 };
-use crate::model::{Intake, Network, Process, Recycling, Serial, Spread};
+use crate::model::{Full, Intake, Network, Process, Recycling, Serial, Spread};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
 
 /// gunicorn with the sync, gthread and uvicorn workers.
@@ -177,7 +177,7 @@ fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
                 turn: Some(SWITCH_INTERVAL),
                 helpers: 0,
             },
-            intake: Intake { backlog, spread: Spread::Woken },
+            intake: Intake { backlog, full: Full::Dropped, spread: Spread::Woken },
             serial: Serial::Gil,
             ..Network::workers(workers, backlog)
         },

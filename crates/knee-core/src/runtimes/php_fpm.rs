@@ -7,7 +7,7 @@ use super::{
     ConfigFile, DecodeError, Evidence, Injection, Runtime, Surroundings, Told, bare, from_to, is,
     member, plain, same,
 };
-use crate::model::{Network, Recycling};
+use crate::model::{Full, Intake, Network, Recycling};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
 
 /// PHP's FastCGI process manager.
@@ -151,13 +151,16 @@ fn settle(settings: &Settings) -> Settings {
         .with("pm.start_servers", start)
 }
 
+/// A unix socket between nginx and the pool, as Debian sets it; over TCP a full queue is not told.
 fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
     let count = |knob, missing| settings.int(knob).unwrap_or(missing).clamp(0, 1_000_000) as u32;
     let children = settings.int("pm.max_children")?.clamp(1, 100_000) as u32;
     let after = count("pm.max_requests", 0);
+    let workers = Network::workers(children, count("listen.backlog", 511));
     Some(Network {
+        intake: Intake { full: Full::Refused, ..workers.intake },
         recycling: (after > 0).then_some(Recycling { after, jitter: 0 }),
-        ..Network::workers(children, count("listen.backlog", 511))
+        ..workers
     })
 }
 

@@ -11,7 +11,8 @@ use knee_core::model::{Concurrency, Serial};
 use knee_core::runtimes::{self, Heap, Surroundings};
 use knee_core::service::{Part, Place, PlacedKnob, Service, ServiceContainer};
 use knee_core::{Goal, Settings, Sourced, Value};
-use knee_plan::{Demand, erlang};
+use knee_plan::Demand;
+use knee_plan::closed::erlang;
 use knee_tune::space::{Candidate, Searched, candidates};
 use knee_tune::strategy::{Memory, Problem};
 

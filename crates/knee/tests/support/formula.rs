@@ -4,7 +4,7 @@
 use knee_core::model::{Concurrency, Serial};
 use knee_core::observe::{Counts, Latency, Outcome, Step, Usage, Validity};
 use knee_core::{Bytes, Goal, Task};
-use knee_plan::erlang::queueing_quantile;
+use knee_plan::closed::erlang::queueing_quantile;
 use knee_plan::{Demand, bound};
 
 /// The formula's constants.

@@ -1,0 +1,111 @@
+//! How fast the simulator is: events per second of CPU on one core, and against Ciw on the same
+//! model in the same run.
+//!
+//! Times are CPU times, which what else the machine does disturbs least. The simulator and Ciw
+//! take turns; the spread over the rounds is printed.
+
+use knee_core::model::Network;
+use knee_core::profile::Shape;
+use knee_plan::closed::mmc::Mmc;
+use knee_plan::sim::{Arrivals, Class, Clients, Host, Run, Scenario, simulate};
+use rustix::time::{ClockId, clock_gettime};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const ROUNDS: u64 = 7;
+const REQUESTS: u64 = 2_000_000;
+const CIW_CUSTOMERS: u64 = 20_000;
+const CIW: &str = "ciw==3.2.7";
+const MODEL: Mmc = Mmc { servers: 8, rate: 640.0, holding: 0.010 };
+
+fn main() {
+    // `cargo test` runs benchmarks too, to see that they do.
+    let benchmark = std::env::args().any(|a| a == "--bench");
+    let python = if benchmark { ciw() } else { None };
+    let (rounds, requests) = if benchmark { (ROUNDS, REQUESTS) } else { (1, 10_000) };
+    let (mut own, mut ratios) = (vec![], vec![]);
+    for seed in 1..=rounds {
+        let rate = events_per_second(requests, seed);
+        own.push(rate / 1e6);
+        if let Some(python) = &python {
+            ratios.push(rate / ciw_events_per_second(python, seed));
+        }
+    }
+    say("M/M/8, million events/s on one core", &mut own, 1);
+    if python.is_some() {
+        say("M/M/8, times as many events/s as Ciw", &mut ratios, 0);
+    }
+}
+
+/// CPU seconds of this thread.
+fn cpu() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+fn events_per_second(requests: u64, seed: u64) -> f64 {
+    let scenario = Scenario {
+        network: Network::workers(MODEL.servers, 1 << 30),
+        host: Host::task(1.0, 1),
+        classes: vec![Class::new((0.0, Shape::Constant), (MODEL.holding, Shape::Exponential))],
+        arrivals: Arrivals::Poisson(MODEL.rate),
+        clients: Clients::PATIENT,
+        connections: None,
+        start: 0.0,
+        collector: None,
+    };
+    let began = cpu();
+    let outcome = simulate(&scenario, &Run::of(requests, seed));
+    let seconds = cpu() - began;
+    right(outcome.mean());
+    outcome.events as f64 / seconds
+}
+
+/// A benchmark of the wrong model is none.
+fn right(mean: f64) {
+    assert!((mean / MODEL.mean() - 1.0).abs() < 0.15, "{mean}, not {}", MODEL.mean());
+}
+
+fn ciw_events_per_second(python: &Path, seed: u64) -> f64 {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/mm8.py");
+    let out = Command::new(python)
+        .arg(script)
+        .args([CIW_CUSTOMERS.to_string(), seed.to_string()])
+        .output()
+        .expect("the interpreter of the environment starts");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+    let [events, seconds, mean] = numbers[..] else {
+        panic!("Ciw said `{text}`: {}", String::from_utf8_lossy(&out.stderr));
+    };
+    right(mean);
+    events / seconds
+}
+
+/// The interpreter of an environment below `target` that holds Ciw; None, with the reason on
+/// standard error, where there is none and none can be made.
+fn ciw() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ciw");
+    let python = folder.join("bin/python");
+    let done = |command: &mut Command| command.status().is_ok_and(|s| s.success());
+    let there =
+        done(Command::new(&python).args(["-c", "import ciw"]).stderr(std::process::Stdio::null()));
+    let made = there
+        || done(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+            && done(Command::new(&python).args(["-m", "pip", "install", "--quiet", CIW]));
+    if !made {
+        eprintln!("Ciw is not compared: `python3 -m venv` or `pip install {CIW}` failed");
+    }
+    made.then_some(python)
+}
+
+/// Median, and least and most over the rounds.
+fn say(what: &str, values: &mut [f64], digits: usize) {
+    values.sort_by(f64::total_cmp);
+    let (least, most) = (values[0], values[values.len() - 1]);
+    let middle = values[values.len() / 2];
+    println!(
+        "{what}: {middle:.digits$} ({least:.digits$} to {most:.digits$}, {} rounds)",
+        values.len()
+    );
+}
