@@ -2,6 +2,7 @@
 
 use crate::error::{ProbeError, counter, text};
 use crate::mounts;
+use knee_core::Bytes;
 use knee_core::event::Machine;
 use std::path::Path;
 
@@ -24,7 +25,7 @@ pub fn read(root: &Path) -> Result<Machine, ProbeError> {
     Ok(Machine {
         cpu: model(&cpus),
         cpus: values(&cpus, "processor").count().try_into().unwrap_or(u32::MAX),
-        memory: memory(&proc.join("meminfo"))?,
+        memory: memory(&proc.join("meminfo"), "MemTotal:")?.0,
         kernel: text(&proc.join("sys/kernel/osrelease"))?.trim().into(),
         cgroup: cgroup_version(&text(&proc.join("self/mountinfo"))?),
     })
@@ -45,13 +46,20 @@ fn model(cpuinfo: &str) -> String {
     known.map_or_else(|| format!("Arm part {part}"), |(_, name)| (*name).into())
 }
 
-fn memory(path: &Path) -> Result<u64, ProbeError> {
-    let text = text(path)?;
-    // `MemTotal:       24683656 kB`
-    let text = text.replace(" kB", "");
-    let total = counter(path, &text, "MemTotal:")?;
-    let (kib, _) = total.ok_or_else(|| ProbeError::form(path, 1, "no line `MemTotal:`"))?;
-    Ok(kib.saturating_mul(1024))
+/// Memory that new programs can have without others losing theirs.
+///
+/// # Errors
+/// As [`read`].
+pub fn available_memory(root: &Path) -> Result<Bytes, ProbeError> {
+    memory(&root.join("proc/meminfo"), "MemAvailable:")
+}
+
+/// `MemTotal:       24683656 kB`
+fn memory(path: &Path, name: &str) -> Result<Bytes, ProbeError> {
+    let text = text(path)?.replace(" kB", "");
+    let found = counter(path, &text, name)?;
+    let (kib, _) = found.ok_or_else(|| ProbeError::form(path, 1, format!("no line `{name}`")))?;
+    Ok(Bytes(kib.saturating_mul(1024)))
 }
 
 /// 1 where v1 has the cpu controller, else 2 where v2 is mounted, else 0.
@@ -84,6 +92,8 @@ mod tests {
             cgroup: 1,
         };
         assert_eq!(recorded("amd").unwrap(), expected);
+        let amd = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/machine/amd");
+        assert!(available_memory(&amd).unwrap() < Bytes(expected.memory));
         let arm = recorded("graviton").unwrap();
         assert_eq!((arm.cpu.as_str(), arm.cpus, arm.cgroup), ("Arm Neoverse-N1 (Graviton2)", 4, 2));
     }

@@ -245,7 +245,7 @@ impl Lab {
                 task.cpu
             ));
         }
-        let free = available_memory();
+        let free = knee_probe::machine::available_memory(Path::new("/")).ok();
         if free.is_some_and(|free| task.memory.0 + GENERATOR_MEMORY.0 > free.0) {
             validity.invalid.push(format!(
                 "the host has {} of memory available, too little for a task of {} and the load generator together",
@@ -281,10 +281,4 @@ fn nothing() -> Launch {
     };
     let task = Task { cpu: 1.0, memory: Bytes::mib(64) };
     Launch { task, containers: vec![container], binds: vec![], files: vec![], asks: vec![] }
-}
-
-fn available_memory() -> Option<Bytes> {
-    let text = std::fs::read_to_string(Path::new("/proc/meminfo")).ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok().map(|kib: u64| Bytes(kib << 10))
 }

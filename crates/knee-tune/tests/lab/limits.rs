@@ -3,15 +3,7 @@
 use super::support::*;
 use knee_core::{Bytes, Task};
 use knee_tune::lab::LabError;
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// A counter such as `nr_throttled` in the task's cpu.stat.
-fn throttled(log: &[String]) -> u64 {
-    let value = |l: &String| l.strip_prefix("nr_throttled ")?.parse().ok();
-    log.iter().find_map(value).unwrap_or(0)
-}
 
 #[test]
 fn the_task_is_throttled_to_its_quota() {
@@ -20,36 +12,15 @@ fn the_task_is_throttled_to_its_quota() {
     let mut launch = shell("(while :; do :; done) & while :; do :; done");
     launch.task.cpu = 0.25;
     let running = lab.start(&launch).unwrap();
+    let task = running.subject().group.unwrap();
     std::thread::sleep(Duration::from_millis(300));
-    let (before, started) = (cpu_seconds(&running.pids()), Instant::now());
+    let (before, started) = (task.cpu().unwrap().used, Instant::now());
     std::thread::sleep(Duration::from_millis(2000));
-    let used = (cpu_seconds(&running.pids()) - before) / started.elapsed().as_secs_f64();
+    let used = (task.cpu().unwrap().used - before) / started.elapsed().as_secs_f64();
     // No lower bound: everything else on the host goes before the service.
     assert!(used < 0.4, "used {used} cores of 0.25");
-    until("throttling", || throttled(&task_file(&running.pids(), "cpu", "cpu.stat")) > 5);
+    until("throttling", || task.cpu().unwrap().throttling.unwrap().throttled > 5);
     running.stop().unwrap();
-}
-
-fn cpu_seconds(pids: &[i32]) -> f64 {
-    let ticks = |pid: &i32| -> Option<u64> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-        Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
-    };
-    pids.iter().filter_map(ticks).sum::<u64>() as f64 / 100.0
-}
-
-/// A file of the cgroup above the one that a process is in.
-fn task_file(pids: &[i32], controller: &str, file: &str) -> Vec<String> {
-    let own = fs::read_to_string(format!("/proc/{}/cgroup", pids[0])).unwrap();
-    let line = |name: &str| {
-        own.lines().find(|l| l.split(':').nth(1).unwrap().split(',').any(|c| c == name))
-    };
-    let path = line(controller).or_else(|| line("")).unwrap().splitn(3, ':').nth(2).unwrap();
-    let task = Path::new(path).parent().unwrap().strip_prefix("/").unwrap();
-    let mounts = [format!("/sys/fs/cgroup/{controller}"), "/sys/fs/cgroup".into()];
-    let file = mounts.iter().map(|m| Path::new(m).join(task).join(file)).find(|f| f.exists());
-    fs::read_to_string(file.unwrap()).unwrap().lines().map(String::from).collect()
 }
 
 #[test]
