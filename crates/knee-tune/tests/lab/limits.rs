@@ -19,7 +19,7 @@ fn the_task_is_throttled_to_its_quota() {
     let used = (task.cpu().unwrap().used - before) / started.elapsed().as_secs_f64();
     // No lower bound: everything else on the host goes before the service.
     assert!(used < 0.4, "used {used} cores of 0.25");
-    until("throttling", || task.cpu().unwrap().throttling.unwrap().throttled > 5);
+    until("throttling", || task.cpu().unwrap().throttling.unwrap().throttled > 0);
     running.stop().unwrap();
 }
 
