@@ -16,11 +16,15 @@ const REPORT: &str = "report.html";
 pub fn write(folder: &Path, events: &[Event]) -> Result<(), Failure> {
     let summary = json::text(&json::document(&Run::of(events), folder));
     for (name, text) in [("summary.json", summary), (REPORT, report::html(events))] {
-        let path = folder.join(name);
-        let failed = |e| Failure::new(Exit::Refused, format!("{}: {e}", path.display()));
-        atomic::write(&path, &text).map_err(failed)?;
+        put(&folder.join(name), &text)?;
     }
     Ok(())
+}
+
+/// Writes a file for the person.
+pub fn put(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |e| Failure::new(Exit::Refused, format!("{}: {e}", path.display()));
+    atomic::write(path, text).map_err(failed)
 }
 
 /// What a run is called: its number.

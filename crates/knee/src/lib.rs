@@ -19,6 +19,7 @@ mod run;
 mod screen;
 mod served;
 mod signals;
+mod terms;
 mod url;
 mod verbs;
 

@@ -20,7 +20,7 @@ pub struct Figure {
 
 impl Figure {
     /// A number without a comparison.
-    fn plain(name: &str, value: String, unit: &str) -> Figure {
+    pub fn plain(name: &str, value: String, unit: &str) -> Figure {
         Figure { name: name.into(), value, unit: unit.into(), today: None, word: false }
     }
 }

@@ -6,6 +6,8 @@ mod bars;
 mod changes;
 mod curves;
 mod figures;
+mod glossary;
+mod measure;
 mod page;
 mod steps;
 mod story;
@@ -14,6 +16,7 @@ mod trials;
 mod verdict;
 mod words;
 
+use crate::render::curve::Measurement;
 use crate::run::Run;
 use askama::Template;
 use knee_core::event::Event;
@@ -24,6 +27,12 @@ pub fn html(events: &[Event]) -> String {
     let run = Run::of(events);
     let story = Story::of(&run);
     printable(&page::Page::of(&story).render().expect("writing to a string does not fail"))
+}
+
+/// The page of a measurement made `at` seconds after 1970-01-01 UTC.
+pub(crate) fn measure_html(measurement: &Measurement, at: u64) -> String {
+    let page = measure::MeasurePage::of(measurement, at);
+    printable(&page.render().expect("writing to a string does not fail"))
 }
 
 /// Characters that neither HTML nor XML allows are shown as replaced; they can come from a

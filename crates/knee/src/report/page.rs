@@ -4,23 +4,23 @@ use super::bars;
 use super::changes::{self, Line, between};
 use super::curves::Series;
 use super::figures::{self, Figure};
+use super::glossary::{self, Piece, Term};
 use super::steps::Curves;
 use super::story::{Attempt, Story};
 use super::trials::{self, TrialRow};
 use super::verdict::{self, Headline};
 use super::words as say;
 use askama::Template;
-use knee_core::event::{Conclusion, Fact, Started};
-use knee_core::observe::Validity;
+use knee_core::event::{Fact, Started};
+use knee_core::observe::{Limit, Validity};
 
-/// The page of a story.
+/// The page of a run.
 #[derive(Template)]
 #[template(path = "report.html")]
 pub struct Page<'a> {
-    service: &'a str,
-    date: Option<String>,
+    subject: &'a str,
+    told: String,
     version: Option<&'a str>,
-    class: &'static str,
     headline: Headline,
     validity: Validity,
     figures: Vec<Figure>,
@@ -34,14 +34,30 @@ pub struct Page<'a> {
     facts: &'a [Fact],
     calibration: Vec<Figure>,
     conditions: Vec<(&'static str, String)>,
+    glossary: Vec<Term>,
 }
 
 /// The resource that gave out under some settings.
-struct GaveOut {
-    who: &'static str,
-    class: &'static str,
-    resource: String,
-    evidence: String,
+pub struct GaveOut {
+    /// Under which.
+    pub when: &'static str,
+    /// Its colour: `today` or `best`.
+    pub class: &'static str,
+    /// Its name.
+    pub resource: String,
+    /// How that is known.
+    pub evidence: String,
+    /// What it means and what helps.
+    pub advice: Vec<Piece>,
+}
+
+impl GaveOut {
+    /// A limit in words.
+    pub fn of(when: &'static str, class: &'static str, limit: &Limit) -> GaveOut {
+        let (resource, evidence) = (say::resource(limit.resource), say::joined(&limit.evidence));
+        let advice = glossary::advice(&limit.resource.to_string());
+        GaveOut { when, class, resource, evidence, advice }
+    }
 }
 
 /// The pairs, drawn.
@@ -69,14 +85,12 @@ struct PatchView<'a> {
 impl<'a> Page<'a> {
     /// The page as far as the run came.
     pub fn of(story: &Story<'a>) -> Page<'a> {
-        let headline = verdict::of(story);
         let started = story.started();
         Page {
-            service: started.map_or("a service", |s| &s.service),
-            date: started.map(|s| say::date(s.at)),
+            subject: started.map_or("a service", |s| &s.service),
+            told: started.map_or("knee tune".into(), told),
             version: started.map(|s| s.knee.as_str()),
-            class: class(headline.conclusion),
-            headline,
+            headline: verdict::of(story),
             validity: story.validity(),
             figures: figures::key(story),
             lead: lead(story),
@@ -89,19 +103,14 @@ impl<'a> Page<'a> {
             facts: started.map_or(&[], |s| &s.facts),
             calibration: figures::calibration(story),
             conditions: started.map_or(vec![], conditions),
+            glossary: glossary::of(&glossary::TUNE),
         }
     }
 }
 
-fn class(conclusion: Option<Conclusion>) -> &'static str {
-    match conclusion {
-        Some(Conclusion::Improved) => "improved",
-        Some(Conclusion::Satisfied) => "satisfied",
-        Some(Conclusion::NoGain) => "no-gain",
-        Some(Conclusion::GoalMissed) => "goal-missed",
-        Some(Conclusion::Inconclusive) => "inconclusive",
-        None => "unfinished",
-    }
+/// The line above the verdict.
+fn told(started: &Started) -> String {
+    format!("knee tune · {} · {}", started.task.value, say::date(started.at))
 }
 
 /// Today's curve, and the winner's where there is one.
@@ -138,14 +147,10 @@ fn lead(story: &Story<'_>) -> String {
 }
 
 fn gave_out(story: &Story<'_>) -> Vec<GaveOut> {
-    let one = |(name, class, attempt): (&'static str, &'static str, &Attempt<'_>)| {
-        let limit = attempt.limit()?;
-        Some(GaveOut {
-            who: name,
-            class,
-            resource: say::resource(limit.resource),
-            evidence: say::joined(&limit.evidence),
-        })
+    let one = |(_, class, attempt): (&'static str, &'static str, &Attempt<'_>)| {
+        let when =
+            if class == "today" { "With today's settings" } else { "With the best settings" };
+        Some(GaveOut::of(when, class, attempt.limit()?))
     };
     compared(story).into_iter().filter_map(one).collect()
 }

@@ -10,8 +10,10 @@ use knee_core::observe::Resource;
 /// The first thing to read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Headline {
-    /// What it came to; None while the run is not finished.
-    pub conclusion: Option<Conclusion>,
+    /// What it came to, in two or three words.
+    pub badge: &'static str,
+    /// Its colour: a class of the page's style.
+    pub class: &'static str,
     /// The verdict.
     pub claim: String,
     /// How sure it is, where it was confirmed.
@@ -25,30 +27,32 @@ impl Headline {
     pub fn is_long(&self) -> bool {
         self.claim.chars().count() > 60
     }
+}
 
-    /// The conclusion in two or three words.
-    pub fn badge(&self) -> &'static str {
-        match self.conclusion {
-            Some(Conclusion::Improved) if self.interval.is_some() => "Gain confirmed",
-            Some(Conclusion::Improved) => "Goal reached",
-            Some(Conclusion::Satisfied) => "Goal met today",
-            Some(Conclusion::NoGain) => "Nothing to win",
-            Some(Conclusion::GoalMissed) => "Goal missed",
-            Some(Conclusion::Inconclusive) => "Inconclusive",
-            None => "Unfinished",
-        }
+/// The conclusion in two or three words, and its class.
+fn badge(verdict: Option<&Verdict>) -> (&'static str, &'static str) {
+    let Some(verdict) = verdict else { return ("Unfinished", "doubtful") };
+    match verdict.conclusion {
+        Conclusion::Improved if verdict.confirmation.is_some() => ("Gain confirmed", "good"),
+        Conclusion::Improved => ("Goal reached", "good"),
+        Conclusion::Satisfied => ("Goal met today", "good"),
+        Conclusion::NoGain => ("Nothing to win", "neutral"),
+        Conclusion::GoalMissed => ("Goal missed", "bad"),
+        Conclusion::Inconclusive => ("Inconclusive", "doubtful"),
     }
 }
 
-/// The headline of a story.
+/// The headline of a run.
 pub fn of(story: &Story<'_>) -> Headline {
     let claim = match story.verdict() {
         Some(verdict) => finished(story, verdict),
         None => unfinished(story),
     };
+    let (badge, class) = badge(story.verdict());
     let details = [numbers(story), refused(story), stopped(story)];
     Headline {
-        conclusion: story.verdict().map(|v| v.conclusion),
+        badge,
+        class,
         claim: say::joined(&claim),
         interval: story.verdict().and_then(|v| v.confirmation.as_ref()).map(interval),
         details: details.into_iter().flatten().map(|text| say::joined(&text)).collect(),

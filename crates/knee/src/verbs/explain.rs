@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out;
+use crate::terms;
 use clap::Args;
 use knee_core::runtimes::{self, Runtime};
 use knee_core::settings::{Knob, Site};
@@ -21,9 +22,6 @@ pub struct Flags {
     /// What to explain
     topic: Vec<String>,
 }
-
-/// The words of a report, a section each; `## name` begins one.
-const TERMS: &str = include_str!("../../../../docs/terms.md");
 
 /// Prints the page of a topic.
 pub fn run(flags: &Flags) -> Result<Exit, Failure> {
@@ -45,7 +43,7 @@ fn page(topic: &str) -> Option<String> {
     if let Some(exit) = Exit::ALL.iter().find(|exit| exit.code().to_string() == asked) {
         return Some(exit_codes(&[*exit]));
     }
-    if let Some((_, text)) = terms().find(|(name, _)| plain(name) == asked) {
+    if let Some((_, text)) = terms::all().find(|(name, _)| plain(name) == asked) {
         return Some(format!("{text}\n"));
     }
     let runtime = runtimes::all().iter().find(|r| plain(r.id) == asked || plain(r.title) == asked);
@@ -57,21 +55,13 @@ fn plain(text: &str) -> String {
     text.trim().to_lowercase().replace(['-', '_'], " ")
 }
 
-fn terms() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let section = |text: &'static str| {
-        let (name, rest) = text.split_once('\n')?;
-        Some((name.trim(), rest.trim()))
-    };
-    TERMS.split("\n## ").skip(1).filter_map(section)
-}
-
 fn exit_codes(exits: &[Exit]) -> String {
     exits.iter().map(|exit| format!("{:>4}  {}\n", exit.code(), exit.meaning())).collect()
 }
 
 fn topics() -> String {
     let mut text = String::from("exit-codes\n\nwords of a report\n");
-    terms().for_each(|(name, _)| text += &format!("  {name}\n"));
+    terms::all().for_each(|(name, _)| text += &format!("  {name}\n"));
     text += "\nruntimes and their knobs\n";
     for runtime in runtimes::all() {
         let names: Vec<String> = (runtime.knobs)().iter().map(|k| k.name.to_string()).collect();
@@ -136,7 +126,7 @@ mod tests {
 
     #[test]
     fn every_topic_that_is_listed_has_a_page() {
-        for (name, text) in terms() {
+        for (name, text) in terms::all() {
             assert!(text.len() > 40, "{name}");
             assert!(page(name).unwrap().contains(text), "{name}");
         }

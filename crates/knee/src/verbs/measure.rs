@@ -2,12 +2,14 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::kept;
 use crate::out;
 use crate::pace::Pacing;
 use crate::render::curve::Measurement;
 use crate::render::json;
 use crate::render::progress::{Progress, seen};
 use crate::render::words;
+use crate::report;
 use crate::served::Served;
 use crate::signals::Signals;
 use crate::url::Url;
@@ -21,6 +23,7 @@ use knee_measure::{
     search_capacity,
 };
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
 /// Find the rate at which something that runs no longer holds a goal
 #[derive(Debug, Args)]
@@ -30,6 +33,7 @@ Examples:
   knee measure http://127.0.0.1:8000/api/orders --goal 'p99<250ms'
   knee measure http://127.0.0.1:8000/ --rate 50,100,200 --seconds 20s
   knee measure http://127.0.0.1:8000/ --pace ramp:10-200@60s
+  knee measure http://127.0.0.1:8000/ --html curve.html
   knee measure http://127.0.0.1:8000/orders --method POST --body-file order.json
 
 Latency counts from the moment when a request was due, so that a stall is seen by
@@ -76,6 +80,9 @@ pub struct Flags {
     /// Send load to this host although it is not this machine; it must be the URL's
     #[arg(long, value_name = "HOST")]
     allow_host: Option<String>,
+    /// Write the curve as an HTML file too, complete in itself
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print one JSON document instead; its schema is docs/schema/measure-1.json
     #[arg(long)]
     json: bool,
@@ -111,6 +118,11 @@ pub fn run(flags: &Flags) -> Result<Exit, Failure> {
         out::data(&json::text(&measurement.document()))?;
     } else {
         out::data(&measurement.text(out::width().unwrap_or(usize::MAX)))?;
+    }
+    if let Some(path) = &flags.html {
+        let now = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+        kept::put(path, &report::measure_html(&measurement, now))?;
+        out::talk(&format!("\n  report   {}\n", path.display()));
     }
     Ok(exit(&measurement))
 }

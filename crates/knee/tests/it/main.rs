@@ -4,5 +4,7 @@ mod cli;
 mod examples;
 mod measure;
 mod process;
+mod report;
 mod runs;
+mod samples;
 mod schema;

@@ -2,8 +2,10 @@
 
 use crate::cli::{knee, run};
 use crate::process::Process;
+use crate::report;
 use crate::schema;
 use serde_json::Value;
+use std::path::Path;
 
 /// A rate that any machine carries, and short.
 const LIGHT: [&str; 4] = ["--rate", "20,40", "--seconds", "1s"];
@@ -48,6 +50,25 @@ fn json_is_as_its_schema_says() {
     assert_eq!(document["capacity"], 40.0);
     // It listens on this machine: it was watched.
     assert!(document["curve"][1]["usage"]["processes"].as_u64() >= Some(1), "{out}");
+}
+
+#[test]
+fn the_curve_is_a_page_too() {
+    let backend = Process::backend(0);
+    let url = url(&backend, "/api/orders?limit=1&wait=1");
+    let page = Path::new(env!("CARGO_TARGET_TMPDIR")).join("measure.html");
+    let (code, _, err) = run(knee().args(["measure", &url, "--html"]).arg(&page).args(LIGHT));
+    assert!(code == 0 && err.contains("measure.html"), "{err}");
+    let html = std::fs::read_to_string(&page).unwrap();
+    let text = report::text(&report::parsed(&html));
+    for part in [&url, "Capacity: at least 40.0 requests/s", "goal 250 ms", "What each word means"]
+    {
+        assert!(text.contains(part), "{part} is missing in: {text}");
+    }
+    report::browser::quiet(&page);
+    let nowhere = ["measure", &url, "--html", "/nowhere/x.html"];
+    let (code, out, err) = run(knee().args(nowhere).args(LIGHT));
+    assert!(code != 0 && err.contains("/nowhere/x.html") && out.contains("capacity"), "{err}");
 }
 
 #[test]

@@ -3,4 +3,6 @@
 //! formula: what a renderer is given is as consistent as a measurement, and the same every time.
 
 mod formula;
-pub mod samples;
+mod runs;
+
+pub use runs::{Sample, all};

@@ -1,7 +1,7 @@
 //! The report in a headless Chromium: no complaint in its console, in both colour schemes, and a
 //! layout that holds on a wide and on a narrow screen.
 
-use super::support::samples;
+use crate::samples;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -93,6 +93,14 @@ onload = async () => {
   document.body.textContent = said.join("\n");
 };
 "#;
+
+/// Opens a page that lies somewhere in both schemes; no complaint.
+pub fn quiet(page: &Path) {
+    for scheme in [Scheme::Light, Scheme::Dark] {
+        let (_, console) = open(page, scheme, &["--dump-dom".into()]);
+        assert!(console.is_empty(), "{console:?}");
+    }
+}
 
 #[test]
 fn every_page_is_strict_markup_and_keeps_its_layout() {

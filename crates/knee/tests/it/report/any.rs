@@ -1,8 +1,8 @@
 //! Whatever the log of a run says, its report is a page: any part of it may be missing, out of
 //! order or repeated, any number beyond reason, any text hostile.
 
-use super::support::samples::{self, Sample};
 use super::{parsed, text};
+use crate::samples::{self, Sample};
 use knee_core::event::Event;
 use proptest::prelude::*;
 use serde_json::{Number, Value};

@@ -2,23 +2,21 @@
 //! is none, and opened in a real browser.
 
 mod any;
-mod browser;
+pub mod browser;
 mod contrast;
-#[path = "../support/mod.rs"]
-mod support;
 
+use crate::samples;
 use knee_core::event::Event;
 use roxmltree::Document;
-use support::samples;
 
 /// The page as the strictest of parsers sees it.
-fn parsed(page: &str) -> Document<'_> {
+pub fn parsed(page: &str) -> Document<'_> {
     let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
     Document::parse_with_options(page, options).unwrap_or_else(|e| panic!("{e}:\n{page}"))
 }
 
 /// All text that is shown.
-fn text(document: &Document<'_>) -> String {
+pub fn text(document: &Document<'_>) -> String {
     let shown = document.descendants().filter(|n| {
         let hidden = n.ancestors().any(|a| a.has_tag_name("style") || a.has_tag_name("script"));
         n.is_text() && !hidden
@@ -83,7 +81,7 @@ fn a_finished_run_shows_all_that_it_rests_on() {
         "Intel(R) Xeon(R)",
         "a copy-on-write view",
         "2026-11-25 06:46 UTC",
-        "What each number means",
+        "What each word means",
     ] {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }

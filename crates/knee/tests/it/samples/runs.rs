@@ -121,7 +121,7 @@ fn satisfied() -> Vec<Event> {
 
 /// A real one: a short run of `examples/gunicorn`.
 fn recorded() -> Vec<Event> {
-    let lines = include_str!("../../testdata/run/events.jsonl").lines();
+    let lines = include_str!("../../../testdata/run/events.jsonl").lines();
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
