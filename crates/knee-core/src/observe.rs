@@ -64,6 +64,12 @@ impl Counts {
 /// the time-out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
+    /// Mean of the requests that ended well; 0 in logs that do not say it.
+    #[serde(default)]
+    pub mean: f64,
+    /// 10th percentile; 0 in logs that do not say it.
+    #[serde(default)]
+    pub p10: f64,
     /// Median.
     pub p50: f64,
     /// 90th percentile.
@@ -272,6 +278,9 @@ pub struct Calibration {
     pub rate: f64,
     /// Settings under which it was measured.
     pub settings: crate::settings::Settings,
+    /// The step at low load that told it; None in logs that do not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub light: Option<Box<Step>>,
 }
 
 /// The most that any setting could reach, and why.

@@ -86,6 +86,8 @@ impl Record {
     pub fn latency(&self, goal: f64, timeout: f64) -> Latency {
         let at = |quantile| self.quantile(quantile, timeout);
         Latency {
+            mean: self.latency.mean() / 1e9,
+            p10: at(0.1),
             p50: at(0.5),
             p90: at(0.9),
             p99: at(0.99),

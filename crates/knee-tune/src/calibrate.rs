@@ -46,6 +46,7 @@ pub fn from(
         shared,
         rate: step.offered,
         settings: settings.clone(),
+        light: Some(Box::new(step.clone())),
     })
 }
 

@@ -26,7 +26,7 @@ pub struct Document<'a> {
     requests: &'a [Request],
     machine: &'a Machine,
     confinement: &'a str,
-    calibration: Option<&'a Calibration>,
+    calibration: Option<Calibration>,
     bound: Option<Ceiling>,
     baseline: Option<Measured<'a>>,
     best: Option<Measured<'a>>,
@@ -129,7 +129,11 @@ pub fn document<'a>(run: &'a Run, folder: &'a Path) -> Option<Document<'a>> {
         requests: &started.requests,
         machine: &started.machine,
         confinement: &started.confinement,
-        calibration: run.calibrated.as_ref().map(|(calibration, _)| calibration),
+        // Its step is kept in the events; here its figures say it all.
+        calibration: run
+            .calibrated
+            .as_ref()
+            .map(|(calibration, _)| Calibration { light: None, ..calibration.clone() }),
         bound: run.calibrated.as_ref().map(|(_, bound)| Ceiling {
             resource: bound.resource,
             requests_per_s: finite(bound.rate),

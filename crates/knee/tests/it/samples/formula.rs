@@ -42,9 +42,12 @@ impl Formula {
                 if rate < most * 0.995 { held(q) } else { self.quantile(c, most * 0.99, q) };
             settled + late * q
         };
-        let [p50, p90, p99, p999, at] = [0.5, 0.9, 0.99, 0.999, goal.quantile].map(&mut quantile);
+        let [p10, p50, p90, p99, p999, at] =
+            [0.1, 0.5, 0.9, 0.99, 0.999, goal.quantile].map(&mut quantile);
         let scatter = 1.0 + 0.05 * self.noise();
         let latency = Latency {
+            mean: p50 * scatter.sqrt(),
+            p10,
             p50: p50 * scatter.sqrt(),
             p90: p90 * scatter,
             p99: p99 * scatter,

@@ -186,6 +186,7 @@ impl Script {
                 shared: self.formula.shared,
                 rate: 20.0,
                 settings: today.clone(),
+                light: None,
             },
             bound: ceiling(&demand, self.formula.task.cpu),
         });
