@@ -57,18 +57,19 @@ fn the_curve_is_a_page_too() {
     let backend = Process::backend(0);
     let url = url(&backend, "/api/orders?limit=1&wait=1");
     let page = Path::new(env!("CARGO_TARGET_TMPDIR")).join("measure.html");
-    let (code, _, err) = run(knee().args(["measure", &url, "--html"]).arg(&page).args(LIGHT));
-    assert!(code == 0 && err.contains("measure.html"), "{err}");
+    let goal = ["--goal", "p99<5s", "--html"];
+    let (_, _, err) = run(knee().args(["measure", &url]).args(LIGHT).args(goal).arg(&page));
+    assert!(err.contains("measure.html"), "{err}");
     let html = std::fs::read_to_string(&page).unwrap();
     let text = report::text(&report::parsed(&html));
-    for part in [&url, "Capacity: at least 40.0 requests/s", "goal 250 ms", "What each word means"]
-    {
+    for part in [&url, "requests/s within p99 < 5.00 s", "goal 5 s", "What each word means"] {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
     report::browser::quiet(&page);
     let nowhere = ["measure", &url, "--html", "/nowhere/x.html"];
     let (code, out, err) = run(knee().args(nowhere).args(LIGHT));
-    assert!(code != 0 && err.contains("/nowhere/x.html") && out.contains("capacity"), "{err}");
+    assert!(code == 2 && err.contains("/nowhere/x.html"), "{code}: {err}");
+    assert!(out.contains("offered/s"), "{out}");
 }
 
 #[test]
