@@ -178,7 +178,10 @@ fn service(kind: &Kind, around: &Surroundings) -> Service {
         root: "/".into(),
         name: kind.name.into(),
         containers: vec![container],
-        ..Service::default()
+        binds: vec![],
+        task: None,
+        port: None,
+        ready: None,
     }
 }
 

@@ -148,7 +148,7 @@ pub fn document<'a>(run: &'a Run, folder: &'a Path) -> Option<Document<'a>> {
             pairs: &c.pairs,
         }),
         conclusion: verdict.map(|v| v.conclusion),
-        verdict: words::verdict(run),
+        verdict: verdict.map(|_| words::verdict(run).swap_remove(0)),
         stopped_because: verdict.map(|v| v.stopped_because.as_str()),
         written: Written { run: folder, patches: verdict.map_or(&[], |v| &v.patches) },
         validity: verdict.map_or(&started.validity, |v| &v.validity),

@@ -65,8 +65,8 @@ impl Plain {
     }
 
     fn ended(&self, verdict: &Verdict) -> String {
-        let mut text = format!("stopped: {}\n", verdict.stopped_because);
-        if let Some(sentence) = words::verdict(&self.run) {
+        let mut text = String::new();
+        for sentence in words::verdict(&self.run) {
             let _ = writeln!(text, "verdict: {sentence}");
         }
         text += &validity(&verdict.validity);

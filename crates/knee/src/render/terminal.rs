@@ -145,12 +145,12 @@ impl Terminal {
             Conclusion::NoGain => BOLD,
             Conclusion::GoalMissed | Conclusion::Inconclusive => BAD.bold(),
         };
-        let mut text = String::new();
-        if let Some(sentence) = words::verdict(&self.run) {
-            let _ = writeln!(text, "\n{style}{}{style:#}", wrap(&sentence, 0, self.width));
+        let sentences = words::verdict(&self.run);
+        let mut text = String::from("\n");
+        for (index, sentence) in sentences.iter().enumerate() {
+            let (style, indent) = if index == 0 { (style, 0) } else { (Style::new(), 2) };
+            let _ = writeln!(text, "{style}{}{style:#}", wrap(sentence, indent, self.width));
         }
-        let stopped = format!("stopped: {}", verdict.stopped_because);
-        let _ = writeln!(text, "{DIM}{}{DIM:#}", wrap(&stopped, 2, self.width));
         text += &self.validity(&verdict.validity);
         verdict.patches.iter().for_each(|patch| text += &diff(patch));
         text

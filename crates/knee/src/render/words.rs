@@ -1,9 +1,9 @@
 //! Figures and verdicts in words, the same for the terminal, plain lines and the HTML report.
 
+use crate::report::{self, Headline};
 use crate::run::Run;
-use knee_core::event::{Conclusion, Confirmation, Trial, Verdict};
+use knee_core::Settings;
 use knee_core::observe::{Outcome, Step, Validity};
-use knee_core::{Goal, Settings};
 
 /// A rate in requests/s, three significant digits: `62.1`; more where it is large: `12,345`.
 pub fn rate(rate: f64) -> String {
@@ -36,12 +36,6 @@ pub fn gain(gain: f64) -> String {
     if percent.abs() < 10.0 { format!("{percent:+.1} %") } else { format!("{percent:+.0} %") }
 }
 
-/// A gain with its interval: `+68 % (95 %: +63 % to +73 %)`.
-pub fn interval(confirmation: &Confirmation) -> String {
-    let (from, to) = confirmation.interval;
-    format!("{} (95 %: {} to {})", gain(confirmation.gain), gain(from), gain(to))
-}
-
 /// How a step ended: `held`, `missed`, `hopeless`.
 pub fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
@@ -66,43 +60,16 @@ pub fn changes(settings: &Settings, today: Option<&Settings>) -> String {
     if turned.is_empty() { "today's settings".into() } else { turned.join(" ") }
 }
 
-/// The verdict of a run in a sentence; None while there is none.
-pub fn verdict(run: &Run) -> Option<String> {
-    let verdict = run.verdict.as_ref()?;
-    let goal = run.started.as_ref().map_or_else(Goal::default, |started| started.goal.value);
-    let before = rate(carried(run.baseline()));
-    Some(match verdict.conclusion {
-        Conclusion::Improved => improved(run, verdict, &goal),
-        Conclusion::Satisfied => format!("today's settings hold {goal}: nothing to change"),
-        Conclusion::NoGain => {
-            let gain = verdict.confirmation.as_ref().map_or(String::new(), |confirmation| {
-                format!("; the best others differ by {}, within the noise", interval(confirmation))
-            });
-            format!("no gain: today's settings carry {before} requests/s within {goal}{gain}")
-        }
-        Conclusion::GoalMissed => format!("missed: no settings that were tried hold {goal}"),
-        Conclusion::Inconclusive => {
-            let reason = verdict.validity.invalid.first().map_or("see below", String::as_str);
-            format!("inconclusive: {reason}")
-        }
-    })
-}
-
-fn improved(run: &Run, verdict: &Verdict, goal: &Goal) -> String {
+/// The verdict of a run: the sentence that matters most, and those that belong to it. What an
+/// interrupted run came to, where it is one.
+pub fn verdict(run: &Run) -> Vec<String> {
+    let Headline { claim, interval, details, .. } = report::headline(run);
+    let won = run.verdict.as_ref().filter(|verdict| verdict.best != verdict.baseline);
     let today = run.baseline().map(|trial| &trial.settings);
-    let winner = run.best().map(|trial| changes(&trial.settings, today)).unwrap_or_default();
-    let (before, after) = (rate(carried(run.baseline())), rate(carried(run.best())));
-    let gain = match &verdict.confirmation {
-        Some(confirmation) => format!("instead of {before}: {}", interval(confirmation)),
-        None => "where today's settings carry none".into(),
-    };
-    format!("{winner} carries {after} requests/s within {goal}, {gain}")
-}
-
-/// Capacity of a trial that may be taken, requests/s; 0 otherwise.
-pub fn carried(trial: Option<&Trial>) -> f64 {
-    let fit = trial.filter(|trial| trial.rejected.is_none());
-    fit.and_then(|trial| trial.capacity.as_ref()).map_or(0.0, |capacity| capacity.rate)
+    let winner = won.and(run.best()).map(|trial| changes(&trial.settings, today));
+    let sentences = [Some(claim), winner, interval].into_iter().flatten().chain(details);
+    // Kept together in HTML only.
+    sentences.map(|sentence| sentence.replace('\u{a0}', " ")).collect()
 }
 
 /// Reasons against a result, the grave ones first: `invalid: …`, `with care: …`.
@@ -126,30 +93,18 @@ mod tests {
     }
 
     #[test]
-    fn every_ending_has_a_sentence() {
+    fn a_verdict_has_its_figures_and_the_winner_in_full() {
         let mut run = Run::of(&sample::events());
-        let mut ended = run.verdict.clone().unwrap();
-        let mut said = |ended: &Verdict| {
-            run.verdict = Some(ended.clone());
-            verdict(&run).unwrap()
-        };
         assert_eq!(
-            said(&ended),
-            "threads=12 worker-class=gthread workers=2 carries 104 requests/s within p99 < 250 ms, \
-             errors < 0.1%, instead of 62.1: +68 % (95 %: +63 % to +73 %)"
+            verdict(&run)[..4],
+            [
+                "orders-gunicorn carries 68 % more load with 3 settings changed",
+                "threads=12 worker-class=gthread workers=2",
+                "+68 %, 95 % interval +63 % to +73 %",
+                "104 requests/s instead of 62.1 within p99 < 250 ms, errors < 0.1%.",
+            ]
         );
-        ended.confirmation = None;
-        assert!(said(&ended).ends_with("where today's settings carry none"));
-        ended.conclusion = Conclusion::NoGain;
-        assert!(said(&ended).starts_with("no gain: today's settings carry 62.1"));
-        ended.conclusion = Conclusion::Satisfied;
-        assert!(said(&ended).starts_with("today's settings hold p99"));
-        ended.conclusion = Conclusion::GoalMissed;
-        assert!(said(&ended).starts_with("missed: no settings"));
-        ended.conclusion = Conclusion::Inconclusive;
-        ended.validity.invalid.push("the generator was late".into());
-        assert_eq!(said(&ended), "inconclusive: the generator was late");
         run.verdict = None;
-        assert_eq!(verdict(&run), None);
+        assert!(verdict(&run)[0].starts_with("Unfinished, after 4 trials"));
     }
 }

@@ -21,12 +21,18 @@ use crate::run::Run;
 use askama::Template;
 use knee_core::event::Event;
 use story::Story;
+pub(crate) use verdict::Headline;
 
 /// The page of a run; one that was interrupted shows what it had come to.
 pub fn html(events: &[Event]) -> String {
     let run = Run::of(events);
     let story = Story::of(&run);
     printable(&page::Page::of(&story).render().expect("writing to a string does not fail"))
+}
+
+/// What a run came to in words, for every renderer.
+pub(crate) fn headline(run: &Run) -> Headline {
+    verdict::of(&Story::of(run))
 }
 
 /// The page of a measurement made `at` seconds after 1970-01-01 UTC.

@@ -3,7 +3,6 @@
 use super::changes::{between, words};
 use super::story::{Attempt, Story};
 use super::words as say;
-use crate::render::words as sentences;
 use knee_core::Goal;
 use knee_core::event::{Conclusion, Confirmation, Verdict};
 use knee_core::observe::Resource;
@@ -60,15 +59,32 @@ pub fn of(story: &Story<'_>) -> Headline {
     }
 }
 
-/// The terminal's sentence, but where a gain is to be shown or its absence explained.
 fn finished(story: &Story<'_>, verdict: &Verdict) -> String {
+    let service = service(story);
     match verdict.conclusion {
         Conclusion::Improved => improved(story, verdict),
+        Conclusion::Satisfied => {
+            let rate =
+                story.started().and_then(|s| s.goal.value.rate).map_or(String::new(), say::round);
+            format!("{service} carries the {rate} requests/s asked for with today's settings")
+        }
         Conclusion::NoGain => format!("Nothing to win here, because {}", no_gain(story, verdict)),
-        Conclusion::Satisfied | Conclusion::GoalMissed | Conclusion::Inconclusive => {
-            say::capital(&sentences::verdict(story.run).unwrap_or_default())
+        Conclusion::GoalMissed => {
+            let goal = story.started().map(|s| s.goal.value.to_string());
+            format!("No setting that was tried holds {}", goal.as_deref().unwrap_or("the goal"))
+        }
+        Conclusion::Inconclusive => {
+            let reason = verdict.validity.invalid.first().map(String::as_str);
+            format!(
+                "Inconclusive, because {}",
+                reason.unwrap_or("the measurements do not allow to say")
+            )
         }
     }
+}
+
+fn service<'a>(story: &Story<'a>) -> &'a str {
+    story.started().map_or("the service", |s| &s.service)
 }
 
 fn improved(story: &Story<'_>, verdict: &Verdict) -> String {
@@ -76,7 +92,7 @@ fn improved(story: &Story<'_>, verdict: &Verdict) -> String {
         (Some(today), Some(best)) => words(&between(today.settings, best.settings)),
         _ => "other settings".into(),
     };
-    let service = story.started().map_or("the service", |s| &s.service);
+    let service = service(story);
     match &verdict.confirmation {
         Some(confirmation) => {
             format!("{service} carries {} with {changes}", more(confirmation.gain))

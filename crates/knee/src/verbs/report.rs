@@ -7,6 +7,7 @@ use crate::out;
 use crate::render::json;
 use crate::render::plain::Plain;
 use crate::render::terminal::Terminal;
+use crate::render::words;
 use crate::run::Run;
 use clap::Args;
 use knee_core::event::Event;
@@ -42,6 +43,9 @@ pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
         out::data(&json::text(&json::document(&run, &folder)))?;
     } else {
         out::data(&shown(&events))?;
+        if run.verdict.is_none() {
+            out::data(&format!("\n{}\n", words::verdict(&run)[0]))?;
+        }
     }
     kept::what_next(&folder, &run);
     Ok(kept::exit(&run))

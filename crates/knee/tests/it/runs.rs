@@ -37,7 +37,8 @@ fn a_run_is_shown_again() {
         "(Dockerfile:11)",
         "calibrated at 12.0 requests/s",
         "trial 2: threads=12 worker-class=gthread workers=2: 104/s",
-        "verdict: threads=12 worker-class=gthread workers=2 carries 104 requests/s",
+        "verdict: orders-gunicorn carries 68 % more load",
+        "verdict: threads=12 worker-class=gthread workers=2",
         "+CMD [\"gunicorn\"",
     ] {
         assert!(out.contains(part), "no `{part}` in:\n{out}");
@@ -77,6 +78,8 @@ fn an_interrupted_run_is_shown_as_far_as_it_came() {
     schema::check("tune-1", &document);
     assert_eq!(document["best"], Value::Null);
     assert!(err.contains("knee resume 3"), "{err}");
+    let (_, out, _) = run(knee().args(["-C", kept.root(), "report"]));
+    assert!(out.ends_with("carry most so far, 62.1 requests/s\n"), "{out}");
 }
 
 #[test]

@@ -1,7 +1,0 @@
-//! Whole folders: what is discovered in them, how that is launched, and what patches make of them.
-
-mod broken;
-mod examples;
-mod round_trip;
-mod support;
-mod wild;
