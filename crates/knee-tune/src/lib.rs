@@ -7,6 +7,6 @@ pub mod lab;
 pub mod limit;
 mod memory;
 pub mod space;
-mod stage;
+pub mod stage;
 pub mod strategy;
 pub mod tune;

@@ -1,0 +1,159 @@
+//! A cell: an example, a task and a mix; what is asked of it and what articles advise for it.
+
+use knee_core::event::Event;
+use knee_core::settings::Settings;
+use knee_core::workload::Request;
+use knee_core::{Bytes, Goal, Origin, Sourced, Task};
+use knee_files::Overrides;
+use knee_tune::tune::{Lengths, TRIALS, TuneRequest, tune};
+use std::fmt;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+pub type Failure = Box<dyn std::error::Error>;
+
+const EXAMPLES: [&str; 6] = ["gunicorn", "uvicorn", "node", "go", "php-fpm", "nginx"];
+const TASKS: [(&str, f64, u64); 2] = [("0.5", 0.5, 1024), ("1", 1.0, 2048)];
+/// As examples/README.md has them.
+const MIXES: [(&str, &str); 3] = [
+    ("CPU-heavy", "/api/orders?limit=100&wait=2"),
+    ("mixed", "/api/orders?limit=20&wait=20"),
+    ("wait-heavy", "/api/orders?limit=2&wait=50"),
+];
+
+#[derive(Clone, Copy)]
+pub struct Cell {
+    pub example: &'static str,
+    task: (&'static str, f64, u64),
+    mix: (&'static str, &'static str),
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} vCPU, {}", self.example, self.task.0, self.mix.0)
+    }
+}
+
+/// The cells that the arguments choose; all of them without any.
+pub fn chosen(args: impl Iterator<Item = String>) -> Result<Vec<Cell>, String> {
+    let (mut examples, mut task, mut mix) = (vec![], None, None);
+    let mut args = args;
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--bench" => {} // cargo's own
+            "--task" => task = args.next(),
+            "--mix" => mix = args.next(),
+            name => match EXAMPLES.iter().find(|e| **e == name) {
+                Some(example) => examples.push(*example),
+                None => {
+                    return Err(format!("no example `{name}`; there are {}", EXAMPLES.join(", ")));
+                }
+            },
+        }
+    }
+    if examples.is_empty() {
+        examples = EXAMPLES.to_vec();
+    }
+    let cells: Vec<Cell> = examples
+        .into_iter()
+        .flat_map(|example| TASKS.map(|task| (example, task)))
+        .flat_map(|(example, task)| MIXES.map(|mix| Cell { example, task, mix }))
+        .filter(|c| task.as_ref().is_none_or(|t| t == c.task.0))
+        .filter(|c| mix.as_ref().is_none_or(|m| m == c.mix.0))
+        .collect();
+    if cells.is_empty() { Err("nothing chosen; tasks are 0.5 and 1".into()) } else { Ok(cells) }
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
+}
+
+impl Cell {
+    pub fn request(&self) -> Result<TuneRequest, Failure> {
+        let task = Task { cpu: self.task.1, memory: Bytes::mib(self.task.2) };
+        let requests = vec![Request::get(self.mix.1)];
+        let overrides = Overrides { task: Some(task), requests, ..Overrides::default() };
+        let found = knee_files::discover(&examples().join(self.example), &overrides)?;
+        let flag = |name: &str| Origin::Flag { name: name.into() };
+        Ok(TuneRequest {
+            task: Sourced::new(task, flag("--task")),
+            goal: Sourced::new(Goal::default(), flag("--goal")),
+            service: found.service,
+            facts: found.facts,
+            requests: found.requests,
+            unconfined: false,
+            most_trials: TRIALS,
+            head_room: found.head_room.value,
+            seed: 1,
+            lengths: Lengths::default(),
+            earlier: vec![],
+        })
+    }
+
+    /// What articles advise: 2n + 1 workers for the two CPUs that a small task sees, FPM's five
+    /// children, one Node.js process; Go and nginx as they come.
+    pub fn advice(&self, request: &TuneRequest) -> Option<Settings> {
+        let today = request.service.current();
+        let advised = match self.example {
+            "gunicorn" | "uvicorn" => today.with("workers", 5).with("threads", 1),
+            "php-fpm" => today.with("pm", "dynamic").with("pm.max_children", 5),
+            "node" => today.with("WEB_CONCURRENCY", 1),
+            _ => return None,
+        };
+        Some(knee_tune::space::settle(&request.service, &advised))
+    }
+}
+
+/// The tuned settings and what it took to find them.
+pub struct Tuned {
+    pub settings: Settings,
+    pub trials: usize,
+    pub seconds: f64,
+}
+
+pub fn tuned(request: &TuneRequest, stop: &AtomicBool) -> Result<Tuned, Failure> {
+    let began = Instant::now();
+    let mut trials = vec![];
+    let verdict = tune(request, stop, &mut |event| {
+        if let Event::Tried(trial) = event {
+            trials.push((trial.number, trial.settings.clone()));
+        }
+    })?;
+    let best = trials.iter().find(|(number, _)| *number == verdict.best);
+    Ok(Tuned {
+        settings: best.ok_or("the best trial is missing")?.1.clone(),
+        trials: trials.len(),
+        seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+/// What the examples wait for.
+pub struct Backend(Child);
+
+impl Backend {
+    const PORT: u16 = 9400;
+
+    pub fn start() -> Result<Backend, Failure> {
+        let script = examples().join("backend/server.js");
+        let child = Command::new("node").arg(script).stdout(Stdio::null()).spawn()?;
+        let mut backend = Backend(child);
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", Self::PORT)).is_err() {
+            if began.elapsed() > Duration::from_secs(10) || backend.0.try_wait()?.is_some() {
+                return Err("the backend does not start".into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(backend)
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,155 @@
+//! The exhaustive grid of one cell, measured.
+
+use crate::cell::{Cell, Failure};
+use knee_core::runtimes::{Heap, Surroundings};
+use knee_core::settings::{Settings, Value};
+use knee_measure::SearchOptions;
+use knee_plan::statistics::median;
+use knee_tune::lab::{Lab, LabOptions};
+use knee_tune::limit::Scene;
+use knee_tune::space::{self, Candidate, Searched};
+use knee_tune::stage::Stage;
+use knee_tune::tune::{TuneError, TuneRequest};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+/// Every point of the grid with what it carries; 0 where the service does not live with it.
+pub struct Table {
+    pub points: Vec<(Settings, f64)>,
+}
+
+/// Time for one point's capacity, seconds.
+const BUDGET: f64 = 10.0;
+/// Rounds in which the finalists are measured in turn.
+const ROUNDS: usize = 3;
+
+impl Table {
+    pub fn measure(
+        request: &TuneRequest,
+        cell: &Cell,
+        stop: &AtomicBool,
+    ) -> Result<Table, Failure> {
+        let lab = Lab::new(LabOptions::default())?;
+        let mut order: Vec<Settings> = grid(request)?.into_iter().map(|c| c.settings).collect();
+        shuffle(&mut order);
+        let mut points = vec![];
+        for (i, settings) in order.iter().enumerate() {
+            let rate = capacity(&lab, request, settings, BUDGET, stop)?;
+            eprintln!("  {cell}: {}/{} {settings}: {rate:.1}", i + 1, order.len());
+            points.push((settings.clone(), rate));
+        }
+        Ok(Table { points })
+    }
+
+    /// What is measured again in turn: today's, the tuned one, the advice, the grid's best three.
+    pub fn finalists(
+        &self,
+        tuned: &Settings,
+        advice: Option<&Settings>,
+        request: &TuneRequest,
+    ) -> Vec<Settings> {
+        let mut best = self.points.clone();
+        best.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let today = space::settle(&request.service, &request.service.current());
+        let mut all = vec![today, tuned.clone()];
+        all.extend(advice.cloned());
+        all.extend(best.into_iter().take(3).map(|(settings, _)| settings));
+        let mut distinct: Vec<Settings> = vec![];
+        for settings in all {
+            if !distinct.contains(&settings) {
+                distinct.push(settings);
+            }
+        }
+        distinct
+    }
+
+    /// Settings as far as they differ within the grid.
+    pub fn shown(&self, settings: &Settings) -> String {
+        let differs = |knob: &&String| {
+            self.points.iter().any(|(s, _)| s.0.get(*knob) != settings.0.get(*knob))
+        };
+        let knobs: Vec<String> = settings
+            .0
+            .keys()
+            .filter(differs)
+            .map(|knob| format!("{knob}={}", settings.0[knob]))
+            .collect();
+        knobs.join(" ")
+    }
+}
+
+/// Each of the settings measured in turn, again and again; the medians.
+pub fn in_turn(
+    request: &TuneRequest,
+    settings: &[Settings],
+    stop: &AtomicBool,
+) -> Result<Vec<(Settings, f64)>, Failure> {
+    let lab = Lab::new(LabOptions::default())?;
+    let mut rates = vec![vec![]; settings.len()];
+    for _ in 0..ROUNDS {
+        for (of, settings) in rates.iter_mut().zip(settings) {
+            of.push(capacity(&lab, request, settings, request.lengths.pair, stop)?);
+        }
+    }
+    let medians = rates.iter().map(|of| median(of).unwrap_or(0.0));
+    Ok(settings.iter().cloned().zip(medians).collect())
+}
+
+/// Powers of two of every number that the search moves, every choice, and today's settings.
+fn grid(request: &TuneRequest) -> Result<Vec<Candidate>, Failure> {
+    let around = Surroundings {
+        visible_cpus: knee_probe::machine::read(Path::new("/"))?.cpus,
+        task_cpu: request.task.value.cpu,
+        task_memory: request.task.value.memory.0,
+    };
+    // Memory is searched too where there is a collector to be tuned.
+    let heap = Heap { collector: 0.2, live: 8e6 };
+    let searched = Searched { heap: Some(heap), limits: true };
+    let all = space::candidates(&request.service, &around, searched);
+    let today = all[0].settings.clone();
+    let coarse = |c: &Candidate| {
+        c.settings.0.iter().all(|(knob, value)| match value {
+            Value::Int(n) => today.int(knob) == Some(*n) || !moves(knob) || n.count_ones() == 1,
+            Value::Text(_) => true,
+        })
+    };
+    Ok(all.into_iter().filter(|c| c.settings == today || coarse(c)).collect())
+}
+
+/// Numbers of processes and threads go by powers of two; memory and limits have few values.
+fn moves(knob: &str) -> bool {
+    !knob.starts_with("GO") && !knob.contains("size") && !knob.contains("backlog")
+}
+
+fn capacity(
+    lab: &Lab,
+    request: &TuneRequest,
+    settings: &Settings,
+    budget: f64,
+    stop: &AtomicBool,
+) -> Result<f64, Failure> {
+    let scene = Scene { task: request.task.value, concurrency: None, alone: None, nofile: None };
+    let options = SearchOptions {
+        seconds: request.lengths.step,
+        confirm: request.lengths.confirm,
+        warm_up: request.lengths.warm_up,
+        budget,
+        ..SearchOptions::default()
+    };
+    let measured = Stage::open(lab, request, settings, stop)
+        .and_then(|mut stage| stage.capacity(&options, &scene, &mut |_| {}));
+    match measured {
+        Ok(capacity) => Ok(capacity.rate),
+        Err(TuneError::Lab(_)) => Ok(0.0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The same order each time, without a drift of the machine hitting neighbours alike.
+fn shuffle(settings: &mut [Settings]) {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for i in (1..settings.len()).rev() {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        settings.swap(i, (state >> 33) as usize % (i + 1));
+    }
+}
