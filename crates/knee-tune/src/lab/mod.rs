@@ -16,6 +16,7 @@ mod forker;
 mod identity;
 mod log;
 mod members;
+mod nofile;
 mod ops;
 mod patchwork;
 mod process;
@@ -27,6 +28,7 @@ mod warden;
 
 pub use error::LabError;
 pub use log::Tail;
+pub use nofile::granted_nofile;
 pub use ready::port_holder;
 pub use running::Running;
 

@@ -4,6 +4,7 @@ use super::cgroup::Group;
 use super::error::LabError;
 use super::files::Files;
 use super::forker::Forker;
+use super::nofile::granted_nofile;
 use super::ops::{Op, c, check};
 use knee_core::launch::Container;
 use knee_probe::mounts::Mount;
@@ -148,6 +149,7 @@ fn prepare(
         mounts,
         limits: container
             .nofile
+            .map(granted_nofile)
             .map(|(soft, hard)| libc::rlimit { rlim_cur: soft, rlim_max: hard }),
         workdir: c(&container.workdir),
         parent: std::process::id().cast_signed(),

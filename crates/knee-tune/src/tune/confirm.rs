@@ -12,6 +12,8 @@ use knee_plan::statistics;
 const LARGE: f64 = 1.25;
 const FEW_PAIRS: u32 = 3;
 const PAIRS: u32 = 5;
+/// Share of a known capacity at which it is searched again.
+const BELOW: f64 = 0.9;
 
 impl Run<'_> {
     /// Confirms the best, and says what the run came to.
@@ -30,7 +32,10 @@ impl Run<'_> {
         let better = match &confirmation {
             Some(confirmation) => confirmation.significant,
             // Today carries nothing, so there is no ratio: the best has to carry its load again.
-            None => best != 0 && self.again(best, &mut validity)? > 0.0,
+            None if best != 0 && rate(&self.trials[0]) <= 0.0 => {
+                self.again(best, &mut validity)? > 0.0
+            }
+            None => false,
         };
         let best = if better { best } else { 0 };
         let conclusion = match () {
@@ -83,7 +88,14 @@ impl Run<'_> {
             pairs.push((pair[0], pair[1]));
             self.tell(&Event::Paired { number, of, baseline: pair[0], best: pair[1] });
         }
-        Ok(statistics::gain(&pairs))
+        let gain = statistics::gain(&pairs);
+        if gain.is_none() {
+            let none = pairs.iter().filter(|(a, b)| *a <= 0.0 || *b <= 0.0).count();
+            validity.invalid.push(format!(
+                "in {none} of {of} pairs one side held the goal at no rate that was tried, so that the pairs give no ratio"
+            ));
+        }
+        Ok(gain)
     }
 
     /// The capacity of a trial's settings once more, searched around what is known.
@@ -91,7 +103,8 @@ impl Run<'_> {
         let settings = self.trials[index].settings.clone();
         let known = rate(&self.trials[index]);
         let mut stage = Stage::open(self.lab, self.request, &settings, self.stop)?;
-        let options = self.options(&settings, Some(known), self.request.lengths.pair);
+        // A little below what is known, so that a bracket is there soon.
+        let options = self.options(&settings, Some(BELOW * known), self.request.lengths.pair);
         let capacity = stage.capacity(&options, &self.scene(&settings), &mut |_| {})?;
         stage.close()?;
         validity.merge(&capacity.validity);

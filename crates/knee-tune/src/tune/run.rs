@@ -2,7 +2,7 @@
 
 use super::{TuneError, TuneRequest};
 use crate::calibrate;
-use crate::lab::Lab;
+use crate::lab::{Lab, granted_nofile};
 use crate::limit::Scene;
 use crate::space;
 use crate::stage::Stage;
@@ -67,8 +67,25 @@ impl<'a> Run<'a> {
             trials: vec![],
             validity: lab.validity(task),
         };
+        run.validity.caveats.extend(run.fewer_files());
         run.recall();
         Ok(run)
+    }
+
+    /// Containers that get fewer open files here than the task gives them.
+    fn fewer_files(&self) -> Vec<String> {
+        let containers = self.request.service.containers.iter();
+        let fewer = containers.filter_map(|c| {
+            let asked = c.nofile.as_ref()?.value;
+            let (soft, _) = granted_nofile(asked);
+            (soft < asked.0).then(|| {
+                format!(
+                    "container `{}` had {soft} open files instead of the task's {}: this host allows no more",
+                    c.name, asked.0
+                )
+            })
+        });
+        fewer.collect()
     }
 
     /// Takes over what an interrupted run already measured.
@@ -177,7 +194,7 @@ impl<'a> Run<'a> {
             task: self.request.task.value,
             concurrency: self.concurrency(settings),
             alone: self.calibration.as_ref().map(|c| c.cpu.0 + c.wait.0),
-            nofile: limits.map(|n| n.value.0).min(),
+            nofile: limits.map(|n| granted_nofile(n.value).0).min(),
         }
     }
 
