@@ -10,6 +10,7 @@ use knee_core::event::Confirmation;
 const ROW: f64 = 24.0;
 /// Bounds further out than this many times the highest capacity are not worth the room.
 const FAR: f64 = 1.6;
+
 /// The common scale of all bars.
 pub fn scale(story: &Story<'_>) -> Scale {
     let measured = story

@@ -3,6 +3,7 @@
 //! formula: what a renderer is given is as consistent as a measurement, and the same every time.
 
 mod formula;
+mod read;
 mod runs;
 
 pub use runs::{Sample, all};
