@@ -7,7 +7,7 @@ use crate::task::Task;
 use std::path::PathBuf;
 
 /// A service, each value with its origin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Service {
     /// The folder it was read from, absolute.
     pub root: PathBuf,
@@ -15,8 +15,13 @@ pub struct Service {
     pub name: String,
     /// Its containers, in start order.
     pub containers: Vec<ServiceContainer>,
-    /// Host paths shown at other paths: WORKDIR and COPY.
+    /// Index of the container that takes the requests.
+    pub serving: usize,
+    /// Host paths shown at other paths: WORKDIR and COPY. A later one lies above an earlier.
     pub binds: Vec<Bind>,
+    /// Files that stand in for those of an image that is not here, by absolute path as the
+    /// service sees them; the binds lie above them.
+    pub stand_ins: Vec<(PathBuf, String)>,
     /// The task's size, where it was found.
     pub task: Option<Sourced<Task>>,
     /// The port that takes requests, where it was found; else the listening socket tells.

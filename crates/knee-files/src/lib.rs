@@ -1,15 +1,23 @@
 //! Files in, a service with origins out; edits and patches. Never touches network or clock, starts nothing.
 
-#![allow(dead_code)] // until `discover` stands on the readers
+mod blueprint;
+mod command;
 pub mod config;
+mod copies;
 mod discover;
 mod error;
 mod formats;
 mod init;
 mod launch;
+mod located;
+mod official;
 mod patches;
+mod plan;
 mod program;
+mod sources;
 mod text;
+mod turn;
+mod view;
 
 pub use discover::{Discovery, Missing, Overrides, discover};
 pub use error::FilesError;

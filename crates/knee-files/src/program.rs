@@ -16,13 +16,20 @@ pub(crate) struct Recognised {
 pub(crate) type Files<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Starters that take the program's options for their own, or give them to a script.
-const RUNNERS: [&str; 6] = ["npm", "npx", "yarn", "pnpm", "make", "pm2-runtime"];
+pub(crate) const RUNNERS: [&str; 6] = ["npm", "npx", "yarn", "pnpm", "make", "pm2-runtime"];
 
-impl Recognised {
-    /// Whether an option may be written behind the program.
-    pub fn takes_flags(&self, argv: &[String]) -> bool {
-        !RUNNERS.contains(&base(&argv[self.at]))
-    }
+const SHELLS: [&str; 4] = ["sh", "bash", "dash", "ash"];
+
+/// Commands of shells and small tools that prepare a service and are none.
+const TOOLS: [&str; 30] = [
+    "cd", "set", "export", "echo", "mkdir", "chown", "chmod", "cp", "rm", "sleep", "test", "[",
+    "source", ".", "wait", "trap", "ulimit", "touch", "ln", "sed", "cat", "exit", "true", "false",
+    "printf", "mv", "curl", "wget", "envsubst", "nc",
+];
+
+/// Whether a word is a shell's own command or a small tool, which no runtime is.
+pub(crate) fn is_builtin(name: &str) -> bool {
+    TOOLS.contains(&base(name)) || matches!(name, "exec" | "command")
 }
 
 /// Which runtime the command starts.
@@ -32,42 +39,7 @@ pub(crate) fn recognise(argv: &[String], file: Files) -> Option<Recognised> {
     starts.into_iter().find_map(|at| {
         let argv = argv.get(at..).filter(|rest| !rest.is_empty())?;
         let program = base(&argv[0]);
-        if matches!(
-            program,
-            "cd" | "set"
-                | "export"
-                | "echo"
-                | "mkdir"
-                | "chown"
-                | "chmod"
-                | "cp"
-                | "rm"
-                | "sleep"
-                | "test"
-                | "["
-                | "source"
-                | "."
-                | "wait"
-                | "trap"
-                | "ulimit"
-                | "touch"
-                | "ln"
-                | "sed"
-                | "cat"
-                | "exit"
-                | "true"
-                | "false"
-                | "printf"
-                | "mv"
-                | "curl"
-                | "wget"
-                | "envsubst"
-                | "nc"
-                | "sh"
-                | "bash"
-                | "dash"
-                | "ash"
-        ) {
+        if is_builtin(program) || SHELLS.contains(&program) {
             return None;
         }
         let evidence = Evidence { argv, program, file };
@@ -93,7 +65,7 @@ pub(crate) fn program(argv: &[String]) -> usize {
 }
 
 /// How many words to step over; None where the program stands. The last word is never left.
-fn step(argv: &[String]) -> Option<usize> {
+pub(crate) fn step(argv: &[String]) -> Option<usize> {
     let word = |n: usize| argv.get(n).map(String::as_str);
     let options = |from: usize| {
         let count = argv[from..].iter().take_while(|a| a.starts_with('-') && *a != "--").count();

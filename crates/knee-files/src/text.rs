@@ -57,6 +57,13 @@ impl Edit {
     }
 }
 
+/// The text with every edit made; they do not overlap. Of two at the same place the first comes
+/// first.
+pub(crate) fn apply_all(text: &str, mut edits: Vec<Edit>) -> String {
+    edits.sort_by_key(|edit| edit.range.start);
+    edits.iter().rev().fold(text.to_string(), |text, edit| edit.apply(&text))
+}
+
 /// The white space that the line of byte `offset` begins with.
 pub(crate) fn indent(text: &str, offset: usize) -> &str {
     let start = text[..offset].rfind('\n').map_or(0, |n| n + 1);

@@ -94,3 +94,33 @@ pub(crate) fn counter(
 pub(crate) fn shown(text: &str) -> String {
     text.chars().take(40).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_counter_is_found_at_its_line_or_the_line_is_named(
+            before in prop::collection::vec("[a-z_]{1,8} [0-9]{1,5}", 0..5),
+            value in ".{0,12}",
+        ) {
+            let path = Path::new("/sys/cpu.stat");
+            let mut lines = before.clone();
+            lines.push(format!("NR {value}"));
+            let line = lines.len();
+            // A line that ends early in the value leaves the rest for the next.
+            let first = value.lines().next().unwrap_or("").trim();
+            match (counter(path, &lines.join("\n"), "NR"), first.parse::<u64>()) {
+                (Ok(found), Ok(n)) => prop_assert_eq!(found, Some((n, line))),
+                (Err(error), Err(_)) => {
+                    let place = format!("/sys/cpu.stat:{line}: ");
+                    prop_assert!(error.to_string().starts_with(&place));
+                }
+                (found, expected) => prop_assert!(false, "{found:?} {expected:?}"),
+            }
+            prop_assert!(counter(path, &before.join("\n"), "NR").unwrap().is_none());
+        }
+    }
+}

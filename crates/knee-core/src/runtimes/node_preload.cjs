@@ -9,7 +9,7 @@ try {
   const { isMainThread } = require("node:worker_threads");
   const folder = process.env.KNEE_STATUS;
   const every = 500; // ms
-  const resolution = 20; // ms
+  const resolution = 50; // ms: twenty wake-ups a second
   const delay = monitorEventLoopDelay({ resolution });
   let collecting = 0;
   new PerformanceObserver((list) => {

@@ -11,6 +11,8 @@ use std::ops::Range;
 /// What a Dockerfile says about one stage's image, what it builds on included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Image {
+    /// The image that the first of its stages builds on, with its tag.
+    pub base: String,
     pub entrypoint: Option<CommandText>,
     pub cmd: Option<CommandText>,
     /// Environment by ENV, in order.
@@ -65,15 +67,16 @@ impl<'a> Dockerfile<'a> {
         let stages: Vec<_> = self.parsed.stages().collect();
         let name = |i: usize| stages[i].from.as_.as_ref().map(|(_, n)| n.value.to_string());
         let named = |wanted: &str, before: usize| {
-            (0..before).rev().find(|i| name(*i).is_some_and(|n| n.eq_ignore_ascii_case(wanted)))
+            let is = |i: &usize| name(*i).is_some_and(|n| n.eq_ignore_ascii_case(wanted));
+            (0..before).rev().find(is).or(wanted.parse().ok().filter(|i| *i < before))
         };
         let mut chain = Vec::new();
         let last = stages.len().checked_sub(1);
         let mut next = stage.and_then(|s| named(s, stages.len())).or(last);
         while let Some(index) = next {
             chain.push(index);
-            next =
-                named(&expand(&stages[index].from.image.value, &|n| scope.get(n).cloned()), index);
+            image.base = expand(&stages[index].from.image.value, &|n| scope.get(n).cloned());
+            next = named(&image.base, index);
         }
         for (depth, index) in chain.iter().rev().enumerate() {
             let mut reader = Reader { file: self, image: &mut image, scope: scope.clone() };
@@ -81,6 +84,13 @@ impl<'a> Dockerfile<'a> {
             stages[*index].instructions.iter().for_each(|i| reader.read(i, own));
         }
         image
+    }
+
+    /// Whether a stage has that name, or that number.
+    pub fn has_stage(&self, wanted: &str) -> bool {
+        let number = wanted.parse::<usize>().is_ok_and(|n| n < self.parsed.stages().count());
+        let names = self.parsed.stages().filter_map(|stage| stage.from.as_.as_ref());
+        number || names.into_iter().any(|(_, name)| name.value.eq_ignore_ascii_case(wanted))
     }
 
     /// The text that an ENV of that name is inserted as, and where.

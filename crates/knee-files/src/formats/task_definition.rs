@@ -32,6 +32,8 @@ pub(crate) struct Container {
     pub env: Vec<(String, Entry)>,
     /// Names whose values knee must not and cannot know.
     pub secrets: Vec<String>,
+    /// Names of the containers that are started before it.
+    pub depends_on: Vec<String>,
     pub port: Option<(u16, u32)>,
     pub nofile: Option<((u64, u64), u32)>,
     pub health: Option<(String, u32)>,
@@ -57,9 +59,56 @@ impl Container {
     }
 }
 
-/// Reads a task definition.
+/// Reads a task definition. In a template a bare `${port}`, `<port>` or `{{ port }}` is taken for
+/// a text that says nothing.
 pub(crate) fn parse(text: &str) -> Result<TaskDefinition, FormatError> {
     let text = &*json::unmarked(text);
+    read(text).or_else(|error| match masked(text) {
+        Some(masked) => read(&masked).map_err(|_| error),
+        None => Err(error),
+    })
+}
+
+/// The text with a string of the same length for each placeholder that stands where a value
+/// belongs; None where there is none.
+fn masked(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let (mut inside, mut found) = (false, false);
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let length = if inside { None } else { placeholder(rest) };
+        if let Some(length) = length {
+            let inner = rest[1..length - 1].replace(['"', '\\'], "_");
+            out.extend(["\"", &inner, "\""]);
+            found = true;
+            at += length;
+            continue;
+        }
+        if inside && c == '\\' {
+            let next = rest[1..].chars().next().map_or(0, char::len_utf8);
+            out.push_str(&rest[..1 + next]);
+            at += 1 + next;
+            continue;
+        }
+        inside ^= c == '"';
+        out.push(c);
+        at += c.len_utf8();
+    }
+    found.then_some(out)
+}
+
+/// Length of the placeholder that the text begins with.
+fn placeholder(text: &str) -> Option<usize> {
+    let line = text.lines().next().unwrap_or_default();
+    let end = |open: &str, close: &str| {
+        let inner = line.strip_prefix(open)?;
+        inner.find(close).map(|n| open.len() + n + close.len())
+    };
+    end("${", "}").or_else(|| end("{{", "}}")).or_else(|| end("<", ">"))
+}
+
+fn read(text: &str) -> Result<TaskDefinition, FormatError> {
     let wrong =
         |offset: usize, problem: String| FormatError { at: Position::of(text, offset), problem };
     let parsed = json::parse(text)?;
@@ -145,7 +194,8 @@ impl File<'_> {
             command: self.command(object, "command"),
             workdir: self.scalar(object, "workingDirectory"),
             env: self.environment(object),
-            secrets: self.names(object, "secrets"),
+            secrets: self.names(object, "secrets", "name"),
+            depends_on: self.names(object, "dependsOn", "containerName"),
             port: self.port(object),
             nofile: self.nofile(object),
             health: self.health(object),
@@ -175,8 +225,8 @@ impl File<'_> {
         self.objects(object, "environment").iter().filter_map(pair).collect()
     }
 
-    fn names(&self, object: &Object<'_>, list: &str) -> Vec<String> {
-        let name = |o: &&Object<'_>| Some(self.scalar(o, "name")?.value);
+    fn names(&self, object: &Object<'_>, list: &str, key: &str) -> Vec<String> {
+        let name = |o: &&Object<'_>| Some(self.scalar(o, key)?.value);
         self.objects(object, list).iter().filter_map(name).collect()
     }
 
@@ -238,5 +288,42 @@ impl File<'_> {
             before: format!(",{gap}\"environment\": ["),
             after: "]".into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_template_is_read_around_its_placeholders() {
+        let text = "{\n  \"cpu\": ${cpu}, \"memory\": <memory>, \"family\": \"${name}-x\",\n  \"containerDefinitions\": [\n    \
+                    {\"name\": {{ .Values \"n\" }}, \"dependsOn\": [{\"containerName\": \"init\"}],\n     \
+                     \"portMappings\": [{\"containerPort\": ${port}}], \"environment\": [{\"name\": \"A\", \"value\": \"b\"}]}]}";
+        let task = parse(text).unwrap();
+        let cpu = task.cpu.unwrap();
+        assert_eq!(&text[cpu.word.range.clone()], "${cpu}");
+        assert!(cpu.value.parse::<f64>().is_err());
+        assert_eq!(task.family.unwrap().value, "${name}-x");
+        let container = &task.containers[0];
+        assert_eq!(
+            (container.port, container.depends_on.as_slice()),
+            (None, &["init".to_string()][..])
+        );
+        let edited = container.env[0].1.set(text, "c").apply(text);
+        assert_eq!(edited, text.replace("\"b\"", "\"c\""));
+        let error = parse("{\n \"cpu\": ${cpu}, \"containerDefinitions\" []}").unwrap_err();
+        assert_eq!(error.at.line, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn a_mask_has_the_length_of_the_text(text in "[${}<>\"\\\\a1ü\n ]{0,30}") {
+            if let Some(masked) = masked(&text) {
+                prop_assert_eq!(masked.len(), text.len());
+            }
+            let _ = parse(&text);
+        }
     }
 }

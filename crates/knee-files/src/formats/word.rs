@@ -232,7 +232,19 @@ impl Word {
         {
             return edit;
         }
-        Edit::replace(self.range.clone(), self.dressed(text))
+        self.replace_quoted(file, text)
+            .unwrap_or_else(|| Edit::replace(self.range.clone(), self.dressed(text)))
+    }
+
+    /// Inside the shell's quotes that the word has, where nothing in them needs others.
+    fn replace_quoted(&self, file: &str, text: &str) -> Option<Edit> {
+        let Dress::Shell(_) = self.dress else { return None };
+        let raw = &file[self.range.clone()];
+        let quote = ['"', '\''].into_iter().find(|quote| raw.starts_with(*quote))?;
+        let inner = raw[1..].strip_suffix(quote)?;
+        let plain = !text.contains(['"', '\'', '\\', '$', '`', '!', '\n']);
+        let range = self.range.start + 1..self.range.end - 1;
+        (inner == self.text && plain).then(|| Edit::replace(range, text))
     }
 
     /// Where only the end of a word changes (`"--workers=${N:-4}"`), all before it stays.

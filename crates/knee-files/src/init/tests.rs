@@ -68,10 +68,10 @@ fn discovery(argv: &[&str]) -> Discovery {
             root: "/home/me/orders".into(),
             name: "orders".into(),
             containers: vec![container("web", argv, vec![workers(usual())])],
-            binds: vec![],
             task: Some(Sourced::from_file(task, "task-definition.json", 4)),
             port: Some(Sourced::from_file(8000, "Dockerfile", 5)),
             ready: Some(Sourced::new("/health".into(), Origin::Flag { name: "--ready".into() })),
+            ..Service::default()
         },
         goal: Sourced::new(goal, Origin::Flag { name: "--goal".into() }),
         requests: vec![Request::get("/a?b=\"c\""), post],

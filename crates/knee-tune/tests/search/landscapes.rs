@@ -178,10 +178,7 @@ fn service(kind: &Kind, around: &Surroundings) -> Service {
         root: "/".into(),
         name: kind.name.into(),
         containers: vec![container],
-        binds: vec![],
-        task: None,
-        port: None,
-        ready: None,
+        ..Service::default()
     }
 }
 

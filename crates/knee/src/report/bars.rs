@@ -30,8 +30,9 @@ fn bound(attempt: &Attempt<'_>) -> Option<f64> {
 /// The bar of one trial, without its figure.
 pub fn bar(attempt: &Attempt<'_>, class: &str, x: &Scale) -> String {
     let mut d = Drawing::new(ROW);
-    let measured = attempt.rate().or_else(|| attempt.abandoned().map(|a| a.below));
-    let length = measured.map_or(0.0, |rate| x.share(tame(rate)));
+    // Of an abandoned one only what it stays below is known.
+    let below = attempt.abandoned().map(|a| bound(attempt).map_or(a.below, |b| b.min(a.below)));
+    let length = attempt.rate().or(below).map_or(0.0, |rate| x.share(tame(rate)));
     d.band(0.0, length, 4.0, ROW - 8.0, &format!("bar {class}"));
     d.line((0.0, 1.0), (0.0, ROW - 1.0), "axis");
     let within = |value: Option<f64>| value.map(tame).filter(|v| x.contains(*v));

@@ -69,14 +69,8 @@ fn headline(measurement: &Measurement) -> Headline {
     let doubts = reasons(&capacity.validity);
     let mut sentences = measurement.sentences().into_iter().filter(|s| !doubts.contains(s));
     let claim = sentences.next().unwrap_or_default();
-    let details = sentences.map(|s| say::joined(&format!("{}.", capital(&s)))).collect();
-    Headline { badge, class, claim: say::joined(&capital(&claim)), interval: None, details }
-}
-
-/// A sentence with its first letter as a capital one.
-fn capital(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+    let details = sentences.map(|s| say::joined(&format!("{}.", say::capital(&s)))).collect();
+    Headline { badge, class, claim: say::joined(&say::capital(&claim)), interval: None, details }
 }
 
 fn figures(measurement: &Measurement) -> Vec<Figure> {

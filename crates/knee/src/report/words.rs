@@ -86,6 +86,12 @@ pub fn count(n: usize, what: &str) -> String {
     format!("{n}{JOINED}{what}{}", if n == 1 { "" } else { "s" })
 }
 
+/// A sentence with its first letter as a capital one.
+pub fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// A resource, or that it is not known.
 pub fn resource(resource: Resource) -> String {
     match resource {

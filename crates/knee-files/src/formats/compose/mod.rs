@@ -34,6 +34,10 @@ pub(crate) struct Service {
     pub cpu: Option<Entry>,
     /// As written: `512M`.
     pub memory: Option<Entry>,
+    /// Names of the services that are started before it.
+    pub depends_on: Vec<String>,
+    /// Host paths as written, with the paths that they are shown at.
+    pub mounts: Vec<(String, String)>,
     /// How a variable is set.
     writer: Writer,
 }
@@ -100,6 +104,8 @@ impl File<'_> {
             health: at(&["healthcheck", "test"]).and_then(|node| self.health(node)),
             cpu: entry(&limit("cpus")).or_else(|| entry(&["cpus"])),
             memory: entry(&limit("memory")).or_else(|| entry(&["mem_limit"])),
+            depends_on: at(&["depends_on"]).map(|node| self.names(node)).unwrap_or_default(),
+            mounts: at(&["volumes"]).map(|node| self.mounts(node)).unwrap_or_default(),
             writer: Writer::new(text, node, environment, variables),
         }
     }
@@ -182,6 +188,32 @@ impl File<'_> {
         })
     }
 
+    /// The items of a list, or the keys of a map.
+    fn names(&self, node: At<'_>) -> Vec<String> {
+        let keys = || node.entries().into_iter().map(|(name, _)| name.to_string()).collect();
+        let items = node.items();
+        items.map_or_else(keys, |items| {
+            items.into_iter().filter_map(|item| Some(self.inner(item)?.text)).collect()
+        })
+    }
+
+    /// `./conf:/etc/conf:ro`, `{ type: bind, source: ./conf, target: /etc/conf }`; a volume with a
+    /// name is no host path.
+    fn mounts(&self, node: At<'_>) -> Vec<(String, String)> {
+        let text = |item: At<'_>, key: &str| Some(self.inner(item.get(key)?)?.text);
+        let mount = |item: At<'_>| {
+            if item.is_map() {
+                let bind = text(item, "type").is_some_and(|kind| kind == "bind");
+                return Some((text(item, "source")?, text(item, "target")?)).filter(|_| bind);
+            }
+            let short = self.inner(item)?.text;
+            let (host, rest) = short.split_once(':')?;
+            let shown = rest.split(':').next()?;
+            host.starts_with(['.', '/', '~']).then(|| (host.into(), shown.into()))
+        };
+        node.items().unwrap_or_default().into_iter().filter_map(mount).collect()
+    }
+
     /// `8080:80`, `127.0.0.1:8080:80/tcp`, `80`, `{ target: 80 }`; else what is only exposed.
     fn port(&self, service: At<'_>) -> Option<(u16, u32)> {
         let port = |item: At<'_>| {
@@ -247,6 +279,8 @@ services:
   job:
     command: sh -c "cd /srv && exec gunicorn -w 2 app:app"
     environment: *env
+    depends_on: { db: { condition: service_healthy } }
+    volumes: ["./conf:/etc/conf:ro", "data:/data", { type: bind, source: ., target: /srv }]
 "#;
 
     pub fn read(text: &str) -> Vec<Service> {
@@ -257,6 +291,9 @@ services:
     fn a_service_is_a_container() {
         let services = read(FILE);
         let web = &services[0];
+        let mounts = [("./conf", "/etc/conf"), (".", "/srv")].map(|(h, c)| (h.into(), c.into()));
+        let job = &services[2];
+        assert_eq!((&job.depends_on[..], &job.mounts[..]), (&["db".to_string()][..], &mounts[..]));
         let command = web.command.as_ref().unwrap();
         assert_eq!(command.argv[1..4], ["-w", "4", "--bind"]);
         assert_eq!(command.argv[5], "app:make(\"x\")");

@@ -4,11 +4,12 @@
 //! Source: `ngx_conf_read_token` in `src/core/ngx_conf_file.c` of nginx; Lua blocks as in
 //! <https://github.com/openresty/lua-nginx-module>.
 
+mod edit;
 mod lua;
 
 use super::word::{Coat, Dress, Word};
 use super::{Entry, FormatError};
-use crate::text::{Edit, Position, indent, newline};
+use crate::text::Position;
 use std::ops::Range;
 
 /// Deeper blocks than this are refused; a real configuration has no more than a handful.
@@ -74,49 +75,6 @@ impl<'a> Nginx<'a> {
     /// Patterns of the files that are included, each with the block that includes them.
     pub fn includes(&self) -> impl Iterator<Item = (&str, &Word)> {
         self.anywhere("include").filter_map(|d| Some((self.context(d), d.args.first()?)))
-    }
-
-    /// The edit that gives the directive a value: in place, else on a line of its own at the end
-    /// of the first such block. None where the file has no such block.
-    pub fn set(&self, context: &str, name: &str, value: &str) -> Option<Edit> {
-        if let Some(entry) = self.find(context, name) {
-            return Some(entry.set(self.text, value));
-        }
-        let new = format!("{name} {};", literal(value));
-        if context == self.top {
-            return Some(self.insert_at_top(&new));
-        }
-        let is_block = |d: &Directive| d.name == context && d.block.is_some();
-        let block = self.directives.iter().position(is_block)?;
-        let inside = self.directives[block].block.clone()?;
-        let last = self.directives.iter().rfind(|d| d.within == Some(block));
-        Some(match last {
-            Some(last) => self.insert_behind(last, &new),
-            None if self.text[inside.clone()].contains('\n') => {
-                let outer = indent(self.text, self.directives[block].range.start);
-                Edit::insert(inside.start, format!("{}{outer}    {new}", newline(self.text)))
-            }
-            None => Edit::insert(inside.start, format!(" {new} ")),
-        })
-    }
-
-    /// Behind the last simple directive, as blocks come last by habit.
-    fn insert_at_top(&self, new: &str) -> Edit {
-        match self.directives.iter().rfind(|d| d.within.is_none() && d.block.is_none()) {
-            Some(last) => self.insert_behind(last, new),
-            None => Edit::insert(mark(self.text), format!("{new}{}", newline(self.text))),
-        }
-    }
-
-    /// On the line behind the directive, or on its own where something follows it there.
-    fn insert_behind(&self, directive: &Directive, new: &str) -> Edit {
-        let end = directive.range.end;
-        let rest = self.text[end..].split('\n').next().unwrap_or_default().trim_end();
-        if rest.is_empty() || rest.trim_start().starts_with('#') {
-            let indent = indent(self.text, directive.range.start);
-            return Edit::insert(end + rest.len(), format!("{}{indent}{new}", newline(self.text)));
-        }
-        Edit::insert(end, format!(" {new}"))
     }
 }
 
@@ -306,6 +264,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::apply_all;
     use proptest::prelude::*;
 
     const CONF: &str = r#"user www-data; # who
@@ -348,7 +307,7 @@ http {
     #[test]
     fn an_edit_keeps_the_rest() {
         let file = Nginx::parse(CONF, "main").unwrap();
-        let edited = |context, name, value| file.set(context, name, value).unwrap().apply(CONF);
+        let edited = |context, name, value| apply_all(CONF, file.set(context, name, value));
         assert_eq!(edited("main", "worker_processes", "4"), CONF.replace("auto;", "4;"));
         assert_eq!(
             edited("upstream", "keepalive", "32"),
@@ -362,18 +321,18 @@ http {
             edited("main", "worker_rlimit_nofile", "9"),
             CONF.replace("auto;\n", "auto;\nworker_rlimit_nofile 9;\n")
         );
-        assert_eq!(file.set("stream", "x", "1"), None);
+        assert_eq!(file.set("stream", "x", "1"), []);
         for (text, after) in [
             ("events {}", "events { a 1; }"),
             ("events {\r\n}\r\n", "events {\r\n    a 1;\r\n}\r\n"),
             ("\u{feff}events { b 1; }", "\u{feff}events { b 1; a 1; }"),
         ] {
             let file = Nginx::parse(text, "main").unwrap();
-            assert_eq!(file.set("events", "a", "1").unwrap().apply(text), after);
+            assert_eq!(apply_all(text, file.set("events", "a", "1")), after);
         }
         let file = Nginx::parse("\u{feff}server {}", "http").unwrap();
-        let edit = file.set("http", "sendfile", "on").unwrap();
-        assert_eq!(edit.apply("\u{feff}server {}"), "\u{feff}sendfile on;\nserver {}");
+        let edited = apply_all("\u{feff}server {}", file.set("http", "sendfile", "on"));
+        assert_eq!(edited, "\u{feff}sendfile on;\nserver {}");
     }
 
     #[test]
@@ -409,8 +368,9 @@ http {
             context in "main|http", name in "[abc]", value in "[ -~ü]{0,9}",
         ) {
             let Ok(file) = Nginx::parse(&text, "main") else { return Ok(()) };
-            let Some(edit) = file.set(&context, &name, &value) else { return Ok(()) };
-            let edited = edit.apply(&text);
+            let edits = file.set(&context, &name, &value);
+            if edits.is_empty() { return Ok(()) }
+            let edited = apply_all(&text, edits);
             let after = Nginx::parse(&edited, "main").unwrap();
             prop_assert_eq!(after.find(&context, &name).unwrap().value, value);
             let others = |file: &Nginx| -> Vec<_> {

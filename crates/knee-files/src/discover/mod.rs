@@ -1,12 +1,29 @@
 //! What stands in a service's folder, as a service with an origin for every value.
 
+mod container;
+mod expression;
+mod facts;
+mod knobs;
+mod parts;
+mod ports;
+mod programs;
+mod reading;
+mod size;
+
+use crate::blueprint::Asked;
 use crate::error::FilesError;
+use crate::plan::{Plan, plan};
+use crate::sources::Sources;
 use knee_core::event::Fact;
 use knee_core::goal::Goal;
+use knee_core::runtimes::Surroundings;
 use knee_core::service::Service;
 use knee_core::sourced::Sourced;
 use knee_core::task::Task;
+use knee_core::units::Bytes;
 use knee_core::workload::Request;
+use reading::Reading;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What knee's own command line says instead of the files. A flag wins over everything.
@@ -64,5 +81,27 @@ pub struct Missing {
 /// A file that cannot be read or is not what its name says, with its line and column; a task
 /// size that Fargate does not offer. What is only not there is among [`Discovery::missing`].
 pub fn discover(root: &Path, overrides: &Overrides) -> Result<Discovery, FilesError> {
-    todo!("{root:?} {overrides:?}")
+    let sources = Sources::read(root, BTreeMap::new())?;
+    let asked =
+        Asked { command: overrides.command.as_deref(), container: overrides.container.as_deref() };
+    let Plan { containers, serving, left_out } = plan(&sources, asked)?;
+    let (task, no_task) = size::task(&sources, &containers[serving], overrides.task)?;
+    let around = surroundings(task.as_ref());
+    let mut reading = Reading::new(&sources, containers, serving)?;
+    reading.find_parts(around)?;
+    reading.finish(overrides, task, no_task, &left_out)
+}
+
+/// What a program sees of this host and what its task has; a small task where none is known.
+fn surroundings(task: Option<&Sourced<Task>>) -> Surroundings {
+    let task = task.map_or(Task { cpu: 1.0, memory: Bytes::mib(2048) }, |task| task.value);
+    Surroundings { visible_cpus: visible_cpus(), task_cpu: task.cpu, task_memory: task.memory.0 }
+}
+
+/// The CPUs that a process of this host may run on: what `nproc` counts, which no quota changes.
+fn visible_cpus() -> u32 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed:"));
+    let digits = mask.into_iter().flat_map(|mask| mask.chars().filter_map(|c| c.to_digit(16)));
+    digits.map(u32::count_ones).sum::<u32>().max(1)
 }

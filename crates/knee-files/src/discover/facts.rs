@@ -1,0 +1,164 @@
+//! What was read, for people: each fact with its origin, never a secret.
+
+use super::container::Container;
+use crate::plan::LeftOut;
+use crate::sources::Sources;
+use knee_core::event::Fact;
+use knee_core::goal::Goal;
+use knee_core::runtimes;
+use knee_core::sourced::{Origin, Sourced};
+use knee_core::task::Task;
+use knee_core::workload::Request;
+
+/// What there is to tell of a service.
+pub(super) struct Facts<'a> {
+    pub sources: &'a Sources,
+    pub containers: &'a [Container],
+    pub left_out: &'a [LeftOut],
+    pub task: Option<&'a Sourced<Task>>,
+    pub port: Option<&'a Sourced<u16>>,
+    pub ready: Option<&'a Sourced<String>>,
+    pub goal: &'a Sourced<Goal>,
+    pub requests: &'a [Request],
+    pub of_requests: Option<Origin>,
+}
+
+impl Facts<'_> {
+    /// Everything, in the order in which one asks for it.
+    pub fn all(&self) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        let mut tell = |what: &str, value: Sourced<String>| {
+            facts.push(Fact { what: what.into(), value });
+        };
+        for container in self.containers.iter().filter(|c| !c.argv.is_empty()) {
+            let what = self.of(container, "command");
+            tell(
+                &what,
+                Sourced::new(command_line(&container.argv), container.blueprint.origin.clone()),
+            );
+            for part in &container.parts {
+                let title = runtimes::by_id(part.runtime).map_or("an unknown program", |r| r.title);
+                let because = |reason: String| format!("{title}: {reason}");
+                tell("runtime", part.recognised.clone().map(because));
+            }
+        }
+        for container in self.containers {
+            facts_of(container).into_iter().for_each(|fact| tell(&fact.what, fact.value));
+        }
+        if let Some(task) = self.task {
+            tell("task", task.clone().map(|task| task.to_string()));
+        }
+        if let Some(port) = self.port {
+            tell("port", port.clone().map(|port| port.to_string()));
+        }
+        if let Some(ready) = self.ready {
+            tell("ready", ready.clone());
+        }
+        for container in self.containers {
+            if let Some(limits) = super::size::nofile(self.sources, &container.blueprint) {
+                let words = |(soft, hard): (u64, u64)| {
+                    if soft == hard { soft.to_string() } else { format!("{soft}, at most {hard}") }
+                };
+                tell(&self.of(container, "open files"), limits.map(words));
+            }
+            if let Some(names) = variables(container) {
+                tell(&self.of(container, "environment"), names);
+            }
+        }
+        if let Some(origin) = &self.of_requests {
+            let list: Vec<String> = self.requests.iter().map(request).collect();
+            tell("requests", Sourced::new(list.join(", "), origin.clone()));
+        }
+        tell("goal", self.goal.clone().map(|goal| goal.to_string()));
+        for left in self.left_out {
+            let told = format!("container {}: {}", left.name, left.why);
+            tell("left out", Sourced::from_file(told, left.path.display().to_string(), left.line));
+        }
+        for path in &self.sources.other_tasks {
+            let taken = self.sources.task.as_ref().map(|task| task.path.display().to_string());
+            let because = format!("{} is taken", taken.unwrap_or_default());
+            tell("not read", Sourced::assumed(path.display().to_string(), because));
+        }
+        facts
+    }
+
+    /// A fact's name, with the container's where there are several.
+    fn of(&self, container: &Container, what: &str) -> String {
+        match self.containers.len() {
+            1 => what.into(),
+            _ => format!("{what} of {}", container.blueprint.name),
+        }
+    }
+}
+
+fn facts_of(container: &Container) -> Vec<Fact> {
+    container.facts.clone()
+}
+
+/// Names only: a value may be a secret.
+fn variables(container: &Container) -> Option<Sourced<String>> {
+    let variables = &container.blueprint.variables;
+    let first = variables.first()?;
+    let mut names: Vec<&str> = Vec::new();
+    for variable in variables {
+        if !names.contains(&variable.name.as_str()) {
+            names.push(&variable.name);
+        }
+    }
+    let path = first.path.display().to_string();
+    Some(Sourced::from_file(names.join(", "), path, first.line))
+}
+
+fn request(request: &Request) -> String {
+    let weight =
+        if request.weight == 1.0 { String::new() } else { format!(" ×{}", request.weight) };
+    format!("{} {}{weight}", request.method, request.path)
+}
+
+/// A command as one would type it, without the values that it assigns and without passwords in
+/// addresses.
+fn command_line(argv: &[String]) -> String {
+    let words: Vec<String> = match argv {
+        [_, flag, text] if flag == "-c" => vec![text.clone()],
+        argv => argv.iter().map(|word| crate::formats::word::quote(word)).collect(),
+    };
+    hidden(&words.join(" "))
+}
+
+fn hidden(command: &str) -> String {
+    let word = |word: &str| -> String {
+        let bare = word.trim_start_matches(['"', '\'']);
+        if let Some((name, value)) = bare.split_once('=') {
+            let name_like = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let assigns = !name.is_empty() && name.chars().all(name_like) && !value.is_empty();
+            if assigns && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+                return format!("{name}=…");
+            }
+        }
+        if let Some((scheme, rest)) = word.split_once("://")
+            && let Some((_, host)) = rest.split_once('@')
+        {
+            return format!("{scheme}://…@{host}");
+        }
+        word.into()
+    };
+    command.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_shows_no_secret() {
+        let argv = |words: &[&str]| words.iter().map(|w| w.to_string()).collect::<Vec<_>>();
+        let told = command_line(&argv(&[
+            "/bin/sh",
+            "-c",
+            "TOKEN=hunter2 gunicorn -w 4 --bind=0:80 app:app",
+        ]));
+        assert_eq!(told, "TOKEN=… gunicorn -w 4 --bind=0:80 app:app");
+        let told = command_line(&argv(&["server", "--db", "postgres://u:hunter2@db/x", "a b"]));
+        assert_eq!(told, "server --db postgres://…@db/x 'a b'");
+    }
+}

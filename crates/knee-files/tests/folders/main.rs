@@ -1,0 +1,7 @@
+//! Whole folders: what is discovered in them, how that is launched, and what patches make of them.
+
+mod broken;
+mod examples;
+mod round_trip;
+mod support;
+mod wild;
