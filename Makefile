@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check advisories
+.PHONY: help demo setup test check advisories fuzz
 
 # What the examples run stands below target/setup, see scripts/setup.
 WITH_SETUP := PATH="$(CURDIR)/target/setup/venv/bin:$$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -28,3 +28,9 @@ check: ## format, lints, and the licences of all dependencies; Rust as Cargo.tom
 
 advisories: ## known vulnerabilities of the dependencies; needs cargo-deny and the network
 	cargo deny --locked check advisories
+
+fuzz: ## every reader of users' files against any text; needs cargo-fuzz and a nightly compiler; READER=nginx picks one, SECONDS=600 the time for each
+	@for reader in $(or $(READER),$(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))); do \
+		echo "fuzz: $$reader"; \
+		cargo +nightly fuzz run "$$reader" -- -only_ascii=0 -max_len=4096 -max_total_time=$(or $(SECONDS),60) -verbosity=0 || exit 1; \
+	done

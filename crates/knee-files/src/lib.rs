@@ -7,6 +7,8 @@ mod copies;
 mod discover;
 mod error;
 mod formats;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod init;
 mod launch;
 mod located;

@@ -65,7 +65,7 @@ impl<'a> Ini<'a> {
         let at = self.sections.iter().rev().find(|s| s.is(section));
         let at = at.map(|s| kin(s, key).map_or(s.end, |e| line_end(self.text, e.word.range.end)));
         let offset = at.unwrap_or(self.text.len());
-        let gap = if offset == 0 || self.text[..offset].ends_with(['\n', '\r']) { "" } else { end };
+        let gap = if offset == 0 || self.text[..offset].ends_with('\n') { "" } else { end };
         let header = match (at, section) {
             (None, Some(name)) => format!("[{name}]{end}"),
             _ => String::new(),

@@ -14,7 +14,7 @@ pub(crate) fn find(text: &str, name: &str) -> Option<Entry> {
         let spaced = rest.trim_start();
         // `workers: int = 4` is an assignment too, `workers == 4` is none.
         let value = match spaced.strip_prefix(':') {
-            Some(hint) => hint.split_once('=')?.1,
+            Some(hint) => &hint[hint_end(hint)? + 1..],
             None => spaced.strip_prefix('=')?,
         };
         (!value.starts_with('=')).then(|| {
@@ -38,6 +38,26 @@ pub(crate) fn set(text: &str, name: &str, value: &str) -> Edit {
             Edit::insert(text.len(), format!("{gap}{name} = {}{end}", literal(value)))
         }
     }
+}
+
+/// Where the `=` behind a type hint stands.
+fn hint_end(hint: &str) -> Option<usize> {
+    let bytes = hint.as_bytes();
+    let (mut at, mut depth) = (0, 0usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\'' | b'"' => {
+                at = string_end(bytes, at);
+                continue;
+            }
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            b'=' if depth == 0 => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
 }
 
 /// A number, or a text in quotes.
@@ -129,6 +149,8 @@ mod tests {
         assert_eq!(value("bind"), Some(("0.0.0.0:8000".into(), 5)));
         assert_eq!(value("threads").unwrap().0, "max(\n    2, # two\n    4)");
         assert_eq!(value("backlog"), None);
+        let hint = "workers: Annotated[int, Field(gt=0)] = 3";
+        assert_eq!(find(hint, "workers").unwrap().value, "3");
     }
 
     #[test]

@@ -107,8 +107,11 @@ impl Nginx<'_> {
     /// On the line behind the directive, or on its own where something follows it there.
     fn insert_behind(&self, directive: &Directive, new: &str) -> Edit {
         let end = directive.range.end;
-        let rest = self.text[end..].split('\n').next().unwrap_or_default().trim_end();
-        if rest.is_empty() || rest.trim_start().starts_with('#') {
+        // Other white space than this is a word to nginx.
+        const BLANK: [char; 3] = [' ', '\t', '\r'];
+        let rest = self.text[end..].split('\n').next().unwrap_or_default();
+        let rest = rest.trim_end_matches(BLANK);
+        if rest.is_empty() || rest.trim_start_matches(BLANK).starts_with('#') {
             let indent = indent(self.text, directive.range.start);
             return Edit::insert(end + rest.len(), format!("{}{indent}{new}", newline(self.text)));
         }

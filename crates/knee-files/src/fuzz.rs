@@ -1,0 +1,150 @@
+//! What must hold for any text whatever, reader by reader: no panic, places inside the text, and
+//! a value that is written is read back. For `fuzz/` and for this crate's tests alone.
+
+use crate::config::Config;
+use crate::formats::compose;
+use crate::formats::dockerfile::Dockerfile;
+use crate::formats::ini::Ini;
+use crate::formats::nginx::Nginx;
+use crate::formats::shell::{self, Statement};
+use crate::formats::word::Inner;
+use crate::formats::{CommandText, Entry, package_json, procfile, python, task_definition};
+use crate::text::apply_all;
+
+/// A value that needs no quotes anywhere, as those of knobs.
+const VALUE: &str = "17";
+
+fn inside(text: &str, entry: &Entry) {
+    assert!(text.get(entry.word.range.clone()).is_some(), "a place outside the text");
+    entry.set(text, VALUE).apply(text);
+}
+
+fn words(text: &str, statements: &[Statement]) {
+    for word in statements.iter().flat_map(|s| &s.words) {
+        word.replace(text, VALUE).apply(text);
+        word.append(text, None, &[VALUE.into()]).apply(text);
+    }
+}
+
+fn commands<'c>(text: &str, found: impl IntoIterator<Item = &'c CommandText>) {
+    found.into_iter().for_each(|command| words(text, &command.statements));
+}
+
+/// Compose files.
+pub fn compose(text: &str) {
+    for service in compose::parse(text, &|_| None).unwrap_or_default() {
+        commands(text, service.command.iter().chain(&service.entrypoint));
+        service.env.iter().for_each(|(_, entry)| inside(text, entry));
+        service.set_env(text, "KNEE", VALUE).map(|edit| edit.apply(text));
+    }
+}
+
+/// knee.toml.
+pub fn config(text: &str) {
+    if let Err(error) = Config::parse(text) {
+        assert!(error.at.line as usize <= text.split('\n').count() && !error.problem.is_empty());
+    }
+}
+
+/// Dockerfiles.
+pub fn dockerfile(text: &str) {
+    let Ok(file) = Dockerfile::parse(text) else { return };
+    let image = file.image(None);
+    commands(text, image.cmd.iter().chain(&image.entrypoint));
+    image.env.iter().for_each(|(_, entry)| inside(text, entry));
+    file.insert_env("KNEE", VALUE).apply(text);
+}
+
+/// Pools of php-fpm and php.ini.
+pub fn ini(text: &str) {
+    let Ok(file) = Ini::parse(text) else { return };
+    let edited = file.set(Some("www"), "pm.max_children", VALUE).apply(text);
+    let after = Ini::parse(&edited).expect("an edit breaks nothing");
+    assert_eq!(after.find(Some("www"), "pm.max_children").map(|e| &e.value[..]), Some(VALUE));
+}
+
+/// nginx's configuration.
+pub fn nginx(text: &str) {
+    let Ok(file) = Nginx::parse(text, "main") else { return };
+    for (context, name) in [("main", "worker_processes"), ("events", "worker_connections")] {
+        let edits = file.set(context, name, VALUE);
+        if !edits.is_empty() {
+            let edited = apply_all(text, edits);
+            let after = Nginx::parse(&edited, "main").expect("an edit breaks nothing");
+            assert_eq!(after.find(context, name).map(|e| e.value).as_deref(), Some(VALUE));
+        }
+    }
+}
+
+/// package.json.
+pub fn package_json(text: &str) {
+    if let Ok(Some(inner)) = package_json::script(text, "start") {
+        words(text, &shell::statements(&inner));
+    }
+}
+
+/// Procfiles.
+pub fn procfile(text: &str) {
+    commands(text, procfile::parse(text).iter().map(|(_, command)| command));
+}
+
+/// Settings in Python.
+pub fn python(text: &str) {
+    let before = python::find(text, "workers");
+    let edited = python::set(text, "workers", VALUE).apply(text);
+    // An open bracket or string is no Python, and swallows what follows.
+    if before.is_some() && !text.contains(['(', '[', '{', '\'', '"', '\\']) {
+        assert_eq!(python::find(&edited, "workers").map(|e| e.value).as_deref(), Some(VALUE));
+    }
+}
+
+/// Start scripts.
+pub fn shell(text: &str) {
+    let inner = Inner::verbatim(text, 0..text.len());
+    let statements = shell::statements(&inner);
+    words(text, &statements);
+    for word in statements.iter().flat_map(|s| &s.words) {
+        shell::nested(&inner, word);
+    }
+}
+
+/// Task definitions.
+pub fn task_definition(text: &str) {
+    for container in task_definition::parse(text).map(|task| task.containers).unwrap_or_default() {
+        commands(text, container.command.iter().chain(&container.entrypoint));
+        container.env.iter().for_each(|(_, entry)| inside(text, entry));
+        container.insert_env("KNEE", VALUE).map(|edit| edit.apply(text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// Every reader gets every file of the examples, whole and broken off at every byte.
+    #[test]
+    fn the_examples_broken_off_anywhere() {
+        let readers: [fn(&str); 10] = [
+            super::compose,
+            super::config,
+            super::dockerfile,
+            super::ini,
+            super::nginx,
+            super::package_json,
+            super::procfile,
+            super::python,
+            super::shell,
+            super::task_definition,
+        ];
+        let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+        for example in ["gunicorn", "php-fpm", "uvicorn"] {
+            let folder = std::fs::read_dir(format!("{examples}/{example}")).unwrap();
+            for file in folder.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
+            {
+                let ends =
+                    (0..=file.len()).rev().step_by(31).filter(|end| file.is_char_boundary(*end));
+                for text in ends.map(|end| &file[..end]) {
+                    readers.iter().for_each(|read| read(text));
+                }
+            }
+        }
+    }
+}
