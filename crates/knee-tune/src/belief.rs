@@ -10,7 +10,7 @@ use knee_plan::{Demand, bound, capacity};
 
 /// What the model's error may be: all forecasts alike, and each by itself. A factor of two in
 /// the number of slots or processes is related, a factor of ten hardly.
-const MODELLED: Kernel = Kernel { amplitude: 0.15, length: 1.5, common: 0.25 };
+const MODELLED: Kernel = Kernel { amplitude: 0.15, length: 2.5, common: 0.25 };
 /// Without a model.
 const UNKNOWN: Kernel = Kernel { amplitude: 0.4, length: 1.5, common: 0.25 };
 /// Standard deviation of what one short step tells of the capacity, on a logarithmic scale.

@@ -257,3 +257,87 @@ fn coordinates(knob: &PlacedKnob, settings: &Settings) -> Vec<f64> {
         (range, _) => vec![0.0; if let Range::Choices(c) = range { c.len() } else { 1 }],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use knee_core::Sourced;
+    use knee_core::service::{Part, Place, ServiceContainer};
+
+    const AROUND: Surroundings =
+        Surroundings { visible_cpus: 2, task_cpu: 0.5, task_memory: 1 << 30 };
+
+    fn service(runtime: &'static str) -> Service {
+        let knowledge = runtimes::by_id(runtime).unwrap();
+        let placed = |knob: knee_core::Knob| {
+            let value = (knowledge.default)(&knob.name, &AROUND)?;
+            let place = Place { site: knob.sites[0].clone(), file: None, seen_at: None };
+            Some(PlacedKnob { knob, current: Sourced::assumed(value, "a test"), place })
+        };
+        let part = Part {
+            runtime,
+            recognised: Sourced::assumed(String::new(), "a test"),
+            knobs: (knowledge.knobs)().into_iter().filter_map(placed).collect(),
+        };
+        Service {
+            root: "/".into(),
+            name: "test".into(),
+            containers: vec![ServiceContainer {
+                name: "app".into(),
+                command: Sourced::assumed(vec![], "a test"),
+                workdir: "/".into(),
+                env: Default::default(),
+                nofile: None,
+                parts: vec![part],
+            }],
+            ..Service::default()
+        }
+    }
+
+    fn values(all: &[Candidate], knob: &str) -> BTreeSet<Value> {
+        all.iter().map(|c| c.settings.0[knob].clone()).collect()
+    }
+
+    #[test]
+    fn todays_settings_come_first_and_none_comes_twice() {
+        for runtime in runtimes::all() {
+            let service = service(runtime.id);
+            let all = candidates(&service, &AROUND, Searched::default());
+            assert_eq!(all[0].settings, settle(&service, &service.current()), "{}", runtime.id);
+            let distinct: BTreeSet<_> = all.iter().map(|c| &c.settings).collect();
+            assert!(distinct.len() == all.len() && all.len() > 1, "{}", runtime.id);
+            assert!(all.iter().all(|c| c.point.len() == all[0].point.len()), "{}", runtime.id);
+        }
+    }
+
+    #[test]
+    fn a_wsgi_application_stays_one() {
+        let all = candidates(&service("gunicorn"), &AROUND, Searched::default());
+        assert_eq!(values(&all, "worker-class"), ["gthread".into(), "sync".into()].into());
+        assert_eq!(values(&all, "backlog"), [2048.into()].into(), "a limit is not searched");
+    }
+
+    #[test]
+    fn what_the_model_cannot_tell_apart_is_tried_once() {
+        let all = candidates(&service("go"), &AROUND, Searched::default());
+        assert_eq!(values(&all, "GOMAXPROCS"), [1.into(), 2.into()].into(), "of two CPUs");
+        assert_eq!(all.len(), 2, "no collector, no heap to search");
+    }
+
+    #[test]
+    fn a_collector_that_works_hard_brings_its_knobs() {
+        let heap = Heap { collector: 0.3, live: 50e6 };
+        let searched = Searched { heap: Some(heap), limits: false };
+        let all = candidates(&service("go"), &AROUND, searched);
+        assert_eq!(values(&all, "GOMEMLIMIT"), [1024.into(), 921.into(), 460.into()].into());
+        let rare = all.iter().find(|c| c.settings.int("GOGC") == Some(400)).unwrap();
+        assert!(rare.cost.cpu < 0.8 && rare.cost.memory > 100e6, "{:?}", rare.cost);
+    }
+
+    #[test]
+    fn limits_are_widened_together() {
+        let searched = Searched { heap: None, limits: true };
+        let all = candidates(&service("nginx"), &AROUND, searched);
+        assert_eq!(values(&all, "worker_connections"), [512.into(), 8192.into()].into());
+    }
+}

@@ -100,11 +100,11 @@ pub enum Next {
 }
 
 /// The least probability of beating the best by more than the noise that is worth a trial.
-const PLAUSIBLE: f64 = 0.10;
+const PLAUSIBLE: f64 = 0.15;
 /// Trials after which nothing is hoped for any more where none held the goal.
 const HOPE: usize = 3;
 /// Gain, as a share, that is worth a doubling of what a setting takes.
-const THRIFT: f64 = 0.004;
+const THRIFT: f64 = 0.01;
 
 /// The next trial, given all trials so far.
 pub fn next(problem: &Problem, tested: &[Tested]) -> Next {
@@ -142,7 +142,7 @@ pub fn next(problem: &Problem, tested: &[Tested]) -> Next {
 
 /// The rate that beats `best` by more than the noise, no more than what is asked for.
 fn beaten(problem: &Problem, best: f64) -> f64 {
-    let beat = best * (1.0 + problem.noise);
+    let beat = best * (1.0 + 0.5 * problem.noise);
     problem.goal.rate.map_or(beat, |rate| beat.min(rate))
 }
 
@@ -214,4 +214,145 @@ pub fn best(problem: &Problem, tested: &[Tested]) -> usize {
         if *index == 0 { f64::NEG_INFINITY } else { candidate.takes() }
     };
     equals.min_by(|a, b| thrifty(a).total_cmp(&thrifty(b))).map_or(0, |(index, ..)| *index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use knee_core::model::{Concurrency, Serial};
+    use knee_core::runtimes::Cost;
+
+    fn workers(n: u32) -> Candidate {
+        let count = f64::from(n);
+        Candidate {
+            settings: Settings::default().with("workers", i64::from(n)),
+            concurrency: Some(Concurrency {
+                processes: n,
+                slots: Some(n),
+                cores: count,
+                serial: Serial::Worker,
+            }),
+            point: vec![count.ln(); 3],
+            amounts: vec![count, count],
+            cost: Cost::default(),
+        }
+    }
+
+    fn problem(demand: Demand) -> Problem {
+        Problem {
+            candidates: [2, 1, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64].map(workers).to_vec(),
+            demand: Some(demand),
+            task_cpu: 1.0,
+            goal: Goal::default(),
+            noise: 0.03,
+            memory: Memory { limit: 1e12, each: 40e6, shared: 30e6 },
+            most: 8,
+        }
+    }
+
+    fn tested(n: u32, found: Found) -> Tested {
+        let settings = workers(n).settings;
+        Tested { settings, found, memory: Some(30e6 + 40e6 * f64::from(n)) }
+    }
+
+    /// Runs the search on a landscape: its trials, and why it stopped.
+    fn search(problem: &Problem, truth: impl Fn(u32) -> f64) -> (Vec<Tested>, String) {
+        let mut trials: Vec<Tested> = vec![];
+        let (mut n, mut to_beat) = (2, None);
+        let why = loop {
+            let found = match to_beat {
+                _ if 30e6 + 40e6 * f64::from(n) > problem.memory.limit => Found::Unfit,
+                Some(beat) if truth(n) < beat => Found::Below(beat),
+                _ => Found::Carries(truth(n)),
+            };
+            trials.push(tested(n, found));
+            match next(problem, &trials) {
+                Next::Try { settings, beat, .. } => {
+                    (n, to_beat) = (settings.int("workers").unwrap() as u32, beat);
+                }
+                Next::Stop(why) => break why,
+            }
+        };
+        (trials, why)
+    }
+
+    fn chosen(problem: &Problem, trials: &[Tested]) -> u32 {
+        trials[best(problem, trials)].settings.int("workers").unwrap() as u32
+    }
+
+    const ORDERS: Demand = Demand { cpu: 0.005, wait: 0.020 };
+
+    #[test]
+    fn it_finds_the_best_of_a_landscape_that_the_model_gets_wrong() {
+        // The model thinks that more workers are ever better; here they get in each other's way.
+        for (cpu, wait, peak) in [(0.005, 0.020, 6.0), (0.005, 0.020, 24.0), (0.02, 0.002, 2.0)] {
+            let problem = problem(Demand { cpu, wait });
+            let truth = |n: u32| 150.0 * (-(f64::from(n) / peak).ln().powi(2) / 4.0).exp();
+            let grid = [1, 2, 3, 4, 6, 8, 12, 16, 24].map(truth).into_iter().fold(0.0, f64::max);
+            let (trials, why) = search(&problem, truth);
+            let best = truth(chosen(&problem, &trials));
+            assert!(best > 0.95 * grid && trials.len() <= 8, "{best} of {grid}: {trials:?} {why}");
+        }
+    }
+
+    #[test]
+    fn it_stops_early_where_today_is_as_good_as_any() {
+        let problem = problem(Demand { cpu: 0.05, wait: 0.0 });
+        let (trials, why) = search(&problem, |_| 17.0);
+        assert!(trials.len() <= 4 && why.contains("noise"), "{}: {why}", trials.len());
+        assert_eq!(best(&problem, &trials), 0, "today's settings stay");
+    }
+
+    #[test]
+    fn it_stays_within_the_memory() {
+        let mut problem = problem(Demand { cpu: 0.002, wait: 0.100 });
+        problem.memory.limit = 600e6;
+        let (trials, _) = search(&problem, |n| 9.0 * f64::from(n));
+        assert!(trials.iter().filter(|t| t.found == Found::Unfit).count() <= 1, "{trials:?}");
+        assert_eq!(chosen(&problem, &trials), 12, "{trials:?}");
+    }
+
+    #[test]
+    fn it_stops_when_the_asked_rate_is_carried() {
+        let mut problem = problem(ORDERS);
+        problem.goal.rate = Some(20.0);
+        let (trials, why) = search(&problem, |n| 30.0 * f64::from(n));
+        assert_eq!(trials.len(), 1);
+        assert!(why.contains("20 requests/s"), "{why}");
+    }
+
+    #[test]
+    fn it_gives_up_where_nothing_holds() {
+        let slow = problem(Demand { cpu: 0.005, wait: 0.500 });
+        let (trials, why) = search(&slow, |_| 0.0);
+        assert!(trials.len() == 1 && why.contains("alone takes 505 ms"), "{why}");
+        let (trials, why) = search(&problem(ORDERS), |_| 0.0);
+        assert!(trials.len() == 3 && why.contains("no setting"), "{why}");
+    }
+
+    #[test]
+    fn the_same_trials_give_the_same_proposal() {
+        let problem = problem(ORDERS);
+        let (trials, why) = search(&problem, |n| 150.0f64.min(30.0 * f64::from(n)));
+        for n in 1..trials.len() {
+            let Next::Try { settings, .. } = next(&problem, &trials[..n]) else {
+                panic!("stopped after {n} trials")
+            };
+            assert_eq!(settings, trials[n].settings);
+        }
+        assert_eq!(next(&problem, &trials), Next::Stop(why));
+    }
+
+    #[test]
+    fn an_abandoned_trial_lowers_what_is_hoped_of_its_neighbours() {
+        let problem = problem(ORDERS);
+        let before = [tested(2, Found::Carries(50.0)), tested(6, Found::Carries(140.0))];
+        let hoped = |trials: &[Tested]| {
+            let beliefs = Beliefs::new(&problem, trials);
+            beliefs.chance(&workers(24), beliefs.best(trials).unwrap()).probability
+        };
+        let mut after = before.to_vec();
+        after.push(tested(16, Found::Below(144.0)));
+        assert!(hoped(&after) < 0.7 * hoped(&before), "{} {}", hoped(&after), hoped(&before));
+    }
 }

@@ -10,7 +10,8 @@ use crate::chance::Chance;
 use knee_core::model::{Concurrency, Serial};
 use knee_core::runtimes::{self, Heap, Surroundings};
 use knee_core::service::{Part, Place, PlacedKnob, Service, ServiceContainer};
-use knee_core::{Goal, Settings, Sourced, Value};
+use knee_core::settings::{Effect, Range, Site};
+use knee_core::{Goal, Knob, Settings, Sourced, Value};
 use knee_plan::Demand;
 use knee_plan::closed::erlang;
 use knee_tune::space::{Candidate, Searched, candidates};
@@ -19,6 +20,10 @@ use knee_tune::strategy::{Memory, Problem};
 /// Relative standard deviation of a measured capacity.
 pub const NOISE: f64 = 0.04;
 const MIB: f64 = (1 << 20) as f64;
+
+/// A program that knee knows nothing of, with a knob that its user named.
+const UNKNOWN: &str = "generic";
+const WORKERS: &str = "WORKERS";
 
 /// A service with a truth that the search does not know.
 pub struct Landscape {
@@ -59,7 +64,7 @@ const SYNC: Option<(&str, &str)> = Some(("worker-class", "sync"));
 const DYNAMIC: Option<(&str, &str)> = Some(("pm", "dynamic"));
 
 #[rustfmt::skip]
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind { name: "gunicorn", runtime: "gunicorn", today: &[("workers", 5), ("threads", 1)], class: SYNC, crowding: 0.06, memory: (1024, 30.0) },
     Kind { name: "gunicorn, 1 worker", runtime: "gunicorn", today: &[("workers", 1), ("threads", 1)], class: SYNC, crowding: 0.06, memory: (1024, 30.0) },
     Kind { name: "gunicorn, heavy", runtime: "gunicorn", today: &[("workers", 3), ("threads", 1)], class: SYNC, crowding: 0.06, memory: (512, 70.0) },
@@ -68,6 +73,7 @@ const KINDS: [Kind; 9] = [
     Kind { name: "node, cluster of 4", runtime: "node", today: &[("WEB_CONCURRENCY", 4)], class: None, crowding: 0.25, memory: (1024, 55.0) },
     Kind { name: "go", runtime: "go", today: &[("GOMAXPROCS", 2), ("GOGC", 100), ("GOMEMLIMIT", 512)], class: None, crowding: 0.3, memory: (512, 20.0) },
     Kind { name: "php-fpm", runtime: "php-fpm", today: &[("pm.max_children", 5)], class: DYNAMIC, crowding: 0.04, memory: (1024, 10.0) },
+    Kind { name: "unknown program", runtime: UNKNOWN, today: &[(WORKERS, 2)], class: None, crowding: 0.06, memory: (1024, 30.0) },
     Kind { name: "php-fpm, heavy", runtime: "php-fpm", today: &[("pm.max_children", 5)], class: DYNAMIC, crowding: 0.04, memory: (512, 34.0) },
 ];
 
@@ -140,7 +146,7 @@ fn landscape(
     let mut off = || (0.08 * chance.normal()).exp();
     let demand = Demand { cpu: traits.demand.cpu * off(), wait: traits.demand.wait * off() };
     let problem = Problem {
-        demand: Some(demand),
+        demand: (kind.runtime != UNKNOWN).then_some(demand),
         task_cpu,
         goal,
         noise: NOISE,
@@ -153,18 +159,19 @@ fn landscape(
 }
 
 fn service(kind: &Kind, around: &Surroundings) -> Service {
-    let runtime = runtimes::by_id(kind.runtime).unwrap();
-    let knob = |knob: knee_core::Knob| {
+    let knob = |knob: Knob| {
         let set = kind.today.iter().find(|(name, _)| *name == knob.name).map(|(_, n)| (*n).into());
         let class = kind.class.filter(|(name, _)| *name == knob.name).map(|(_, v)| v.into());
-        let value: Value = set.or(class).or_else(|| (runtime.default)(&knob.name, around)).unwrap();
+        let default = || (runtimes::by_id(kind.runtime)?.default)(&knob.name, around);
+        let value: Value = set.or(class).or_else(default).unwrap();
         let place = Place { site: knob.sites[0].clone(), file: None, seen_at: None };
         PlacedKnob { knob, current: Sourced::assumed(value, "a landscape"), place }
     };
+    let known = runtimes::by_id(kind.runtime).map_or(vec![users_own()], |r| (r.knobs)());
     let part = Part {
-        runtime: runtime.id,
+        runtime: kind.runtime,
         recognised: Sourced::assumed(String::new(), "a landscape"),
-        knobs: (runtime.knobs)().into_iter().map(knob).collect(),
+        knobs: known.into_iter().map(knob).collect(),
     };
     let container = ServiceContainer {
         name: "app".into(),
@@ -182,9 +189,28 @@ fn service(kind: &Kind, around: &Surroundings) -> Service {
     }
 }
 
+fn users_own() -> Knob {
+    Knob {
+        name: WORKERS.into(),
+        doc: "workers".into(),
+        unit: "processes".into(),
+        range: Range::Integers { min: 1, max: 32 },
+        sites: vec![Site::Environment { name: WORKERS.into() }],
+        effect: Effect::Unknown,
+    }
+}
+
+/// What the candidate can do at once; the search does not know it of an unknown program.
+fn concurrency(c: &Candidate) -> Concurrency {
+    c.concurrency.unwrap_or_else(|| {
+        let n = c.settings.int(WORKERS).unwrap() as u32;
+        Concurrency { processes: n, slots: Some(n), cores: n.into(), serial: Serial::Worker }
+    })
+}
+
 /// Bytes that grow with the setting.
 fn takes(c: &Candidate, each: f64, traits: &Traits) -> f64 {
-    let processes = f64::from(c.concurrency.unwrap().processes);
+    let processes = f64::from(concurrency(c).processes);
     let heap = |gogc: i64| {
         let wanted = traits.collector.1 * (1.0 + gogc as f64 / 100.0);
         let limit = c.settings.int("GOMEMLIMIT").map_or(f64::INFINITY, |m| m as f64 - 20.0);
@@ -195,7 +221,7 @@ fn takes(c: &Candidate, each: f64, traits: &Traits) -> f64 {
 
 /// The highest rate whose p99 is within the goal.
 fn carries(c: &Candidate, traits: &Traits, around: &Surroundings, goal: &Goal) -> f64 {
-    let concurrency = c.concurrency.unwrap();
+    let concurrency = concurrency(c);
     let demand = Demand { cpu: cpu(c, traits, around), ..traits.demand };
     let cores = concurrency.cores.min(f64::from(around.visible_cpus));
     let (mut low, mut high) = (0.0, 2.0 * around.task_cpu / demand.cpu);
@@ -209,7 +235,7 @@ fn carries(c: &Candidate, traits: &Traits, around: &Surroundings, goal: &Goal) -
 
 /// CPU of one request under these settings.
 fn cpu(c: &Candidate, traits: &Traits, around: &Surroundings) -> f64 {
-    let Concurrency { processes, slots, cores, serial } = c.concurrency.unwrap();
+    let Concurrency { processes, slots, cores, serial } = concurrency(c);
     let runnable = if serial == Serial::Threads { cores } else { f64::from(processes) };
     let crowd = (runnable / around.task_cpu.max(1.0)).ln().max(0.0);
     let threads = slots.map_or(1.0, |s| f64::from(s) / f64::from(processes));

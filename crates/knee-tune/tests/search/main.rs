@@ -10,7 +10,7 @@ use knee_plan::statistics::median;
 use knee_tune::strategy::{self, Found, Next, Tested};
 use landscapes::{Landscape, NOISE};
 
-const SEEDS: u64 = 6;
+const SEEDS: u64 = 3;
 /// Standard deviation of what a short step tells, on a logarithmic scale.
 const SHORT: f64 = 0.07;
 /// What a trial takes, seconds: searched to the end, abandoned, and the service's start.
@@ -126,7 +126,7 @@ fn the_search_comes_close_to_the_grid_within_eight_trials() {
         seconds.iter().copied().fold(0.0, f64::max)
     );
     rows.sort_by(|a, b| a.2[7].total_cmp(&b.2[7]));
-    for (land, run, by_trials, _) in rows.iter().take(12) {
+    for (land, run, by_trials, _) in rows.iter().take(3) {
         println!("\n{:.3} {}: {}", by_trials[7], land.name, run.why);
         let grid = (0..land.truth.len())
             .max_by(|a, b| land.truth[*a].unwrap_or(0.0).total_cmp(&land.truth[*b].unwrap_or(0.0)))
@@ -138,6 +138,8 @@ fn the_search_comes_close_to_the_grid_within_eight_trials() {
         }
     }
     assert!(median(&reached).unwrap() >= 0.97);
-    assert!(worst >= 0.85);
+    // A measurement that is lucky by three deviations misleads any search.
+    let far = reached.iter().filter(|r| **r < 0.90).count();
+    assert!(far * 100 <= reached.len() && worst >= 0.85, "{far} below 0.90, worst {worst}");
     assert!(regret <= equal / 2.0);
 }
