@@ -37,18 +37,15 @@ fn every_run_is_told_in_a_sentence() {
             "memory",
             "Nothing to win here, because every setting that carries more had to be rejected",
         ),
-        ("inconclusive", "Inconclusive: the generator sent 31 % of its requests"),
+        ("inconclusive", "Inconclusive, because the generator sent 31 % of its requests"),
         ("interrupted", "Unfinished, after 2 trials: workers 8 instead of 2 carries most so far"),
         ("confirming", "Unfinished, after 6 trials: workers 12 instead of 2 carries most so far"),
-        ("goal-missed", "Missed: no settings that were tried hold p99 < 40.0 ms"),
+        ("goal-missed", "No setting that was tried holds p99 < 40.0 ms"),
         (
             "first-that-holds",
             "orders carries 120 requests/s with workers 12 instead of 1, where today's",
         ),
-        (
-            "satisfied",
-            "Today's settings hold p99 < 250 ms, errors < 0.1%, at 60 requests/s: nothing to change",
-        ),
+        ("satisfied", "orders carries the 60 requests/s asked for with today's settings"),
         ("recorded", "orders-gunicorn carries"),
     ];
     let samples = samples::all();
