@@ -92,6 +92,23 @@ impl Process {
         }
     }
 
+    /// Whether it handles that signal itself.
+    ///
+    /// # Errors
+    /// As [`Process::stat`].
+    pub fn catches(&self, signal: i32) -> Result<bool, ProbeError> {
+        let path = self.folder.join("status");
+        let bytes = fs::read(&path).map_err(ProbeError::read(&path))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.lines().enumerate();
+        let found = lines.find_map(|(at, l)| Some((at, l.strip_prefix("SigCgt:")?.trim())));
+        let (at, mask) = found.ok_or_else(|| ProbeError::form(&path, 1, "no line `SigCgt:`"))?;
+        let wrong = |_| ProbeError::form(&path, at + 1, format!("`{}` is no mask", shown(mask)));
+        let mask = u64::from_str_radix(mask, 16).map_err(wrong)?;
+        let bit = u32::try_from(signal - 1).ok().and_then(|n| 1u64.checked_shl(n));
+        Ok(bit.is_some_and(|bit| mask & bit != 0))
+    }
+
     /// Soft limit of open files; None when there is none.
     ///
     /// # Errors
@@ -260,6 +277,23 @@ mod tests {
         let stat = me.stat().unwrap();
         assert!(stat.threads >= 1 && !stat.is_dead());
         assert!(all().contains(&std::process::id().cast_signed()));
+    }
+
+    #[test]
+    fn a_shell_catches_what_it_traps() {
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", "trap : TERM; echo; read line"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Read::read_exact(shell.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+        let process = Process::new(shell.id().cast_signed());
+        let caught = [15, 10, 0, 65, -1].map(|signal| process.catches(signal).unwrap());
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+        assert_eq!(caught, [true, false, false, false, false]);
+        assert!(recorded(1).catches(15).unwrap_err().is_absent());
     }
 
     proptest! {

@@ -1,0 +1,115 @@
+//! The command line. Written by hand: a parser would be half of this small program.
+
+use std::ffi::OsString;
+
+/// What `--help` says.
+pub const HELP: &str = "\
+The container's entrypoint: says how large its task really is, and is the init of what it starts.
+
+usage: knee-run [FLAGS] [--] COMMAND [ARGUMENT ...]
+       knee-run doctor
+
+  --dry-run            say what is seen, start nothing
+  --keep               look at nothing: only be the init
+  -h, --help           print this
+  -V, --version        print the version
+
+doctor prints what is seen of limits, cgroups and ECS metadata, without secrets: for a bug report.
+Exit codes: the command's own; 128+n when signal n ended it; 127 not found, 126 not executable,
+125 a failure of knee-run itself.
+";
+
+/// What is asked for.
+#[derive(Debug, PartialEq)]
+pub enum Asked {
+    /// Its usage.
+    Help,
+    /// Its version.
+    Version,
+    /// What it sees.
+    Doctor,
+    /// To start a command.
+    Run(Options),
+}
+
+/// How a command is run.
+#[derive(Debug, PartialEq)]
+pub struct Options {
+    /// Say what is seen, start nothing.
+    pub dry_run: bool,
+    /// Only be the init.
+    pub keep: bool,
+    /// Program and arguments, never empty.
+    pub command: Vec<OsString>,
+}
+
+/// Reads the words behind the program's name.
+///
+/// # Errors
+/// What is wrong, with the remedy.
+pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
+    let mut options = Options { dry_run: false, keep: false, command: vec![] };
+    let mut words = words.into_iter();
+    let mut first = true;
+    while let Some(word) = words.next() {
+        let text = word.to_str().unwrap_or_default();
+        match text {
+            "-h" | "--help" => return Ok(Asked::Help),
+            "-V" | "--version" => return Ok(Asked::Version),
+            "doctor" if first => return Ok(Asked::Doctor),
+            "--dry-run" => options.dry_run = true,
+            "--keep" => options.keep = true,
+            "--" => {
+                options.command = words.collect();
+                break;
+            }
+            flag if flag.starts_with('-') => {
+                return Err(format!("`{flag}` is no flag of knee-run; see knee-run --help"));
+            }
+            _ => {
+                options.command = std::iter::once(word).chain(words).collect();
+                break;
+            }
+        }
+        first = false;
+    }
+    if options.command.is_empty() {
+        return Err("no command to run; write it behind `--`: knee-run -- gunicorn app:app".into());
+    }
+    Ok(Asked::Run(options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(line: &str) -> Result<Asked, String> {
+        parse(line.split_whitespace().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn flags_end_where_the_command_begins() {
+        let asked = read("--keep sh -c --help").unwrap();
+        let Asked::Run(options) = asked else { panic!("{asked:?}") };
+        assert_eq!(options.command, ["sh", "-c", "--help"]);
+        let asked = read("--dry-run -- --help").unwrap();
+        assert!(matches!(asked, Asked::Run(o) if o.dry_run && o.command == ["--help"]));
+        assert_eq!(read("doctor"), Ok(Asked::Doctor));
+        assert!(matches!(read("-- doctor"), Ok(Asked::Run(o)) if o.command == ["doctor"]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_remedy() {
+        let wrong = |line| read(line).unwrap_err();
+        assert!(wrong("").contains("knee-run -- gunicorn"));
+        assert!(wrong("--dry-rnu -- x").contains("`--dry-rnu` is no flag"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_are_survived(words in prop::collection::vec(".{0,12}", 0..5)) {
+            let _ = parse(words.into_iter().map(OsString::from).collect());
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! One GET of a small document from an address on this machine's own network: HTTP/1.1 with
+//! nothing but the standard library, and one deadline for all of it.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// A task's metadata is some kB.
+const MOST: usize = 1 << 20;
+
+/// Why there is no document.
+#[derive(Debug)]
+pub enum Wrong {
+    /// No `http://ADDRESS[:PORT]/PATH`: names are not looked up, as that has no deadline.
+    Url,
+    /// The time was over.
+    Slow,
+    /// Nobody answers, or no longer.
+    Io(io::Error),
+    /// Another status than 200.
+    Status(u16),
+    /// It is no HTTP answer, or one without an end.
+    Form,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::Url => f.write_str("the address is not of the form http://ADDRESS/PATH"),
+            Wrong::Slow => f.write_str("no answer in time"),
+            Wrong::Io(error) => error.fmt(f),
+            Wrong::Status(status) => write!(f, "it answered with status {status}"),
+            Wrong::Form => f.write_str("what it answered is no HTTP/1.1"),
+        }
+    }
+}
+
+impl From<io::Error> for Wrong {
+    fn from(error: io::Error) -> Wrong {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Wrong::Slow,
+            _ => Wrong::Io(error),
+        }
+    }
+}
+
+/// The body of a GET, which has come by then.
+pub fn get(url: &str, until: Instant) -> Result<Vec<u8>, Wrong> {
+    let (at, host, path) = split(url).ok_or(Wrong::Url)?;
+    let mut stream = TcpStream::connect_timeout(&at, left(until)?)?;
+    stream.set_write_timeout(Some(left(until)?))?;
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    let mut buffer = [0; 8192];
+    loop {
+        // Before each read: a server that sends a byte now and then must not hold this up.
+        stream.set_read_timeout(Some(left(until)?))?;
+        let length = stream.read(&mut buffer)?;
+        answer.extend(buffer.iter().take(length));
+        if let Some(body) = body(&answer, length == 0)? {
+            return Ok(body);
+        }
+        if length == 0 || answer.len() > MOST {
+            return Err(Wrong::Form);
+        }
+    }
+}
+
+fn left(until: Instant) -> Result<Duration, Wrong> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(Wrong::Slow) } else { Ok(left) }
+}
+
+/// Address, host as it is written, and path.
+fn split(url: &str) -> Option<(SocketAddr, &str, &str)> {
+    let rest = url.strip_prefix("http://")?;
+    if rest.contains(|c: char| c.is_control() || c == ' ') {
+        return None;
+    }
+    let (host, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    };
+    let at = host.parse().ok().or_else(|| Some(SocketAddr::new(host.parse().ok()?, 80)))?;
+    Some((at, host, path))
+}
+
+/// The body as far as all of it is there; `last` when no more comes.
+fn body(answer: &[u8], last: bool) -> Result<Option<Vec<u8>>, Wrong> {
+    let Some(end) = answer.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
+    let (head, rest) = answer.split_at_checked(end.saturating_add(4)).ok_or(Wrong::Form)?;
+    let head = std::str::from_utf8(head).map_err(|_| Wrong::Form)?;
+    let mut lines = head.lines();
+    let mut status = lines.next().unwrap_or_default().split(' ');
+    if !status.next().is_some_and(|version| version.starts_with("HTTP/1.")) {
+        return Err(Wrong::Form);
+    }
+    let status = status.next().and_then(|s| s.parse().ok()).ok_or(Wrong::Form)?;
+    if status != 200 {
+        return Err(Wrong::Status(status));
+    }
+    let field = |name: &str| {
+        let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+        let found = fields.find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim())
+    };
+    if field("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        return chunks(rest);
+    }
+    match field("content-length") {
+        Some(length) => {
+            let length = length.parse().map_err(|_| Wrong::Form)?;
+            Ok(rest.get(..length).map(<[u8]>::to_vec))
+        }
+        None => Ok(last.then(|| rest.to_vec())),
+    }
+}
+
+/// `SIZE\r\n...\r\n`, to the chunk of size 0.
+fn chunks(mut rest: &[u8]) -> Result<Option<Vec<u8>>, Wrong> {
+    let mut body = Vec::new();
+    loop {
+        let Some(end) = rest.windows(2).position(|w| w == b"\r\n") else { return Ok(None) };
+        let line = rest.get(..end).and_then(|line| std::str::from_utf8(line).ok());
+        let size = line.and_then(|line| line.split(';').next()).map(str::trim);
+        let size = size.and_then(|s| usize::from_str_radix(s, 16).ok()).ok_or(Wrong::Form)?;
+        if size == 0 {
+            return Ok(Some(body));
+        }
+        let begin = end.saturating_add(2);
+        let after = begin.saturating_add(size);
+        let (Some(chunk), Some(next)) =
+            (rest.get(begin..after), rest.get(after.saturating_add(2)..))
+        else {
+            return Ok(None);
+        };
+        body.extend(chunk);
+        rest = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(answer: &str, last: bool) -> Option<String> {
+        body(answer.as_bytes(), last).unwrap().map(|body| String::from_utf8(body).unwrap())
+    }
+
+    #[test]
+    fn a_body_ends_by_its_length_by_its_chunks_or_with_the_connection() {
+        let ok = "HTTP/1.1 200 OK\r\n";
+        assert_eq!(read(&format!("{ok}content-length: 2\r\n\r\n{{}}"), false), Some("{}".into()));
+        assert_eq!(read(&format!("{ok}Content-Length: 3\r\n\r\n{{}}"), false), None);
+        let chunked = format!("{ok}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n1;x=y\r\n}}\r\n");
+        assert_eq!(read(&chunked, false), None);
+        assert_eq!(read(&format!("{chunked}0\r\n\r\n"), false), Some("{}".into()));
+        assert_eq!(read(&format!("{ok}\r\n{{}}"), false), None);
+        assert_eq!(read(&format!("{ok}\r\n{{}}"), true), Some("{}".into()));
+        let not_found = body(b"HTTP/1.1 404 Not Found\r\n\r\n", true);
+        assert!(matches!(not_found, Err(Wrong::Status(404))));
+        assert!(matches!(body(b"SSH-2.0-OpenSSH\r\n\r\n", true), Err(Wrong::Form)));
+    }
+
+    #[test]
+    fn an_address_needs_no_name_service() {
+        let at = |url| split(url).map(|(at, host, path)| format!("{at} {host} {path}"));
+        assert_eq!(
+            at("http://169.254.170.2/v4/7f3a/task").unwrap(),
+            "169.254.170.2:80 169.254.170.2 /v4/7f3a/task"
+        );
+        assert_eq!(at("http://127.0.0.1:8080").unwrap(), "127.0.0.1:8080 127.0.0.1:8080 /");
+        for url in ["", "https://169.254.170.2/", "http://metadata/", "http://127.0.0.1/a\r\nb"] {
+            assert_eq!(at(url), None, "{url}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_survived(bytes in prop::collection::vec(any::<u8>(), 0..120), text in ".{0,80}") {
+            let _ = (body(&bytes, true), chunks(&bytes), split(&text));
+            let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let _ = body(&[head, &bytes[..]].concat(), true);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Starting the program, and waiting for what it does.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Whatever has not come by then never will; machines of continuous integration stall.
+const LONG: Duration = Duration::from_secs(60);
+
+/// The program with these words.
+pub fn knee_run(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_knee-run"));
+    command.args(words).stdin(Stdio::null()).env_remove("ECS_CONTAINER_METADATA_URI_V4");
+    command
+}
+
+/// Its exit code when it runs a shell with that text.
+pub fn code_of_shell(text: &str) -> Option<i32> {
+    knee_run(&["--keep", "--", "sh", "-c", text]).stderr(Stdio::null()).status().unwrap().code()
+}
+
+/// All that it says.
+pub fn output(words: &[&str]) -> Output {
+    knee_run(words).output().unwrap()
+}
+
+/// A process that is being talked to. It and its kin end with the test.
+pub struct Talk {
+    pub child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Talk {
+    pub fn with(mut command: Command) -> Talk {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Talk { child, lines }
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    /// The next line of its standard output.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_string()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: i32) {
+        kill(self.pid(), signal);
+    }
+
+    /// Its exit code, and what it says until its end.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        let code = self.child.wait().unwrap().code();
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        (code, rest)
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        for pid in knee_probe::process::with_descendants(&[self.pid()]) {
+            kill(pid, libc::SIGKILL);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+pub fn kill(pid: i32, signal: i32) {
+    // SAFETY: a plain call.
+    unsafe { libc::kill(pid, signal) };
+}
+
+/// Waits until it holds.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < LONG, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
