@@ -1,18 +1,18 @@
 //! `knee init`: a knee.toml that says all that was read, with the documentation of every key.
 //!
 //! What another file says stays commented out, so that it is said in one place. Values of header
-//! fields are not written: they may be secrets.
+//! fields are not written, as they may be secrets, except where knee.toml itself holds them.
 
-use crate::config::{About, TABLES, Table};
+use crate::config::{About, KnobRule, OwnKnob, Stated, TABLES, Table};
 use crate::discover::Discovery;
 use crate::formats::word::quote;
-use knee_core::runtimes;
-use knee_core::service::{PlacedKnob, ServiceContainer};
-use knee_core::settings::{Range, Site, Value};
+use crate::sources::CONFIG;
+use knee_core::service::ServiceContainer;
+use knee_core::settings::{Site, Value};
 use knee_core::sourced::Origin;
 use knee_core::units::{Bytes, Seconds};
 use knee_core::workload::{Body, Request};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where comments are wrapped.
 const WIDTH: usize = 96;
@@ -117,59 +117,73 @@ impl Page {
             self.gap(at);
             self.prose(about.doc);
             match discovery.requests.first() {
-                Some(request) => self.request_key(&about, request, true),
+                Some(request) => self.request_key(&about, request, discovery),
                 None => self.line(&format!("#{} = {}", about.name, about.example)),
             }
         }
         for request in discovery.requests.iter().skip(1) {
             self.line(&format!("\n{}", table.header));
             for about in (table.keys)() {
-                self.request_key(&about, request, false);
+                self.request_key(&about, request, discovery);
             }
         }
     }
 
-    fn request_key(&mut self, about: &About, request: &Request, example: bool) {
-        if about.name == "headers" && !request.headers.is_empty() {
-            let names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
-            self.prose(&format!(
-                "To be written by you, as they may be secrets: {}.",
-                names.join(", ")
-            ));
-        }
-        match request_value(about.name, request) {
+    fn request_key(&mut self, about: &About, request: &Request, discovery: &Discovery) {
+        let stated = |r: &Stated<Request>| r.value.headers == request.headers;
+        let value = match about.name {
+            "headers" if request.headers.is_empty() => None,
+            "headers" if discovery.stated.requests.iter().any(stated) => Some(headers(request)),
+            "headers" => {
+                let names: Vec<&str> = request.headers.iter().map(|(n, _)| n.as_str()).collect();
+                let names = names.join(", ");
+                self.prose(&format!("To be written by you, as they may be secrets: {names}."));
+                None
+            }
+            name => request_value(name, request, &discovery.service.root),
+        };
+        let first = discovery.requests.first().is_some_and(|first| std::ptr::eq(first, request));
+        match value {
             Some(value) => self.line(&format!("{} = {value}", about.name)),
-            None if example => self.line(&format!("#{} = {}", about.name, about.example)),
+            None if first => self.line(&format!("#{} = {}", about.name, about.example)),
             None => {}
         }
     }
 
+    /// Every knob with what knee.toml says of it, else with its range as a comment.
     fn knobs(&mut self, table: &Table, discovery: &Discovery) {
         self.line(table.header);
-        let knobs: Vec<_> =
-            discovery.service.knobs().map(|(part, knob)| (part.runtime, knob)).collect();
-        for (runtime, placed) in &knobs {
-            if let Some(usual) = usual_range(runtime, placed) {
-                let knob = &placed.knob;
-                let today = format!("{}: {}. Today: {}", knob.name, knob.doc, placed.current);
-                self.prose(&today);
-                let mark = if usual == knob.range { "#" } else { "" };
-                self.line(&format!("{mark}{} = {}", key(&knob.name), range(&knob.range)));
-            }
+        let rules = &discovery.stated.knobs;
+        let rule = |name: &str| rules.iter().find(|(n, _)| n == name).map(|(_, rule)| &rule.value);
+        for (_, placed) in discovery.service.knobs() {
+            let (knob, name) = (&placed.knob, key(&placed.knob.name));
+            let said = match rule(&knob.name) {
+                Some(KnobRule::Own(_)) => continue,
+                Some(KnobRule::Within(range)) => format!("{name} = {}", text(&range.to_string())),
+                Some(KnobRule::Fixed(fixed)) => format!("{name} = {}", value(fixed)),
+                Some(KnobRule::Kept) => format!("{name} = false"),
+                None => format!("#{name} = {}", text(&knob.range.to_string())),
+            };
+            self.prose(&format!("{}: {}. Today: {}", knob.name, knob.doc, placed.current));
+            self.line(&said);
         }
-        let own: Vec<_> = knobs.iter().filter(|(r, k)| usual_range(r, k).is_none()).collect();
-        if own.is_empty() {
+        let own = rules.iter().filter_map(|(_, rule)| match &rule.value {
+            KnobRule::Own(own) => Some(own),
+            _ => None,
+        });
+        let before = self.0.len();
+        own.for_each(|own| self.own_knob(own));
+        if self.0.len() == before {
             self.line("\n#[knobs.POOL_SIZE]");
             for about in (table.keys)() {
                 self.prose(about.doc);
                 self.line(&format!("#{} = {}", about.name, about.example));
             }
         }
-        own.into_iter().for_each(|(_, placed)| self.own_knob(placed));
     }
 
-    fn own_knob(&mut self, placed: &PlacedKnob) {
-        let knob = &placed.knob;
+    fn own_knob(&mut self, own: &OwnKnob) {
+        let knob = &own.knob;
         self.line(&format!("\n[knobs.{}]", key(&knob.name)));
         match knob.sites.first() {
             Some(Site::Environment { name }) => self.line(&format!("env = {}", text(name))),
@@ -177,11 +191,9 @@ impl Page {
             _ => {}
         }
         self.line(&format!("range = {}", text(&knob.range.to_string())));
-        let default = match &placed.current.value {
-            Value::Int(number) => number.to_string(),
-            Value::Text(choice) => text(choice),
-        };
-        self.value("default", &default, &placed.current.origin);
+        if let Some(default) = &own.default {
+            self.line(&format!("default = {}", value(default)));
+        }
         for (name, said) in [("unit", &knob.unit), ("doc", &knob.doc)] {
             if !said.trim().is_empty() {
                 self.line(&format!("{name} = {}", text(said)));
@@ -193,21 +205,19 @@ impl Page {
 /// What was read for a key.
 fn known(table: &str, key: &str, discovery: &Discovery) -> Known {
     let service = &discovery.service;
-    let only = match service.containers.as_slice() {
-        [only] => Some(only),
-        _ => None,
-    };
+    let serving = service.containers.get(service.serving);
     let task = service.task.as_ref();
     let goal = &discovery.goal;
+    let stated = &discovery.stated;
     Some(match (table, key) {
         ("service", "command") => {
-            let command = &only?.command;
+            let command = serving.map(|c| &c.command).filter(|c| !c.value.is_empty())?;
             (text(&line_of(&command.value)), command.origin.clone())
         }
+        ("service", "container") => container(discovery)?,
         ("service", "dir") => {
-            let container = only.filter(|c| !is_elsewhere(&c.command.origin))?;
-            let dir = container.workdir.strip_prefix(&service.root).ok()?.to_str()?;
-            (Some(dir).filter(|dir| !dir.is_empty()).map(text)?, container.command.origin.clone())
+            let dir = stated.service.dir.as_ref()?;
+            (text(&dir.value.to_string_lossy()), here(dir))
         }
         ("service", "ready") => {
             let ready = service.ready.as_ref()?;
@@ -220,7 +230,7 @@ fn known(table: &str, key: &str, discovery: &Discovery) -> Known {
         ("task", "cpu") => (number(task?.value.cpu), task?.origin.clone()),
         ("task", "memory") => (text(&memory(task?.value.memory)), task?.origin.clone()),
         ("task", "nofile") => {
-            let nofile = only?.nofile.as_ref()?;
+            let nofile = serving?.nofile.as_ref()?;
             (format!("[{}, {}]", nofile.value.0, nofile.value.1), nofile.origin.clone())
         }
         ("goal", "p99") => (text(&millis(goal.value.latency)), goal.origin.clone()),
@@ -229,12 +239,43 @@ fn known(table: &str, key: &str, discovery: &Discovery) -> Known {
         ("tune", "head_room") => {
             (number(discovery.head_room.value), discovery.head_room.origin.clone())
         }
+        ("tune", "trials") => {
+            let trials = stated.tune.trials.as_ref()?;
+            (trials.value.to_string(), here(trials))
+        }
+        ("tune", "seed") => {
+            let seed = stated.tune.seed.as_ref()?;
+            (seed.value.to_string(), here(seed))
+        }
         _ => return None,
     })
 }
 
-fn request_value(key: &str, request: &Request) -> Option<String> {
-    let path = |path: &PathBuf| text(&path.to_string_lossy());
+/// The container that takes the requests, where that is a choice.
+fn container(discovery: &Discovery) -> Known {
+    if let Some(stated) = &discovery.stated.service.container {
+        return Some((text(&stated.value), here(stated)));
+    }
+    let service = &discovery.service;
+    let serving =
+        service.containers.get(service.serving).filter(|_| service.containers.len() > 1)?;
+    let because = "of the task's containers this one takes the requests".into();
+    Some((text(&serving.name), Origin::Assumed { because }))
+}
+
+/// The origin of what knee.toml itself says.
+fn here<T>(stated: &Stated<T>) -> Origin {
+    Origin::File { path: CONFIG.into(), line: stated.line }
+}
+
+fn headers(request: &Request) -> String {
+    let fields =
+        request.headers.iter().map(|(name, value)| format!("{} = {}", key(name), text(value)));
+    format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+}
+
+fn request_value(key: &str, request: &Request, root: &Path) -> Option<String> {
+    let path = |path: &PathBuf| text(&path.strip_prefix(root).unwrap_or(path).to_string_lossy());
     match (key, &request.body) {
         ("path", _) => Some(text(&request.path)),
         ("method", _) => Some(text(&request.method)),
@@ -251,22 +292,16 @@ fn request_value(key: &str, request: &Request) -> Option<String> {
 /// Whether a value holds without knee.toml, so that it should be said in one place only.
 fn is_elsewhere(origin: &Origin) -> bool {
     match origin {
-        Origin::File { path, .. } => !path.ends_with("knee.toml"),
+        Origin::File { path, .. } => path != CONFIG,
         Origin::Flag { .. } | Origin::Assumed { .. } | Origin::Proposed => false,
         Origin::Environment { .. } | Origin::Default { .. } | Origin::Observed { .. } => true,
     }
 }
 
-/// The range that the runtime itself offers; None for a knob of the user's own.
-fn usual_range(runtime: &str, placed: &PlacedKnob) -> Option<Range> {
-    let knobs = runtimes::by_id(runtime).map(|runtime| (runtime.knobs)()).unwrap_or_default();
-    knobs.into_iter().find(|knob| knob.name == placed.knob.name).map(|knob| knob.range)
-}
-
-fn range(range: &Range) -> String {
-    match range {
-        Range::Integers { min, max } if min == max => min.to_string(),
-        range => text(&range.to_string()),
+fn value(value: &Value) -> String {
+    match value {
+        Value::Int(number) => number.to_string(),
+        Value::Text(choice) => text(choice),
     }
 }
 

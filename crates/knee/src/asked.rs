@@ -8,6 +8,7 @@ use clap::Args;
 use knee_core::workload::Request;
 use knee_core::{Goal, Task};
 use knee_files::Overrides;
+use knee_files::config::TuneTable;
 use knee_tune::tune::{Lengths, TRIALS};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -20,15 +21,15 @@ pub struct Asked {
     /// Go on without CPU quota and memory limit where they cannot be had
     #[arg(long)]
     pub unconfined: bool,
-    /// Most settings to try, today's among them
-    #[arg(long, value_name = "N", default_value_t = TRIALS)]
-    pub trials: usize,
+    /// Most settings to try, today's among them [default: what knee.toml says, else 8]
+    #[arg(long, value_name = "N")]
+    pub trials: Option<usize>,
     /// Measure shorter: sooner done and less sure
     #[arg(long)]
     pub quick: bool,
-    /// Makes the arrivals repeatable
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
+    /// Makes the arrivals repeatable [default: what knee.toml says, else 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
 }
 
 /// What the service's files do not say, or say otherwise.
@@ -92,10 +93,23 @@ fn request(text: &str) -> Result<Request, String> {
 
 const FILE: &str = "asked.json";
 
+/// The seed where none is asked for: any would do.
+const SEED: u64 = 1;
+
 /// Lengths of a quick run, seconds: a third of the usual time.
 const QUICK: Lengths = Lengths { step: 1.2, confirm: 2.4, warm_up: 0.3, search: 7.0, pair: 4.0 };
 
 impl Asked {
+    /// Most settings to try; `stated` is what knee.toml says.
+    pub fn trials(&self, stated: &TuneTable) -> usize {
+        self.trials.or(stated.trials.as_ref().map(|said| said.value)).unwrap_or(TRIALS)
+    }
+
+    /// What makes the arrivals repeatable.
+    pub fn seed(&self, stated: &TuneTable) -> u64 {
+        self.seed.or(stated.seed.as_ref().map(|said| said.value)).unwrap_or(SEED)
+    }
+
     /// How long is measured.
     pub fn lengths(&self) -> Lengths {
         if self.quick { QUICK } else { Lengths::default() }
@@ -136,6 +150,18 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_wins_over_knee_toml() {
+        let stated = knee_files::config::Config::parse("[tune]\ntrials = 12\nseed = 9\n").unwrap();
+        let asked = |trials, seed| Asked { trials, seed, ..Asked::default() };
+        let flags = asked(Some(5), Some(7));
+        assert_eq!((flags.trials(&stated.tune), flags.seed(&stated.tune)), (5, 7));
+        let none = asked(None, None);
+        assert_eq!((none.trials(&stated.tune), none.seed(&stated.tune)), (12, 9));
+        let nothing = TuneTable::default();
+        assert_eq!((none.trials(&nothing), none.seed(&nothing)), (TRIALS, SEED));
+    }
+
+    #[test]
     fn what_was_asked_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let asked = Asked {
@@ -147,8 +173,8 @@ mod tests {
             },
             unconfined: true,
             quick: true,
-            trials: 5,
-            seed: 7,
+            trials: Some(5),
+            seed: Some(7),
         };
         asked.keep(folder.path()).unwrap();
         assert_eq!(Asked::of(folder.path()).unwrap(), asked);

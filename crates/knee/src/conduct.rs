@@ -72,9 +72,9 @@ fn request(
         goal: discovery.goal,
         requests: discovery.requests,
         unconfined: asked.unconfined,
-        most_trials: asked.trials,
+        most_trials: asked.trials(&discovery.stated.tune),
         head_room: discovery.head_room.value,
-        seed: asked.seed,
+        seed: asked.seed(&discovery.stated.tune),
         lengths: asked.lengths(),
         earlier,
     })

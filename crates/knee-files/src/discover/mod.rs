@@ -11,6 +11,7 @@ mod reading;
 mod size;
 
 use crate::blueprint::Asked;
+use crate::config::Config;
 use crate::error::FilesError;
 use crate::plan::{Plan, plan};
 use crate::sources::Sources;
@@ -62,6 +63,8 @@ pub struct Discovery {
     pub missing: Vec<Missing>,
     /// knee.toml, if there is one.
     pub config: Option<PathBuf>,
+    /// What it says; nothing where there is none.
+    pub stated: Config,
 }
 
 /// Something that is needed and was not found, in the words to ask for it.

@@ -230,8 +230,17 @@ impl<'a> Reading<'a> {
             ready,
         };
         let config = sources.config.as_ref().map(|source| sources.root.join(&source.path));
-        let missing = self.missing;
-        Ok(Discovery { service, goal, requests, head_room, facts, missing, config })
+        let stated = self.sources.config.as_ref().map(|source| source.parsed.clone());
+        Ok(Discovery {
+            service,
+            goal,
+            requests,
+            head_room,
+            facts,
+            missing: self.missing,
+            config,
+            stated: stated.unwrap_or_default(),
+        })
     }
 
     fn config(&self) -> Option<&'a crate::config::Config> {

@@ -1,10 +1,10 @@
 use super::*;
-use crate::config::{Config, KnobRule};
+use crate::config::Config;
 use crate::discover::Missing;
 use crate::formats::argv::command_line;
 use knee_core::launch::Environment;
-use knee_core::service::{Part, Place, Service};
-use knee_core::settings::{Effect, Knob};
+use knee_core::runtimes;
+use knee_core::service::{Part, Place, PlacedKnob, Service};
 use knee_core::sourced::Sourced;
 use knee_core::{Goal, Task};
 use proptest::prelude::*;
@@ -25,34 +25,15 @@ fn container(name: &str, argv: &[&str], knobs: Vec<PlacedKnob>) -> ServiceContai
     }
 }
 
-fn workers(range: Range) -> PlacedKnob {
+fn workers() -> PlacedKnob {
     let known = runtimes::by_id("gunicorn").unwrap();
     let knob = (known.knobs)().into_iter().find(|knob| knob.name == "workers").unwrap();
     let site = knob.sites[0].clone();
     PlacedKnob {
-        knob: Knob { range, ..knob },
+        knob,
         current: Sourced::from_file(Value::Int(5), "Dockerfile", 7),
         place: Place { site, file: Some("Dockerfile".into()), seen_at: None },
     }
-}
-
-fn pool() -> PlacedKnob {
-    let site = Site::Environment { name: "POOL_SIZE".into() };
-    let knob = Knob {
-        name: "POOL_SIZE".into(),
-        doc: "connections to the \"database\"".into(),
-        unit: "connections".into(),
-        range: Range::Integers { min: 1, max: 64 },
-        sites: vec![site.clone()],
-        effect: Effect::Unknown,
-    };
-    let current = Sourced::from_file(Value::Int(8), "knee.toml", 3);
-    PlacedKnob { knob, current, place: Place { site, file: None, seen_at: None } }
-}
-
-fn usual() -> Range {
-    let known = runtimes::by_id("gunicorn").unwrap();
-    (known.knobs)().into_iter().find(|knob| knob.name == "workers").unwrap().range
 }
 
 fn discovery(argv: &[&str]) -> Discovery {
@@ -67,7 +48,7 @@ fn discovery(argv: &[&str]) -> Discovery {
         service: Service {
             root: "/home/me/orders".into(),
             name: "orders".into(),
-            containers: vec![container("web", argv, vec![workers(usual())])],
+            containers: vec![container("web", argv, vec![workers()])],
             task: Some(Sourced::from_file(task, "task-definition.json", 4)),
             port: Some(Sourced::from_file(8000, "Dockerfile", 5)),
             ready: Some(Sourced::new("/health".into(), Origin::Flag { name: "--ready".into() })),
@@ -79,6 +60,7 @@ fn discovery(argv: &[&str]) -> Discovery {
         facts: vec![],
         missing: vec![],
         config: None,
+        stated: Config::default(),
     }
 }
 
@@ -130,21 +112,29 @@ fn all_that_was_read_is_read_back() {
 }
 
 #[test]
-fn what_was_narrowed_or_added_stays_so() {
+fn what_knee_toml_says_is_kept() {
+    let stated = Config::parse(
+        "[service]\ndir = 'api'\ncontainer = 'web'\n[[request]]\npath = '/'\nheaders = { Authorization = 'hunter2' }\n\
+         [knobs]\nworkers = '2..6'\n[knobs.POOL_SIZE]\nenv = 'POOL_SIZE'\nrange = '1..64'\ndefault = 8\n\
+         unit = 'connections'\ndoc = 'connections to the \"database\"'\n[tune]\ntrials = 5\nseed = 3\n",
+    );
     let mut found = discovery(&["gunicorn", "app:app"]);
-    let narrow = Range::Integers { min: 2, max: 6 };
-    found.service.containers[0].parts[0].knobs = vec![pool(), workers(narrow.clone())];
+    found.stated = stated.unwrap();
+    found.requests = found.stated.requests.iter().map(|request| request.value.clone()).collect();
     let config = Config::parse(&init(&found)).unwrap();
-    let rule = |name: &str| {
-        config.knobs.iter().find(|(n, _)| n == name).map(|(_, rule)| rule.value.clone()).unwrap()
+    let rules = |config: &Config| -> Vec<(String, KnobRule)> {
+        config.knobs.iter().map(|(name, rule)| (name.clone(), rule.value.clone())).collect()
     };
-    assert_eq!(rule("workers"), KnobRule::Within(narrow));
-    let KnobRule::Own(own) = rule("POOL_SIZE") else { panic!("a knob of the user's own") };
-    assert_eq!((own.knob, own.default), (pool().knob, Some(Value::Int(8))));
-    let fixed = Range::Integers { min: 4, max: 4 };
-    found.service.containers[0].parts[0].knobs = vec![workers(fixed)];
-    let config = Config::parse(&init(&found)).unwrap();
-    assert_eq!(config.knobs[0].1.value, KnobRule::Fixed(Value::Int(4)));
+    assert_eq!(rules(&config), rules(&found.stated));
+    assert_eq!(config.requests[0].value, found.requests[0]);
+    assert_eq!(config.service.dir.unwrap().value, Path::new("api"));
+    assert_eq!(config.service.container.unwrap().value, "web");
+    assert_eq!((config.tune.trials.unwrap().value, config.tune.seed.unwrap().value), (5, 3));
+    for rule in [KnobRule::Fixed(Value::Int(4)), KnobRule::Kept] {
+        found.stated.knobs = vec![("workers".into(), Stated { value: rule.clone(), line: 1 })];
+        let config = Config::parse(&init(&found)).unwrap();
+        assert_eq!(rules(&config), [("workers".to_string(), rule)]);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod broken;
 mod examples;
+mod init;
 mod round_trip;
 mod support;
 mod wild;
