@@ -122,6 +122,9 @@ pub enum Outcome {
 pub struct Capacity {
     /// Requests/s; 0 when not even the lowest rate held the goal.
     pub rate: f64,
+    /// Relative standard deviation of that rate, as far as the steps of a search tell.
+    #[serde(default)]
+    pub spread: Option<f64>,
     /// The confirming step at that rate, if any rate held.
     pub at: Option<Step>,
     /// Every step, in the order measured.

@@ -51,7 +51,7 @@ fn run(
         timeout: 0.1,
         connections: CONNECTIONS,
         client_errors_ok: false,
-        give_up: None,
+        rule: None,
     };
     let _punctual = Punctual::begin();
     Engine::new(addr, messages, course)?.run(stop)

@@ -12,6 +12,8 @@ use crate::pool::{Phase, Pool};
 use crate::record::{Class, Record};
 use crate::shots::{NOWHERE, ShotId, Shots};
 use crate::transport::Link;
+use crate::verdict::{Rule, Seen};
+use knee_core::observe::Outcome;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -36,22 +38,8 @@ pub(crate) struct Course<'a> {
     pub timeout: f64,
     pub connections: usize,
     pub client_errors_ok: bool,
-    /// None to go on however bad it looks.
-    pub give_up: Option<GiveUp>,
-}
-
-/// When a step is hopeless.
-pub(crate) struct GiveUp {
-    /// Latency beyond which a request is late, seconds.
-    pub latency: f64,
-    /// More late ones than this lose the step.
-    pub late: u64,
-    /// More failures than this lose the step.
-    pub failed: u64,
-    /// Not before this far into the measured window, seconds.
-    pub after: f64,
-    /// How long answers are still awaited, seconds.
-    pub drain: f64,
+    /// None to go on however good or bad it looks.
+    pub rule: Option<Rule>,
 }
 
 pub(crate) struct Engine<'a> {
@@ -364,9 +352,14 @@ impl<'a> Engine<'a> {
         }
         if shot.counted {
             let latency = now.saturating_sub(shot.due);
-            let late = self.course.give_up.as_ref();
-            let late = late.is_some_and(|rule| latency as f64 > rule.latency * SECOND);
-            self.record.late += u64::from((late || class != Class::Ok) && !shot.late);
+            if let Some(rule) = &self.course.rule {
+                for ((n, limit), known) in
+                    self.record.beyond.iter_mut().zip(rule.limits).zip(shot.beyond)
+                {
+                    let missed = class != Class::Ok || latency as f64 > limit * SECOND;
+                    *n += u64::from(missed && !known);
+                }
+            }
             self.record.ended(class, latency);
         }
     }
@@ -387,7 +380,7 @@ impl<'a> Engine<'a> {
         if (self.window.0..self.window.1).contains(&now) {
             let at = (now - self.window.0) as f64 / SECOND;
             self.record.outstanding.push((at, self.shots.live()));
-            self.give_up(now, at);
+            self.decide(now, at);
         }
     }
 
@@ -403,16 +396,27 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn give_up(&mut self, now: u64, at: f64) {
-        let Some(rule) = &self.course.give_up else { return };
-        let before = now.saturating_sub((rule.latency * SECOND) as u64);
-        self.record.late += self.shots.mark_late(before);
-        let lost = self.record.late > rule.late || self.record.counts.failed() > rule.failed;
-        if lost && at >= rule.after {
-            self.record.abandoned = Some(at);
-            self.last_call = now + (rule.drain * SECOND) as u64;
+    /// Ends the step when its outcome is certain.
+    fn decide(&mut self, now: u64, at: f64) {
+        let Some(rule) = &mut self.course.rule else { return };
+        let record = &mut self.record;
+        for (i, limit) in rule.limits.iter().enumerate() {
+            let before = now.saturating_sub((limit * SECOND) as u64);
+            record.beyond[i] += self.shots.mark(i, before);
+        }
+        let seen = Seen {
+            due: record.counts.due() + self.shots.counted(),
+            beyond: record.beyond,
+            failed: record.counts.failed(),
+            outstanding: &record.outstanding,
+        };
+        if let Some(outcome) = rule.decide(at, &seen) {
+            record.decided = Some((outcome, at));
             self.next_due = u64::MAX;
             self.window.1 = now;
+            if outcome == Outcome::Hopeless {
+                self.last_call = now + (rule.drain * SECOND) as u64;
+            }
         }
     }
 

@@ -2,13 +2,14 @@
 
 use crate::MeasureError;
 use crate::ceiling;
-use crate::engine::{Course, Engine, GiveUp};
+use crate::engine::{Course, Engine};
 use crate::message::Messages;
 use crate::pacer::Pace;
 use crate::record::Record;
 use crate::solo;
 use crate::thread::{Effort, Punctual, raise_descriptors};
 use crate::validity::{Conduct, judge};
+use crate::verdict::{self, Rule};
 use knee_core::observe::{Outcome, Step};
 use knee_core::workload::Request;
 use knee_core::{Goal, Seconds};
@@ -103,8 +104,8 @@ impl Generator {
 
     /// Offers `pace` for `warm_up` and then `seconds` seconds and waits for the answers.
     ///
-    /// Only requests due in the measured part count. The step ends early when the goal can no
-    /// longer be held.
+    /// Only requests due in the measured part count. The step ends early when its outcome is
+    /// certain: the goal can no longer be held, or is held with ease for more than half of it.
     pub fn step(
         &mut self,
         pace: &Pace,
@@ -115,7 +116,7 @@ impl Generator {
     ) -> Result<Step, MeasureError> {
         pace.check()?;
         let timeout = self.options.timeout.max(2.0 * goal.latency.0);
-        let give_up = GiveUp::for_goal(goal, pace.count(warm_up, warm_up + seconds), seconds);
+        let rule = Rule::new(goal, pace.count(warm_up, warm_up + seconds), seconds);
         let course = Course {
             pace,
             warm_up,
@@ -124,14 +125,13 @@ impl Generator {
             timeout,
             connections: self.options.max_connections,
             client_errors_ok: self.options.client_errors_ok,
-            give_up: Some(give_up),
+            rule: Some(rule),
         };
         let _punctual = Punctual::begin();
         let effort = Effort::begin();
         let record = Engine::new(self.target.addr, &mut self.messages, course)?.run(stop)?;
         let spent = effort.spent();
         let offered = pace.mean_rate(warm_up, warm_up + seconds);
-        let seconds = record.abandoned.unwrap_or(seconds);
         let mut step = summary(&record, offered, seconds, goal, timeout);
         let conduct = Conduct {
             record: &record,
@@ -164,29 +164,21 @@ impl Generator {
     }
 }
 
-impl GiveUp {
-    /// When a goal over `planned` requests is lost beyond any doubt that matters.
-    fn for_goal(goal: &Goal, planned: u64, seconds: f64) -> Self {
-        let allowed = (1.0 - goal.quantile) * planned as f64;
-        GiveUp {
-            latency: goal.latency.0,
-            // A narrow miss is measured to its end: how narrow it was tells the search more.
-            late: (4.0 * allowed) as u64 + 10,
-            failed: (4.0 * goal.errors * planned as f64) as u64 + 10,
-            after: (seconds / 3.0).min(1.0),
-            drain: (2.0 * goal.latency.0).clamp(0.2, 2.0),
-        }
-    }
-}
-
-fn summary(record: &Record, offered: f64, seconds: f64, goal: &Goal, timeout: f64) -> Step {
+/// What a step's record says under a goal.
+pub(crate) fn summary(
+    record: &Record,
+    offered: f64,
+    seconds: f64,
+    goal: &Goal,
+    timeout: f64,
+) -> Step {
+    let seconds = record.decided.map_or(seconds, |(_, at)| at);
     let counts = record.counts;
     let latency = record.latency(goal.quantile, timeout);
     let held = goal.holds(Seconds(latency.goal), counts.failed_share());
-    let outcome = match record.abandoned {
-        Some(_) => Outcome::Hopeless,
-        None if held => Outcome::Held,
-        None => Outcome::Missed,
+    let outcome = match record.decided {
+        Some((Outcome::Hopeless, _)) => Outcome::Hopeless,
+        _ => verdict::at_end(goal, offered, held, &record.outstanding),
     };
     Step {
         offered,

@@ -16,6 +16,8 @@ mod message;
 pub mod observer;
 mod pacer;
 mod pool;
+#[cfg(test)]
+mod queue;
 mod rates;
 mod record;
 mod search;
@@ -24,9 +26,10 @@ mod solo;
 mod thread;
 mod transport;
 mod validity;
+mod verdict;
 
 pub use error::MeasureError;
 pub use generator::{Ceiling, Generator, GeneratorOptions, Reply, Target};
 pub use pacer::{DueTimes, Pace};
 pub use rates::measure_rates;
-pub use search::{SearchOptions, check_rate, search_capacity};
+pub use search::{SearchOptions, Standing, check_rate, search_capacity, stand};

@@ -27,7 +27,14 @@ pub fn measure_rates<E>(
     let mut validity = Validity::default();
     at.iter().chain(above).for_each(|step| validity.merge(&step.validity));
     let limited_by = limit(above, goal.quantile);
-    Ok(Capacity { rate: at.as_ref().map_or(0.0, |s| s.offered), at, curve, limited_by, validity })
+    Ok(Capacity {
+        rate: at.as_ref().map_or(0.0, |s| s.offered),
+        spread: None,
+        at,
+        curve,
+        limited_by,
+        validity,
+    })
 }
 
 #[cfg(test)]

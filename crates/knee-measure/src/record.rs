@@ -1,7 +1,7 @@
 //! What a step's requests became: counts, latencies, the generator's own lateness.
 
 use hdrhistogram::Histogram;
-use knee_core::observe::{Counts, Latency};
+use knee_core::observe::{Counts, Latency, Outcome};
 
 /// What became of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub(crate) struct Record {
     lateness: Histogram<u64>,
     /// Good answers that came within the measured window, whenever they were due.
     pub answered: u64,
-    /// Requests that are known to miss the goal's latency.
-    pub late: u64,
+    /// Requests that are known to take longer than each of the rule's two limits.
+    pub beyond: [u64; 2],
     /// Most connections open at once.
     pub connections: usize,
     /// Whether a request had to wait because no more connections were allowed.
@@ -34,8 +34,8 @@ pub(crate) struct Record {
     pub out_of_ports: u64,
     /// Connections that found no free descriptor.
     pub out_of_descriptors: u64,
-    /// When the step was abandoned, seconds into the measured window.
-    pub abandoned: Option<f64>,
+    /// The outcome that was certain before the end, and when: seconds into the measured window.
+    pub decided: Option<(Outcome, f64)>,
     /// Requests outstanding over time, from the measured window on: seconds, requests.
     pub outstanding: Vec<(f64, u64)>,
 }
@@ -47,12 +47,12 @@ impl Record {
             latency: histogram(),
             lateness: histogram(),
             answered: 0,
-            late: 0,
+            beyond: [0; 2],
             connections: 0,
             at_limit: false,
             out_of_ports: 0,
             out_of_descriptors: 0,
-            abandoned: None,
+            decided: None,
             outstanding: Vec::new(),
         }
     }

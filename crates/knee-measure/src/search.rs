@@ -1,28 +1,46 @@
 //! The highest rate that holds a goal, found in few steps. Pure over a function that
 //! measures one step: no clock, no socket.
 //!
-//! Short steps bracket the capacity: from a first guess outwards in growing strides, then
-//! inwards to where the goal's quantile, interpolated in its logarithm, meets the goal. An
-//! overloaded service answers at about its capacity, which is the best next guess. Once the
-//! bracket is narrow, a longer step has to confirm; when it misses, the search steps down
-//! and confirms again.
+//! After each step a [`Belief`] says where the capacity may be. Short steps are offered at
+//! its middle until it is narrow or time runs out; then a longer step has to hold the goal
+//! close to the middle, or, after a miss, somewhat lower. The capacity is the highest rate
+//! that held such a step; what all steps together leave open is its spread.
 
+mod belief;
+#[cfg(test)]
+mod tests;
+
+use crate::verdict;
+use belief::Belief;
 use knee_core::Goal;
 use knee_core::goal::quantile_name;
 use knee_core::observe::{Capacity, Limit, Outcome, Resource, Step, Validity};
 use knee_core::units::Seconds;
 
-/// Strides from a first guess outwards; the last one repeats.
-const STRIDES: [f64; 3] = [1.3, 1.8, 3.0];
-/// What of an overloaded service's throughput is tried next.
-const OF_THROUGHPUT: f64 = 0.94;
-/// Requests that a step should hold, so that a quantile means something.
-const REQUESTS: f64 = 100.0;
-/// A step is at least this many times as long as the goal's latency, so that a queue that
-/// grows is seen to miss it.
-const LATENCIES: f64 = 4.0;
-/// Most confirming steps.
-const CONFIRMATIONS: usize = 4;
+/// Longest stride beyond what was offered, up or down, as a factor.
+const STRIDE: f64 = 2.5;
+/// Requests that a step should hold, so that a quantile means something, and how much
+/// longer than usual it may be for that.
+const REQUESTS: f64 = 200.0;
+const LONGER: f64 = 2.0;
+/// A step is at least this many times as long as the goal's latency.
+const LATENCIES: f64 = 2.0;
+/// The belief is narrow when its spread is so many resolutions.
+const NARROW: f64 = 1.5;
+/// Throughput over offered rate of a service that is not overloaded, and a factor between
+/// rates that makes a difference to any queue.
+const KEEPS_UP: f64 = 0.9;
+const DIFFERENT: f64 = 1.5;
+/// Time for so many confirming steps is kept in reserve.
+const RESERVE: f64 = 2.0;
+/// Probability that the capacity is below the rate of the first, second, … confirming step.
+const CONFIRM_AT: [f64; 4] = [0.45, 0.3, 0.15, 0.05];
+/// A confirming step is not below this share of the one that missed.
+const DOWN: f64 = 0.8;
+/// Better late than without an answer: budgets after which no further rate is confirmed.
+const OVERTIME: f64 = 1.5;
+/// Requests beyond the goal's quantile below which a capacity is read with care.
+const FEW: f64 = 3.0;
 
 /// How a capacity is searched. Rates in requests/s, times in seconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,15 +51,16 @@ pub struct SearchOptions {
     pub upper: f64,
     /// No rate below it is tried; a service that misses the goal there has a capacity of 0.
     pub lowest: f64,
-    /// Relative width of the bracket at which the search ends.
+    /// Relative precision that is aimed at.
     pub resolution: f64,
-    /// Length of a step.
+    /// Length of a step; one of few requests is up to twice as long.
     pub seconds: f64,
-    /// Length of the confirming step.
+    /// Length of the confirming step, likewise.
     pub confirm: f64,
     /// Unmeasured start of each step; here only for the budget.
     pub warm_up: f64,
-    /// Time after which no further step begins, but for one confirmation.
+    /// Time that the search plans with. Where rates go on missing it takes up to half as
+    /// long again.
     pub budget: f64,
 }
 
@@ -52,11 +71,17 @@ impl Default for SearchOptions {
             upper: f64::INFINITY,
             lowest: 0.5,
             resolution: 0.04,
-            seconds: 2.5,
-            confirm: 6.0,
+            seconds: 2.0,
+            confirm: 5.0,
             warm_up: 0.5,
-            budget: 25.0,
+            budget: 20.0,
         }
+    }
+}
+
+impl SearchOptions {
+    fn allowed(&self, rate: f64) -> f64 {
+        rate.max(self.lowest).min(self.upper)
     }
 }
 
@@ -69,24 +94,12 @@ pub fn search_capacity<E>(
     on_step: &mut dyn FnMut(&Step),
 ) -> Result<Capacity, E> {
     let mut search = Search::new(goal, options);
-    let mut take = |search: &mut Search<'_>, rate: f64, base: f64| -> Result<bool, E> {
-        let mut step = measure(rate, search.length(rate, base))?;
-        on_step(&step);
-        search.note(step.clone());
-        if step.outcome != Outcome::Held && !step.validity.is_valid() && !search.spent() {
-            // The generator may be to blame; it is given a second chance.
-            step = measure(rate, search.length(rate, base))?;
-            on_step(&step);
-            search.replace(step.clone());
-        }
-        Ok(step.outcome == Outcome::Held)
-    };
     while let Some(rate) = search.next() {
-        take(&mut search, rate, options.seconds)?;
+        search.take(rate, options.seconds, measure, on_step)?;
     }
     while let Some(rate) = search.to_confirm() {
-        let held = take(&mut search, rate, options.confirm)?;
-        search.confirmed(held);
+        search.take(rate, options.confirm, measure, on_step)?;
+        search.confirm();
     }
     Ok(search.result())
 }
@@ -101,12 +114,53 @@ pub fn check_rate<E>(
 ) -> Result<Capacity, E> {
     let mut search = Search::new(goal, options);
     let rate = goal.rate.unwrap_or(options.first);
-    let step = measure(rate, search.length(rate, options.confirm))?;
-    on_step(&step);
-    let held = step.outcome == Outcome::Held;
-    search.note(step);
-    search.confirmed(held);
+    search.take(rate, options.confirm, measure, on_step)?;
+    search.confirm();
     Ok(search.result())
+}
+
+/// What one or two short steps at a rate say about where the capacity is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// Probability that the capacity is above the rate, when nothing else is known of it.
+    pub above: f64,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl Standing {
+    /// Probability from which the capacity is clearly on one side.
+    const CLEAR: f64 = 0.9;
+
+    /// The capacity is above the rate, with a probability of 90 % or more.
+    pub fn is_above(&self) -> bool {
+        self.above >= Self::CLEAR
+    }
+
+    /// The capacity is below the rate, with a probability of 90 % or more.
+    pub fn is_below(&self) -> bool {
+        self.above <= 1.0 - Self::CLEAR
+    }
+}
+
+/// Asks whether the capacity is clearly above or below a rate: with one short step, and a
+/// second one where the first leaves it open. Neither is clear when the capacity is near.
+pub fn stand<E>(
+    measure: &mut dyn FnMut(f64, f64) -> Result<Step, E>,
+    rate: f64,
+    goal: &Goal,
+    options: &SearchOptions,
+    on_step: &mut dyn FnMut(&Step),
+) -> Result<Standing, E> {
+    let mut search = Search::new(goal, options);
+    loop {
+        search.take(rate, options.seconds, measure, on_step)?;
+        let above = search.belief().above(rate);
+        let standing = Standing { above, steps: search.curve.clone() };
+        if standing.is_above() || standing.is_below() || search.curve.len() > 1 {
+            return Ok(standing);
+        }
+    }
 }
 
 struct Search<'a> {
@@ -124,153 +178,155 @@ impl<'a> Search<'a> {
         Search { goal, options, curve: Vec::new(), confirmed: None, confirmations: 0, used: 0.0 }
     }
 
-    /// A step long enough to say something.
-    fn length(&self, rate: f64, base: f64) -> f64 {
-        let enough = (REQUESTS / rate).min(2.0 * base);
-        base.max(enough).max(LATENCIES * self.goal.latency.0)
+    /// Measures a step, and again where the generator itself may be to blame for a miss.
+    fn take<E>(
+        &mut self,
+        rate: f64,
+        base: f64,
+        measure: &mut dyn FnMut(f64, f64) -> Result<Step, E>,
+        on_step: &mut dyn FnMut(&Step),
+    ) -> Result<(), E> {
+        let enough = (REQUESTS / rate).min(LONGER * base);
+        let length = base.max(enough).max(LATENCIES * self.goal.latency.0);
+        for chances_left in [true, false] {
+            let step = measure(rate, length)?;
+            on_step(&step);
+            self.used += step.seconds + self.options.warm_up;
+            let missed = step.outcome != Outcome::Held;
+            if step.outcome == Outcome::Hopeless {
+                self.used += verdict::drain(self.goal);
+            }
+            let doubtful = missed && !step.validity.is_valid() && self.left() > 0.0;
+            if !(doubtful && chances_left) {
+                self.curve.push(step);
+                break;
+            }
+        }
+        Ok(())
     }
 
-    fn note(&mut self, step: Step) {
-        self.used += step.seconds + self.options.warm_up;
-        self.curve.push(step);
+    fn left(&self) -> f64 {
+        self.options.budget - self.used
     }
 
-    /// A repeated step counts instead of the one before, which stays in no curve.
-    fn replace(&mut self, step: Step) {
-        self.curve.pop();
-        self.note(step);
-    }
-
-    fn spent(&self) -> bool {
-        self.used >= self.options.budget
-    }
-
-    /// The highest rate that held, and has no missed confirmation at or below it.
-    fn low(&self) -> Option<&Step> {
-        let failed = self.failed_confirmation().unwrap_or(f64::INFINITY);
-        self.held().filter(|s| s.offered < failed).max_by(|a, b| a.offered.total_cmp(&b.offered))
-    }
-
-    /// The lowest rate above that which did not hold.
-    fn high(&self) -> Option<&Step> {
-        let low = self.low().map_or(0.0, |s| s.offered);
-        let missed = self.curve.iter().filter(|s| s.outcome != Outcome::Held && s.offered > low);
-        missed.min_by(|a, b| a.offered.total_cmp(&b.offered))
+    fn belief(&self) -> Belief {
+        Belief::new(&self.curve, self.goal)
     }
 
     fn held(&self) -> impl Iterator<Item = &Step> {
         self.curve.iter().filter(|s| s.outcome == Outcome::Held)
     }
 
-    fn failed_confirmation(&self) -> Option<f64> {
-        let from = self.curve.len() - self.confirmations;
-        let missed = self.curve[from..].iter().filter(|s| s.outcome != Outcome::Held);
-        missed.map(|s| s.offered).min_by(f64::total_cmp)
+    fn missed(&self) -> impl Iterator<Item = &Step> {
+        self.curve.iter().filter(|s| s.outcome != Outcome::Held)
     }
 
     /// The next rate to try shortly; None when it is time to confirm.
     fn next(&self) -> Option<f64> {
         let options = self.options;
-        let rate = match (self.low(), self.high()) {
-            _ if self.used + options.confirm > options.budget && !self.curve.is_empty() => None,
-            (None, None) => Some(options.first),
-            (Some(low), None) if low.offered >= options.upper => None,
-            (Some(low), None) => Some(low.offered * self.stride(Outcome::Held)),
-            (None, Some(high)) if high.offered <= options.lowest => None,
-            (None, Some(high)) => Some(self.downwards(high)),
-            (Some(low), Some(high)) => self.between(low, high),
+        let (Some(least), Some(most)) = (lowest(&self.curve), highest(&self.curve)) else {
+            return Some(options.allowed(options.first));
         };
-        rate.map(|rate| rate.clamp(options.lowest.min(options.upper), options.upper))
-    }
-
-    /// The stride for another step in the same direction.
-    fn stride(&self, outcome: Outcome) -> f64 {
-        let same = |s: &&Step| (s.outcome == Outcome::Held) == (outcome == Outcome::Held);
-        let taken = self.curve.iter().filter(same).count();
-        STRIDES[(taken.max(1) - 1).min(STRIDES.len() - 1)]
-    }
-
-    fn downwards(&self, high: &Step) -> f64 {
-        let answered = OF_THROUGHPUT * high.throughput;
-        if high.outcome == Outcome::Hopeless && answered > 0.0 && answered < 0.95 * high.offered {
-            return answered;
-        }
-        let above = self.curve.iter().filter(|s| s.offered >= 3.0 * high.offered);
-        let flat =
-            above.filter(|s| s.outcome == Outcome::Missed && high.outcome == Outcome::Missed);
-        if flat.map(|s| s.latency.goal).any(|latency| latency < 1.5 * high.latency.goal) {
-            // Three times less load made no difference: it is slow even when idle.
-            return self.options.lowest;
-        }
-        high.offered / self.stride(Outcome::Missed)
-    }
-
-    /// A rate inside the bracket; None when the bracket is narrow enough to confirm.
-    fn between(&self, low: &Step, high: &Step) -> Option<f64> {
-        let width = high.offered / low.offered;
-        if width <= 1.0 + 2.0 * self.options.resolution {
+        let (never_missed, never_held) =
+            (self.missed().next().is_none(), self.held().next().is_none());
+        let at_an_end = (never_missed && most.offered >= options.upper)
+            || (never_held && least.offered <= options.lowest);
+        if at_an_end || self.left() < RESERVE * options.confirm {
             return None;
         }
-        let answered = OF_THROUGHPUT * high.throughput;
-        let inner = (low.offered * width.powf(0.15), low.offered * width.powf(0.85));
-        if high.outcome == Outcome::Hopeless && (inner.0..inner.1).contains(&answered) {
-            return Some(answered);
+        if never_held && self.is_flat() {
+            return Some(options.lowest);
         }
-        let (below, above) = (self.badness(low), self.badness(high));
-        let share = if above > below { -below / (above - below) } else { 0.5 };
-        Some(low.offered * width.powf(share.clamp(0.3, 0.7)))
+        let belief = self.belief();
+        let narrow = belief.spread() <= NARROW * options.resolution;
+        // When rate after rate misses, look for one that holds.
+        let share = if never_held { 0.5 / self.curve.len() as f64 } else { 0.5 };
+        let middle = belief.quantile(share).clamp(least.offered / STRIDE, most.offered * STRIDE);
+        (!narrow).then_some(options.allowed(middle))
     }
 
-    /// Logarithm of latency over goal, below 0 where it held.
-    fn badness(&self, step: &Step) -> f64 {
-        (step.latency.goal.max(1e-6) / self.goal.latency.0).ln()
+    /// Whether load makes no difference: answers keep up with very different rates, and come
+    /// too late all the same. The service is slow even when idle.
+    fn is_flat(&self) -> bool {
+        let keeps_up = |s: &&Step| s.throughput >= KEEPS_UP * s.offered;
+        let rates: Vec<f64> = self.missed().filter(keeps_up).map(|s| s.offered).collect();
+        rates.iter().any(|a| rates.iter().any(|b| *a >= DIFFERENT * b))
     }
 
     /// The next rate to confirm; None when the search is over.
     fn to_confirm(&self) -> Option<f64> {
-        if self.confirmed.is_some() || self.confirmations >= CONFIRMATIONS {
+        let options = self.options;
+        if self.missed().next().is_none() {
+            // Nothing missed: the highest rate that may be offered.
+            return highest(&self.curve).filter(|_| self.confirmed.is_none()).map(|s| s.offered);
+        }
+        let belief = self.belief();
+        if let Some(index) = self.confirmed {
+            // Much more may be possible than what was confirmed.
+            let rate = belief.quantile(CONFIRM_AT[0]);
+            let worth = rate > self.curve[index].offered * (1.0 + 2.0 * options.resolution);
+            return (worth && self.left() > options.confirm / 2.0).then_some(options.allowed(rate));
+        }
+        let never_held = self.held().next().is_none();
+        if never_held && self.missed().any(|s| s.offered <= options.lowest) {
             return None;
         }
-        if self.confirmations > 0 && self.spent() {
+        if never_held && self.is_flat() {
+            return Some(options.lowest);
+        }
+        let patience = if never_held { 2.0 } else { 1.0 } * OVERTIME;
+        if self.used > patience * options.budget {
             return None;
         }
-        let low = self.low().map(|s| s.offered);
-        let Some(high) = self.high() else { return low };
-        let resolution = 1.0 + self.options.resolution;
-        if self.confirmations == 0 {
-            // The middle of a bracket of twice the resolution decides both halves at once.
-            let low = low?;
-            let narrow = high.offered / low <= resolution * resolution * 1.01;
-            return Some(if narrow { (low * high.offered).sqrt() } else { low });
-        }
-        let step = resolution.powi(1 << (self.confirmations - 1).min(2));
-        let answered = match high.outcome {
-            Outcome::Hopeless => OF_THROUGHPUT * high.throughput,
-            _ => f64::INFINITY,
-        };
-        let down = (high.offered / step).min(answered.max(high.offered * 0.7));
-        let rate = low.map_or(down, |low| low.max(down).min(high.offered / resolution.sqrt()));
-        (rate >= self.options.lowest).then_some(rate)
+        let missed = self.curve.last().filter(|_| self.confirmations > 0);
+        let rate = belief.quantile(CONFIRM_AT[self.confirmations.min(CONFIRM_AT.len() - 1)]);
+        Some(missed.map_or(rate, |s| rate.max(DOWN * s.offered))).map(|rate| options.allowed(rate))
     }
 
     /// The last step was meant to confirm.
-    fn confirmed(&mut self, held: bool) {
+    fn confirm(&mut self) {
         self.confirmations += 1;
-        self.confirmed = held.then_some(self.curve.len() - 1);
+        let last = self.curve.len() - 1;
+        if self.curve[last].outcome == Outcome::Held {
+            self.confirmed = Some(last);
+        }
     }
 
     fn result(self) -> Capacity {
-        let at = self.confirmed.map(|i| &self.curve[i]).or_else(|| self.low()).cloned();
+        let at = self.confirmed.map(|i| &self.curve[i]).or_else(|| self.unconfirmed()).cloned();
         let rate = at.as_ref().map_or(0.0, |s| s.offered);
-        let missed = self.curve.iter().filter(|s| s.outcome != Outcome::Held && s.offered > rate);
+        let missed = self.missed().filter(|s| s.offered > rate);
         let above = missed.min_by(|a, b| a.offered.total_cmp(&b.offered));
         let mut validity = Validity::default();
         at.iter().chain(above).for_each(|step| validity.merge(&step.validity));
-        if at.is_some() && self.confirmed.is_none() {
-            validity.caveats.push(format!("{rate:.1} requests/s held only in a short step"));
+        if let Some(step) = &at {
+            validity.caveats.extend(self.caveats(step));
         }
         let limited_by = limit(above, self.goal.quantile);
-        Capacity { rate, at, limited_by, validity, curve: self.curve }
+        let spread = Some(self.belief().spread());
+        Capacity { rate, spread, at, limited_by, validity, curve: self.curve }
+    }
+
+    /// What may be said when no confirmation held: the highest rate that held shortly and is
+    /// not above where all steps together see the capacity.
+    fn unconfirmed(&self) -> Option<&Step> {
+        let middle = self.belief().quantile(0.5);
+        let plausible = self.held().filter(|s| s.offered <= middle);
+        let lowest = || self.held().min_by(|a, b| a.offered.total_cmp(&b.offered));
+        plausible.max_by(|a, b| a.offered.total_cmp(&b.offered)).or_else(lowest)
+    }
+
+    fn caveats(&self, at: &Step) -> Vec<String> {
+        let mut caveats = Vec::new();
+        if self.confirmed.is_none() {
+            caveats.push(format!("{:.1} requests/s held only in a short step", at.offered));
+        }
+        let due = at.counts.due();
+        if (1.0 - self.goal.quantile) * (due as f64) < FEW {
+            let quantile = self.goal.quantile_name();
+            caveats.push(format!("{due} requests are few to tell a {quantile} from"));
+        }
+        caveats
     }
 }
 
@@ -295,4 +351,12 @@ pub(crate) fn limit(above: Option<&Step>, quantile: f64) -> Limit {
         evidence += &format!(" and {n} of {} requests ended as {name}", step.counts.due());
     }
     Limit { resource: Resource::Unknown, evidence }
+}
+
+fn lowest(curve: &[Step]) -> Option<&Step> {
+    curve.iter().min_by(|a, b| a.offered.total_cmp(&b.offered))
+}
+
+fn highest(curve: &[Step]) -> Option<&Step> {
+    curve.iter().max_by(|a, b| a.offered.total_cmp(&b.offered))
 }

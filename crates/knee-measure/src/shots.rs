@@ -21,10 +21,16 @@ pub(crate) struct Shot {
     pub connection: u32,
     /// Whether it was due in the measured window.
     pub counted: bool,
-    /// Whether it is already known to miss the goal's latency.
-    pub late: bool,
+    /// Whether it is already known to take longer than each of the two limits.
+    pub beyond: [bool; 2],
     serial: u32,
     live: bool,
+}
+
+impl Shot {
+    fn is(&self, id: ShotId) -> bool {
+        self.live && self.serial == id.serial
+    }
 }
 
 /// All live shots.
@@ -34,8 +40,8 @@ pub(crate) struct Shots {
     free: Vec<u32>,
     /// By due time; ended ones are dropped when they reach the front.
     order: VecDeque<ShotId>,
-    /// Those not yet late, likewise.
-    young: VecDeque<ShotId>,
+    /// Those not yet beyond each of two limits, likewise.
+    young: [VecDeque<ShotId>; 2],
     live: u64,
     counted: u64,
 }
@@ -46,14 +52,15 @@ impl Shots {
         let index = self.free.pop().unwrap_or(self.slab.len() as u32);
         let serial = self.slab.get(index as usize).map_or(0, |s| s.serial.wrapping_add(1));
         let connection = NOWHERE;
-        let shot = Shot { due, message, connection, counted, late: false, serial, live: true };
+        let beyond = [false; 2];
+        let shot = Shot { due, message, connection, counted, beyond, serial, live: true };
         match self.slab.get_mut(index as usize) {
             Some(slot) => *slot = shot,
             None => self.slab.push(shot),
         }
         let id = ShotId { index, serial };
         self.order.push_back(id);
-        self.young.push_back(id);
+        self.young.iter_mut().for_each(|queue| queue.push_back(id));
         self.live += 1;
         self.counted += u64::from(counted);
         id
@@ -61,7 +68,7 @@ impl Shots {
 
     /// The shot, unless it has ended.
     pub fn get(&self, id: ShotId) -> Option<&Shot> {
-        self.slab.get(id.index as usize).filter(|s| s.live && s.serial == id.serial)
+        self.slab.get(id.index as usize).filter(|s| s.is(id))
     }
 
     /// Notes where a shot was sent.
@@ -76,11 +83,11 @@ impl Shots {
         self.free.push(id.index);
         self.live -= 1;
         self.counted -= u64::from(shot.counted);
-        while self.order.front().is_some_and(|id| self.get(*id).is_none()) {
-            self.order.pop_front();
-        }
-        while self.young.front().is_some_and(|id| self.get(*id).is_none()) {
-            self.young.pop_front();
+        let [slow, late] = &mut self.young;
+        for queue in [&mut self.order, slow, late] {
+            while queue.front().is_some_and(|id| !self.slab[id.index as usize].is(*id)) {
+                queue.pop_front();
+            }
         }
         Some(shot)
     }
@@ -101,21 +108,21 @@ impl Shots {
         self.get(id).map(|shot| (id, shot.due))
     }
 
-    /// Marks as late what was due before `before`; returns how many of them are counted.
-    pub fn mark_late(&mut self, before: u64) -> u64 {
-        let mut late = 0;
-        while let Some(id) = self.young.front().copied() {
+    /// Marks as beyond a limit what was due before `before`; returns how many are counted.
+    pub fn mark(&mut self, limit: usize, before: u64) -> u64 {
+        let mut marked = 0;
+        while let Some(id) = self.young[limit].front().copied() {
             match self.get(id) {
                 Some(shot) if shot.due >= before => break,
                 Some(shot) => {
-                    late += u64::from(shot.counted);
-                    self.slab[id.index as usize].late = true;
+                    marked += u64::from(shot.counted);
+                    self.slab[id.index as usize].beyond[limit] = true;
                 }
                 None => {}
             }
-            self.young.pop_front();
+            self.young[limit].pop_front();
         }
-        late
+        marked
     }
 }
 
@@ -138,14 +145,15 @@ mod tests {
     }
 
     #[test]
-    fn each_is_late_once_and_only_counted_ones_count() {
+    fn each_is_marked_once_and_only_counted_ones_count() {
         let mut shots = Shots::default();
         let first = shots.add(1, 0, false);
         shots.add(2, 0, true);
         shots.add(30, 0, true);
-        assert_eq!(shots.mark_late(10), 1);
-        assert_eq!(shots.mark_late(10), 0);
-        assert!(shots.get(first).unwrap().late);
-        assert_eq!(shots.mark_late(31), 1);
+        assert_eq!(shots.mark(1, 10), 1);
+        assert_eq!(shots.mark(1, 10), 0);
+        assert_eq!(shots.get(first).unwrap().beyond, [false, true]);
+        assert_eq!(shots.mark(0, 31), 2);
+        assert_eq!(shots.mark(1, 31), 1);
     }
 }

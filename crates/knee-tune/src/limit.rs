@@ -301,6 +301,7 @@ mod tests {
         let step = step(throughput, usage);
         let capacity = Capacity {
             rate: throughput * 0.9,
+            spread: None,
             at: None,
             curve: vec![step],
             limited_by: Limit { resource: Resource::Unknown, evidence: String::new() },

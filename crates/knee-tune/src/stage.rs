@@ -7,7 +7,9 @@ use crate::tune::{TuneError, TuneRequest};
 use knee_core::observe::{Capacity, Limit, Resource, Step};
 use knee_core::settings::Settings;
 use knee_measure::observer::Observer;
-use knee_measure::{Generator, GeneratorOptions, Pace, SearchOptions, Target, search_capacity};
+use knee_measure::{
+    Generator, GeneratorOptions, Pace, SearchOptions, Standing, Target, search_capacity, stand,
+};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,6 +20,8 @@ const READY: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(100);
 /// Over how long a service without load is watched.
 const IDLE: Duration = Duration::from_millis(500);
+/// Over how long a fresh service is warmed, seconds.
+const WARMING: f64 = 2.0;
 /// Lines of the service's output that an error shows.
 const LINES: usize = 12;
 
@@ -83,6 +87,23 @@ impl<'a> Stage<'a> {
         step.usage = Some(usage);
         step.validity.caveats.extend(self.observer.unheard());
         Ok(step)
+    }
+
+    /// Sends a little that is not measured: a fresh process compiles and fills its caches first.
+    pub fn warm(&mut self, rate: f64) -> Result<(), TuneError> {
+        self.step(rate.max(1.0), WARMING, 0.0).map(drop)
+    }
+
+    /// Whether the capacity is clearly above or below a rate.
+    pub fn stand(
+        &mut self,
+        rate: f64,
+        options: &SearchOptions,
+        on_step: &mut dyn FnMut(&Step),
+    ) -> Result<Standing, TuneError> {
+        let goal = self.request.goal.value;
+        let mut measure = |rate, seconds| self.step(rate, seconds, options.warm_up);
+        stand(&mut measure, rate, &goal, options, on_step)
     }
 
     /// The highest rate that holds the goal; each step is handed on.

@@ -2,6 +2,7 @@
 
 use super::TuneError;
 use super::run::Run;
+use super::trials::WARM;
 use crate::stage::Stage;
 use crate::strategy::{self, Tested};
 use knee_core::event::{Conclusion, Confirmation, Event, PatchFact, Trial, Verdict};
@@ -24,7 +25,8 @@ impl Run<'_> {
         for trial in [0, best] {
             self.trials[trial].capacity.iter().for_each(|c| validity.merge(&c.validity));
         }
-        let satisfied = best == 0 && self.carries_what_is_asked(0);
+        let asked = self.request.goal.value.rate.is_some();
+        let satisfied = asked && best == 0 && self.carries_what_is_asked(0);
         let confirmation = match best {
             0 => None,
             best => self.pairs(best, &mut validity)?,
@@ -105,6 +107,7 @@ impl Run<'_> {
         let mut stage = Stage::open(self.lab, self.request, &settings, self.stop)?;
         // A little below what is known, so that a bracket is there soon.
         let options = self.options(&settings, Some(BELOW * known), self.request.lengths.pair);
+        stage.warm(WARM * options.first)?;
         let capacity = stage.capacity(&options, &self.scene(&settings), &mut |_| {})?;
         stage.close()?;
         validity.merge(&capacity.validity);

@@ -39,6 +39,10 @@ const LOOK_RATE: f64 = 5.0;
 const LIGHT_RATE: f64 = 200.0;
 /// Share of what seems possible that is a light load.
 const LIGHT: f64 = 0.2;
+/// Most steps of light load, and the share of the CPU of a request before that says that it has
+/// settled.
+const LOOKS: usize = 3;
+const SETTLED: f64 = 0.85;
 /// Share of the generator's own ceiling up to which it is trusted.
 const TRUSTED: f64 = 0.8;
 
@@ -150,7 +154,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Sends a little, then about a fifth of what the first look says is possible.
+    /// Sends a little, then about a fifth of what that says is possible, until a request's CPU
+    /// stays about the same: compilers and caches make the first ones dear.
     fn calibrate(
         &mut self,
         stage: &mut Stage,
@@ -159,18 +164,26 @@ impl<'a> Run<'a> {
         let lengths = self.request.lengths;
         let concurrency = self.concurrency(settings);
         let idle = stage.idle();
-        let look = stage.step(LOOK_RATE, lengths.step, 2.0 * lengths.warm_up)?;
-        let failed = |error, stage: &Stage| TuneError::Calibration { error, log: stage.log() };
-        let rough =
-            calibrate::from(&look, idle, settings, concurrency).map_err(|e| failed(e, stage))?;
-        let demand = Demand::from(&rough);
-        let possible = concurrency.map_or_else(
-            || ceiling(&demand, self.around.task_cpu).rate,
-            |c| knee_plan::bound(&c, &demand, self.around.task_cpu).rate,
-        );
-        let rate = (possible * LIGHT).clamp(LOOK_RATE, LIGHT_RATE);
-        let light = stage.step(rate, lengths.step, lengths.warm_up)?;
-        calibrate::from(&light, idle, settings, concurrency).map_err(|e| failed(e, stage))
+        let told = |stage: &mut Stage, rate| -> Result<Calibration, TuneError> {
+            let step = stage.step(rate, lengths.step, 2.0 * lengths.warm_up)?;
+            calibrate::from(&step, idle, settings, concurrency)
+                .map_err(|error| TuneError::Calibration { error, log: stage.log() })
+        };
+        let mut known = told(stage, LOOK_RATE)?;
+        for _ in 0..LOOKS {
+            let demand = Demand::from(&known);
+            let possible = concurrency.map_or_else(
+                || ceiling(&demand, self.around.task_cpu).rate,
+                |c| knee_plan::bound(&c, &demand, self.around.task_cpu).rate,
+            );
+            let next = told(stage, (possible * LIGHT).clamp(LOOK_RATE, LIGHT_RATE))?;
+            let settled = next.cpu.0 > SETTLED * known.cpu.0;
+            known = next;
+            if settled {
+                break;
+            }
+        }
+        Ok(known)
     }
 
     /// What settings can do at once, where a model says.

@@ -20,6 +20,10 @@ pub(super) const NOISE: f64 = 0.04;
 const COLLECTS: f64 = 0.05;
 /// Share of its bound at which the search for a capacity begins.
 const FIRST: f64 = 0.6;
+/// Share of the first rate at which a fresh service is warmed: compilers and caches get ready.
+pub(super) const WARM: f64 = 0.5;
+/// Most of the CPU that Go's collector takes: <https://go.dev/doc/gc-guide#Memory_limit>.
+const MOST_COLLECTED: f64 = 0.5;
 
 /// What became of a candidate on stage.
 enum Measured {
@@ -86,19 +90,16 @@ impl Run<'_> {
         self.request.task.value.memory.0 as f64 * (1.0 - self.request.head_room)
     }
 
-    /// The heap of a collector that takes enough of the CPU to be worth tuning.
+    /// The heap of a collector that takes enough of the CPU to be worth tuning. Its share is taken
+    /// at low load, where the quota does not stretch its times.
     fn heap(&self, trial: &Trial) -> Option<Heap> {
-        let steps = trial.capacity.iter().flat_map(|c| &c.curve);
+        let light = self.calibration.as_ref()?.light.as_ref()?.usage.as_ref()?;
         let cores = self.concurrency(&trial.settings)?.cores;
-        let heap = |step: &Step| {
-            let usage = step.usage.as_ref()?;
-            let live = usage.readings.iter().find(|r| r.name.ends_with("heap.live"))?;
-            // The runtime says a share of its own threads' time.
-            let collector = limit::gc_share(usage)? * cores / usage.cpu.max(1e-3);
-            Some(Heap { collector: collector.min(1.0), live: live.value * 1e6 })
-        };
-        let heaps = steps.filter_map(heap).filter(|h| h.collector > COLLECTS);
-        heaps.max_by(|a, b| a.collector.total_cmp(&b.collector))
+        // The runtime says a share of its own threads' time.
+        let collector = limit::gc_share(light)? * cores / light.cpu.max(1e-3);
+        let live = light.readings.iter().find(|r| r.name.ends_with("heap.live"))?.value;
+        let heap = Heap { collector: collector.min(MOST_COLLECTED), live: live * 1e6 };
+        (heap.collector > COLLECTS).then_some(heap)
     }
 
     /// A trial as the search sees it.
@@ -166,42 +167,38 @@ impl Run<'_> {
         beat: Option<f64>,
     ) -> Result<Measured, TuneError> {
         let scene = self.scene(settings);
+        let options = self.options(settings, beat, self.request.lengths.search);
+        stage.warm(WARM * options.first)?;
         if let Some(rate) = beat.filter(|rate| *rate < self.ceiling)
-            && let Some(abandoned) = self.abandon(stage, number, rate, &scene)?
+            && let Some(abandoned) = self.abandon(stage, number, rate, &options, &scene)?
         {
             return Ok(Measured::Abandoned(abandoned));
         }
-        let options = self.options(settings, beat, self.request.lengths.search);
         let mut told = |step: &Step| {
             self.tell(&Event::Stepped { number, step: Box::new(step.clone()) });
         };
         Ok(Measured::Searched(stage.capacity(&options, &scene, &mut told)?))
     }
 
-    /// Two short steps at the rate that has to be beaten: when both miss the goal, the candidate's
-    /// capacity is of no interest.
+    /// One or two short steps at the rate that has to be beaten: when the capacity is clearly
+    /// below it, it is of no interest.
     fn abandon(
         &mut self,
         stage: &mut Stage,
         number: u32,
         below: f64,
+        options: &SearchOptions,
         scene: &Scene,
     ) -> Result<Option<Abandoned>, TuneError> {
-        let lengths = self.request.lengths;
-        for again in [true, false] {
-            let step = stage.step(below, lengths.step, lengths.warm_up)?;
+        let mut told = |step: &Step| {
             self.tell(&Event::Stepped { number, step: Box::new(step.clone()) });
-            if step.outcome == Outcome::Held {
-                return Ok(None);
-            }
-            // A queue that grew without bound leaves no doubt; a narrow miss deserves a repeat.
-            let sure = step.outcome == Outcome::Hopeless || !again;
-            if step.validity.is_valid() && sure {
-                let limited_by = limit::of_step(&step, scene);
-                return Ok(Some(Abandoned { below, step, limited_by }));
-            }
-        }
-        Ok(None)
+        };
+        let standing = stage.stand(below, options, &mut told)?;
+        let missed = standing.steps.iter().rfind(|s| s.outcome != Outcome::Held);
+        Ok(missed.filter(|step| standing.is_below() && step.validity.is_valid()).map(|step| {
+            let limited_by = limit::of_step(step, scene);
+            Abandoned { below, step: step.clone(), limited_by }
+        }))
     }
 
     /// How a capacity is searched: from what is expected, up to what the generator can do and

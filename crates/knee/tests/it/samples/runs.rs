@@ -259,6 +259,7 @@ impl Script {
 
     fn nothing(&self) -> Capacity {
         Capacity {
+            spread: None,
             rate: 0.0,
             at: None,
             curve: vec![],
