@@ -1,10 +1,11 @@
 //! `knee init`: a knee.toml that says all that was read, with the documentation of every key.
 //!
-//! What another file says stays commented out, so that it is said in one place. Values of header
-//! fields are not written, as they may be secrets, except where knee.toml itself holds them.
+//! What another file says stays commented out, so that it is said in one place. What may be a
+//! secret (values of header fields, assignments in a command) is not written, except where
+//! knee.toml itself holds it.
 
 use crate::config::{About, KnobRule, OwnKnob, Stated, TABLES, Table};
-use crate::discover::Discovery;
+use crate::discover::{Discovery, command_line};
 use crate::formats::word::quote;
 use crate::sources::CONFIG;
 use knee_core::service::ServiceContainer;
@@ -104,7 +105,7 @@ impl Page {
     fn containers(&mut self, containers: &[ServiceContainer]) {
         self.prose("The containers of the task:");
         for container in containers {
-            let command = line_of(&container.command.value);
+            let command = command_line(&container.command.value);
             self.prose(&format!("- {}: {command} ({})", container.name, container.command.origin));
         }
     }
@@ -212,7 +213,8 @@ fn known(table: &str, key: &str, discovery: &Discovery) -> Known {
     Some(match (table, key) {
         ("service", "command") => {
             let command = serving.map(|c| &c.command).filter(|c| !c.value.is_empty())?;
-            (text(&line_of(&command.value)), command.origin.clone())
+            let shown = if is_elsewhere(&command.origin) { command_line } else { line_of };
+            (text(&shown(&command.value)), command.origin.clone())
         }
         ("service", "container") => container(discovery)?,
         ("service", "dir") => {

@@ -117,7 +117,7 @@ fn request(request: &Request) -> String {
 
 /// A command as one would type it, without the values that it assigns and without passwords in
 /// addresses.
-fn command_line(argv: &[String]) -> String {
+pub(crate) fn command_line(argv: &[String]) -> String {
     let words: Vec<String> = match argv {
         [_, flag, text] if flag == "-c" => vec![text.clone()],
         argv => argv.iter().map(|word| crate::formats::word::quote(word)).collect(),

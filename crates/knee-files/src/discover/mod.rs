@@ -10,6 +10,8 @@ mod programs;
 mod reading;
 mod size;
 
+pub(crate) use facts::command_line;
+
 use crate::blueprint::Asked;
 use crate::config::Config;
 use crate::error::FilesError;
