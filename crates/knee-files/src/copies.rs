@@ -41,12 +41,8 @@ pub(crate) fn built(
 ) -> Result<Option<Built>, FilesError> {
     let Some(text) = sources.text(path)? else { return Ok(None) };
     let file = Dockerfile::parse(&text).map_err(FilesError::format(path))?;
-    let mut image = file.image(stage);
-    if image.workdir.is_none()
-        && let Some(known) = crate::official::image(&image.base)
-    {
-        image.workdir = Some((known.workdir.into(), 1));
-    }
+    let known = |base: &str| Some(crate::official::image(base)?.workdir.to_string());
+    let image = file.image_on(stage, &known);
     let context = context.map_or_else(|| guess_context(sources, path, &image), normal_path);
     let mut copier = Copier { root: sources.root.join(&context), file, built: Built::default() };
     for copy in &image.copies {

@@ -59,6 +59,11 @@ impl<'a> Dockerfile<'a> {
 
     /// The image of the named stage, or of the last.
     pub fn image(&self, stage: Option<&str>) -> Image {
+        self.image_on(stage, &|_| None)
+    }
+
+    /// The same where the working folder of the image that it builds on is known.
+    pub fn image_on(&self, stage: Option<&str>, workdir: &dyn Fn(&str) -> Option<String>) -> Image {
         let mut image = Image::default();
         let mut scope: BTreeMap<String, String> = BTreeMap::new();
         for arg in self.parsed.global_args() {
@@ -78,6 +83,9 @@ impl<'a> Dockerfile<'a> {
             image.base = expand(&stages[index].from.image.value, &|n| scope.get(n).cloned());
             next = named(&image.base, index);
         }
+        let first = chain.last().map_or(0, |index| self.span(&stages[*index].from.from.span).start);
+        let first = line(self.text, first);
+        image.workdir = workdir(&image.base).map(|dir| (dir, first));
         for (depth, index) in chain.iter().rev().enumerate() {
             let mut reader = Reader { file: self, image: &mut image, scope: scope.clone() };
             let own = depth + 1 == chain.len();

@@ -4,6 +4,7 @@ mod support;
 
 mod ends;
 mod failures;
+mod folders;
 mod limits;
 mod observe;
 mod unprivileged;
