@@ -19,9 +19,10 @@ pub fn student(freedom: usize) -> f64 {
 }
 
 /// Gain of the second over the first of each pair: the geometric mean of the ratios with its
-/// 95 % interval, by Student's t on their logarithms. None below two pairs or where a
-/// capacity is not positive.
-pub fn gain(pairs: &[(f64, f64)]) -> Option<Confirmation> {
+/// 95 % interval, by Student's t on their logarithms. `least` is the standard deviation that one
+/// ratio has at the least, by what its own measurements tell: pairs that happen to agree are no
+/// better than that. None below two pairs or where a capacity is not positive.
+pub fn gain(pairs: &[(f64, f64)], least: f64) -> Option<Confirmation> {
     if pairs.len() < 2 || pairs.iter().any(|(a, b)| !(*a > 0.0 && *b > 0.0)) {
         return None;
     }
@@ -29,7 +30,7 @@ pub fn gain(pairs: &[(f64, f64)]) -> Option<Confirmation> {
     let n = logs.len() as f64;
     let mean = logs.iter().sum::<f64>() / n;
     let variance = logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let half = student(logs.len() - 1) * (variance / n).sqrt();
+    let half = student(logs.len() - 1) * (variance.max(least * least) / n).sqrt();
     let interval = (libm::expm1(mean - half), libm::expm1(mean + half));
     Some(Confirmation {
         pairs: pairs.to_vec(),
@@ -67,17 +68,24 @@ mod tests {
 
     #[test]
     fn a_steady_gain_is_significant_and_noise_is_not() {
-        let steady = gain(&[(100.0, 139.0), (101.0, 142.0), (99.0, 139.5)]).unwrap();
+        let steady = gain(&[(100.0, 139.0), (101.0, 142.0), (99.0, 139.5)], 0.0).unwrap();
         assert!(steady.significant && (steady.gain - 0.4).abs() < 0.01, "{steady:?}");
         assert!(steady.interval.0 < steady.gain && steady.gain < steady.interval.1);
-        let noise = gain(&[(100.0, 104.0), (101.0, 96.0), (99.0, 103.0)]).unwrap();
+        let noise = gain(&[(100.0, 104.0), (101.0, 96.0), (99.0, 103.0)], 0.0).unwrap();
         assert!(!noise.significant && noise.interval.0 < 0.0 && noise.interval.1 > 0.0);
     }
 
     #[test]
+    fn pairs_that_agree_by_chance_are_no_surer_than_their_measurements() {
+        let agree = [(100.0, 103.0); 3];
+        assert!(gain(&agree, 0.0).unwrap().significant);
+        assert!(!gain(&agree, 0.05).unwrap().significant);
+    }
+
+    #[test]
     fn one_pair_or_a_dead_service_says_nothing() {
-        assert_eq!(gain(&[(100.0, 140.0)]), None);
-        assert_eq!(gain(&[(100.0, 140.0), (0.0, 140.0)]), None);
+        assert_eq!(gain(&[(100.0, 140.0)], 0.0), None);
+        assert_eq!(gain(&[(100.0, 140.0), (0.0, 140.0)], 0.0), None);
     }
 
     #[test]
@@ -94,7 +102,7 @@ mod tests {
             .filter(|_| {
                 let pairs: Vec<_> =
                     (0..4).map(|_| (100.0, 120.0 * libm::exp(0.05 * normal()))).collect();
-                let said = gain(&pairs).unwrap().interval;
+                let said = gain(&pairs, 0.0).unwrap().interval;
                 said.0 < 0.2 && 0.2 < said.1
             })
             .count();

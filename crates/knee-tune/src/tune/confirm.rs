@@ -2,11 +2,11 @@
 
 use super::TuneError;
 use super::run::Run;
-use super::trials::WARM;
+use super::trials::{NOISE, WARM};
 use crate::stage::Stage;
 use crate::strategy::{self, Tested};
 use knee_core::event::{Conclusion, Confirmation, Event, PatchFact, Trial, Verdict};
-use knee_core::observe::Validity;
+use knee_core::observe::{Capacity, Validity};
 use knee_plan::statistics;
 
 /// Ratio from which few pairs suffice to tell a gain from noise.
@@ -35,7 +35,7 @@ impl Run<'_> {
             Some(confirmation) => confirmation.significant,
             // Today carries nothing, so there is no ratio: the best has to carry its load again.
             None if best != 0 && rate(&self.trials[0]) <= 0.0 => {
-                self.again(best, &mut validity)? > 0.0
+                self.again(best, &mut validity)?.rate > 0.0
             }
             None => false,
         };
@@ -79,18 +79,22 @@ impl Run<'_> {
             return Ok(None);
         }
         let of = if after / before > LARGE { FEW_PAIRS } else { PAIRS };
-        let mut pairs = vec![];
+        let (mut pairs, mut variances) = (vec![], vec![]);
         for number in 1..=of {
             // Turn and turn about: a drift of the machine hits both alike.
             let order = if number % 2 == 1 { [0, best] } else { [best, 0] };
-            let mut pair = [0.0; 2];
+            let (mut pair, mut variance) = ([0.0; 2], 0.0);
             for index in order {
-                pair[usize::from(index == best)] = self.again(index, validity)?;
+                let capacity = self.again(index, validity)?;
+                pair[usize::from(index == best)] = capacity.rate;
+                variance += capacity.spread.unwrap_or(NOISE).powi(2);
             }
+            variances.push(variance);
             pairs.push((pair[0], pair[1]));
             self.tell(&Event::Paired { number, of, baseline: pair[0], best: pair[1] });
         }
-        let gain = statistics::gain(&pairs);
+        let least = statistics::median(&variances).unwrap_or(0.0).sqrt();
+        let gain = statistics::gain(&pairs, least);
         if gain.is_none() {
             let none = pairs.iter().filter(|(a, b)| *a <= 0.0 || *b <= 0.0).count();
             validity.invalid.push(format!(
@@ -101,7 +105,7 @@ impl Run<'_> {
     }
 
     /// The capacity of a trial's settings once more, searched around what is known.
-    fn again(&mut self, index: usize, validity: &mut Validity) -> Result<f64, TuneError> {
+    fn again(&mut self, index: usize, validity: &mut Validity) -> Result<Capacity, TuneError> {
         let settings = self.trials[index].settings.clone();
         let known = rate(&self.trials[index]);
         let mut stage = Stage::open(self.lab, self.request, &settings, self.stop)?;
@@ -111,7 +115,7 @@ impl Run<'_> {
         let capacity = stage.capacity(&options, &self.scene(&settings), &mut |_| {})?;
         stage.close()?;
         validity.merge(&capacity.validity);
-        Ok(capacity.rate)
+        Ok(capacity)
     }
 
     fn patches(&self, best: usize) -> Result<Vec<PatchFact>, TuneError> {

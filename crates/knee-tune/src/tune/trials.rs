@@ -22,6 +22,8 @@ const COLLECTS: f64 = 0.05;
 const FIRST: f64 = 0.6;
 /// Share of the first rate at which a fresh service is warmed: compilers and caches get ready.
 pub(super) const WARM: f64 = 0.5;
+/// Most of a budget that goes into one confirming step.
+const QUARTER: f64 = 4.0;
 /// Most of the CPU that Go's collector takes: <https://go.dev/doc/gc-guide#Memory_limit>.
 const MOST_COLLECTED: f64 = 0.5;
 
@@ -212,7 +214,7 @@ impl Run<'_> {
             first: known.or(bound).unwrap_or(defaults.first).min(upper),
             upper,
             seconds: lengths.step,
-            confirm: lengths.confirm,
+            confirm: lengths.confirm.min(budget / QUARTER),
             warm_up: lengths.warm_up,
             budget,
             ..defaults

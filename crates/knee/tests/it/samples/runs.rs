@@ -316,7 +316,7 @@ impl Script {
             baseline: 1,
             best: number,
             stopped_because: stopped_because.into(),
-            confirmation: statistics::gain(&self.pairs),
+            confirmation: statistics::gain(&self.pairs, 0.0),
             patches,
             validity: self.validity,
         })));
