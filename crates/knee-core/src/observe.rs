@@ -109,11 +109,12 @@ pub struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Latency and errors within the goal.
+    /// Latency and errors within the goal, and no queue that would break it in the end.
     Held,
     /// Measured to the end, and outside the goal.
     Missed,
-    /// Abandoned early: the queue grew without bound.
+    /// The queue grew without bound, or far more than allowed was late or failed; abandoned
+    /// early where time was left.
     Hopeless,
 }
 

@@ -353,12 +353,7 @@ impl<'a> Engine<'a> {
         if shot.counted {
             let latency = now.saturating_sub(shot.due);
             if let Some(rule) = &self.course.rule {
-                for ((n, limit), known) in
-                    self.record.beyond.iter_mut().zip(rule.limits).zip(shot.beyond)
-                {
-                    let missed = class != Class::Ok || latency as f64 > limit * SECOND;
-                    *n += u64::from(missed && !known);
-                }
+                self.record.exceeded(class, latency, rule.limits, shot.beyond);
             }
             self.record.ended(class, latency);
         }
@@ -400,10 +395,7 @@ impl<'a> Engine<'a> {
     fn decide(&mut self, now: u64, at: f64) {
         let Some(rule) = &mut self.course.rule else { return };
         let record = &mut self.record;
-        for (i, limit) in rule.limits.iter().enumerate() {
-            let before = now.saturating_sub((limit * SECOND) as u64);
-            record.beyond[i] += self.shots.mark(i, before);
-        }
+        self.shots.mark(now, rule.limits, &mut record.beyond);
         let seen = Seen {
             due: record.counts.due() + self.shots.counted(),
             beyond: record.beyond,

@@ -32,7 +32,7 @@ pub struct GeneratorOptions {
     pub timeout: f64,
     /// Most connections open at once.
     pub max_connections: usize,
-    /// The same seed makes the same load.
+    /// The same seed makes the same load, step by step.
     pub seed: u64,
     /// Whether a status of 4xx is a good answer: for a target that answers so when idle.
     pub client_errors_ok: bool,
@@ -79,6 +79,8 @@ pub struct Generator {
     messages: Messages,
     options: GeneratorOptions,
     ceiling: Option<f64>,
+    /// Steps made so far: each has arrivals of its own, or one odd burst would stand in all.
+    steps: u64,
 }
 
 impl Generator {
@@ -99,7 +101,7 @@ impl Generator {
         options.max_connections =
             options.max_connections.clamp(1, usize::try_from(descriptors).unwrap_or(usize::MAX));
         let messages = Messages::new(&requests, &target.host, options.seed)?;
-        Ok(Generator { target, requests, messages, options, ceiling: None })
+        Ok(Generator { target, requests, messages, options, ceiling: None, steps: 0 })
     }
 
     /// Offers `pace` for `warm_up` and then `seconds` seconds and waits for the answers.
@@ -117,11 +119,12 @@ impl Generator {
         pace.check()?;
         let timeout = self.options.timeout.max(2.0 * goal.latency.0);
         let rule = Rule::new(goal, pace.count(warm_up, warm_up + seconds), seconds);
+        self.steps += 1;
         let course = Course {
             pace,
             warm_up,
             seconds,
-            seed: self.options.seed,
+            seed: self.options.seed.wrapping_add(self.steps),
             timeout,
             connections: self.options.max_connections,
             client_errors_ok: self.options.client_errors_ok,

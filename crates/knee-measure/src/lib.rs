@@ -16,12 +16,12 @@ mod message;
 pub mod observer;
 mod pacer;
 mod pool;
-#[cfg(test)]
-mod queue;
 mod rates;
 mod record;
 mod search;
 mod shots;
+#[cfg(test)]
+mod simulated;
 mod solo;
 mod thread;
 mod transport;

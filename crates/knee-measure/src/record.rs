@@ -77,6 +77,14 @@ impl Record {
         *field += 1;
     }
 
+    /// A request ended that was not yet known to be beyond some of these limits, in seconds.
+    pub fn exceeded(&mut self, class: Class, latency: u64, limits: [f64; 2], known: [bool; 2]) {
+        for ((n, limit), known) in self.beyond.iter_mut().zip(limits).zip(known) {
+            let missed = class != Class::Ok || latency as f64 > limit * 1e9;
+            *n += u64::from(missed && !known);
+        }
+    }
+
     /// The generator turned to a request `lateness` ns after it was due.
     pub fn dispatched(&mut self, lateness: u64) {
         self.lateness.saturating_record(lateness);

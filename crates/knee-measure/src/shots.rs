@@ -108,8 +108,15 @@ impl Shots {
         self.get(id).map(|shot| (id, shot.due))
     }
 
-    /// Marks as beyond a limit what was due before `before`; returns how many are counted.
-    pub fn mark(&mut self, limit: usize, before: u64) -> u64 {
+    /// Marks what is beyond each limit, in seconds, at `now`, and adds the counted ones.
+    pub fn mark(&mut self, now: u64, limits: [f64; 2], counts: &mut [u64; 2]) {
+        for (i, limit) in limits.into_iter().enumerate() {
+            let before = now.saturating_sub((limit * 1e9) as u64);
+            counts[i] += self.mark_before(i, before);
+        }
+    }
+
+    fn mark_before(&mut self, limit: usize, before: u64) -> u64 {
         let mut marked = 0;
         while let Some(id) = self.young[limit].front().copied() {
             match self.get(id) {
@@ -147,13 +154,17 @@ mod tests {
     #[test]
     fn each_is_marked_once_and_only_counted_ones_count() {
         let mut shots = Shots::default();
-        let first = shots.add(1, 0, false);
-        shots.add(2, 0, true);
-        shots.add(30, 0, true);
-        assert_eq!(shots.mark(1, 10), 1);
-        assert_eq!(shots.mark(1, 10), 0);
-        assert_eq!(shots.get(first).unwrap().beyond, [false, true]);
-        assert_eq!(shots.mark(0, 31), 2);
-        assert_eq!(shots.mark(1, 31), 1);
+        const MS: u64 = 1_000_000;
+        let first = shots.add(MS, 0, false);
+        shots.add(2 * MS, 0, true);
+        shots.add(30 * MS, 0, true);
+        let mut counts = [0; 2];
+        for _ in 0..2 {
+            shots.mark(10 * MS, [1e-9, 0.007], &mut counts);
+            assert_eq!(counts, [1, 1]);
+        }
+        assert_eq!(shots.get(first).unwrap().beyond, [true, true]);
+        shots.mark(31 * MS, [1e-9, 0.007], &mut counts);
+        assert_eq!(counts, [2, 1]);
     }
 }

@@ -184,13 +184,13 @@ mod tests {
     fn an_easy_rate_is_held_early_but_not_too_early() {
         let still = over_time(|t| 3.0 + (t * 50.0).sin());
         assert_eq!(decide(1.0, &seen(&still)), None);
-        assert_eq!(decide(1.3, &seen(&still)), Some(Outcome::Held));
+        assert_eq!(decide(1.6, &seen(&still)), Some(Outcome::Held));
         for doubt in [
             Seen { beyond: [3, 0], ..seen(&still) },
             Seen { failed: 1, ..seen(&still) },
             Seen { due: 150, ..seen(&still) },
         ] {
-            assert_eq!(decide(1.3, &doubt), None, "{doubt:?}");
+            assert_eq!(decide(1.6, &doubt), None, "{doubt:?}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! The search against simulated services whose capacity is known from long runs.
 
 use super::*;
-use crate::queue::Discipline::{self, Quota, Shared, Workers};
-use crate::queue::Service;
+use crate::simulated::Discipline::{self, Quota, Shared, Workers};
+use crate::simulated::Service;
 use knee_core::observe::Counts;
 use std::convert::Infallible;
 

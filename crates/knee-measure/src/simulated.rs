@@ -4,6 +4,7 @@
 use crate::Pace;
 use crate::generator::summary;
 use crate::record::{Class, Record};
+use crate::shots::{ShotId, Shots};
 use crate::verdict::{Rule, Seen};
 use knee_core::Goal;
 use knee_core::observe::{Outcome, Step};
@@ -70,9 +71,10 @@ impl Service {
         while now < end {
             now += LOOK;
             while let Some(at) = due.next_if(|at| *at <= now) {
+                run.advance(at, &rule, end);
                 run.arrive(at, speed * self.draw());
             }
-            run.advance(now);
+            run.advance(now, &rule, end);
             if (WARM_UP..end).contains(&now)
                 && let Some(outcome) = run.look(now, &mut rule)
             {
@@ -81,8 +83,8 @@ impl Service {
             }
         }
         let lost = run.record.decided.is_some_and(|(outcome, _)| outcome == Outcome::Hopeless);
-        run.advance(end + if lost { rule.drain } else { TIMEOUT });
-        run.close(end);
+        run.advance(end + if lost { rule.drain } else { TIMEOUT }, &rule, end);
+        run.close();
         summary(&run.record, rate, seconds, goal, TIMEOUT)
     }
 
@@ -107,67 +109,73 @@ impl Service {
     }
 
     fn holds(&mut self, rate: f64, seconds: f64, goal: &Goal) -> bool {
-        let mut run = Run::new(self.discipline);
-        for at in (Pace::Poisson { rate }).due_times(&[seconds], self.random.next_u64()) {
-            run.arrive(at, self.draw());
+        let (mut state, mut due, mut good) = (State::new(self.discipline), Vec::new(), 0);
+        let times = Pace::Poisson { rate }.due_times(&[seconds], self.random.next_u64());
+        for at in times.map(Some).chain([None]) {
+            for (id, done) in state.advance(at.unwrap_or(seconds + TIMEOUT)) {
+                good += usize::from(done - due[id] <= goal.latency.0);
+            }
+            if let Some(at) = at {
+                state.arrive(at, self.draw(), due.len());
+                due.push(at);
+            }
         }
-        run.advance(seconds + TIMEOUT);
-        let late = run.requests.iter().filter(|(due, done)| done - due > goal.latency.0).count();
-        late as f64 <= (1.0 - goal.quantile) * run.requests.len() as f64
+        good as f64 >= goal.quantile * due.len() as f64
     }
 }
 
 /// A step in progress.
 struct Run {
     state: State,
-    /// When each was due and done, infinite until then.
-    requests: Vec<(f64, f64)>,
-    outstanding: usize,
+    /// When each was due, and what names it.
+    requests: Vec<(f64, ShotId)>,
+    shots: Shots,
     record: Record,
 }
 
 impl Run {
     fn new(discipline: Discipline) -> Self {
         let state = State::new(discipline);
-        Run { state, requests: Vec::new(), outstanding: 0, record: Record::new() }
+        Run { state, requests: Vec::new(), shots: Shots::default(), record: Record::new() }
     }
 
     fn arrive(&mut self, at: f64, work: f64) {
-        self.advance(at);
         self.state.arrive(at, work, self.requests.len());
-        self.requests.push((at, f64::INFINITY));
-        self.outstanding += 1;
+        self.requests.push((at, self.shots.add((at * NS) as u64, 0, at >= WARM_UP)));
     }
 
-    fn advance(&mut self, to: f64) {
+    /// Ends what is done until `to`; answers before `end` count towards the throughput.
+    fn advance(&mut self, to: f64, rule: &Rule, end: f64) {
         for (id, at) in self.state.advance(to) {
-            self.requests[id].1 = at;
-            self.outstanding -= 1;
+            let Some(shot) = self.shots.remove(self.requests[id].1) else { continue };
+            let latency = at - self.requests[id].0;
+            let class = if latency < TIMEOUT { Class::Ok } else { Class::TimedOut };
+            self.record.answered += u64::from((WARM_UP..end).contains(&at));
+            if shot.counted {
+                let latency = (latency * NS) as u64;
+                self.record.exceeded(class, latency, rule.limits, shot.beyond);
+                self.record.ended(class, latency);
+            }
         }
     }
 
     fn look(&mut self, now: f64, rule: &mut Rule) -> Option<Outcome> {
-        self.record.outstanding.push((now - WARM_UP, self.outstanding as u64));
-        let counted = self.requests.iter().filter(|(due, _)| *due >= WARM_UP);
-        let (mut due, mut beyond) = (0, [0; 2]);
-        for (at, done) in counted {
-            let length = done.min(now) - at;
-            due += 1;
-            for (n, limit) in beyond.iter_mut().zip(rule.limits) {
-                *n += u64::from(length > limit);
-            }
-        }
-        let outstanding = &self.record.outstanding;
-        rule.decide(now - WARM_UP, &Seen { due, beyond, failed: 0, outstanding })
+        let record = &mut self.record;
+        record.outstanding.push((now - WARM_UP, self.shots.live()));
+        self.shots.mark((now * NS) as u64, rule.limits, &mut record.beyond);
+        let seen = Seen {
+            due: record.counts.due() + self.shots.counted(),
+            beyond: record.beyond,
+            failed: record.counts.failed(),
+            outstanding: &record.outstanding,
+        };
+        rule.decide(now - WARM_UP, &seen)
     }
 
-    fn close(&mut self, end: f64) {
-        for (due, done) in self.requests.iter().filter(|(due, _)| *due <= end) {
-            self.record.answered += u64::from((WARM_UP..end).contains(done));
-            if *due >= WARM_UP {
-                let class = if done - due < TIMEOUT { Class::Ok } else { Class::TimedOut };
-                self.record.ended(class, ((done - due) * NS) as u64);
-            }
+    /// What is still outstanding has timed out.
+    fn close(&mut self) {
+        for _ in 0..self.shots.counted() {
+            self.record.ended(Class::TimedOut, u64::MAX);
         }
     }
 }
