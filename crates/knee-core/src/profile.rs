@@ -111,8 +111,8 @@ pub struct Heap {
     pub per_request: Estimate,
     /// Live after a collection, bytes.
     pub live: Estimate,
-    /// CPU to mark one live byte, seconds.
-    pub mark: Estimate,
+    /// The collector's share of the program's CPU under the measured settings, from 0 to 1.
+    pub collector: Estimate,
 }
 
 /// Where a profile was measured; a forecast for anything else says how far it reaches beyond.

@@ -73,6 +73,13 @@ impl Task {
         FARGATE.iter().flat_map(row).collect()
     }
 
+    /// CPUs that a Fargate task of this size sees: two at least, whatever its quota
+    /// (<https://github.com/HHS/simpler-grants-gov/pull/638> for 0.25 vCPU,
+    /// <https://github.com/rdforte/gomaxecs> for 8).
+    pub fn fargate_cpus(self) -> u32 {
+        (self.cpu.ceil() as u32).max(2)
+    }
+
     /// Refuses a pair that Fargate does not offer, naming the nearest two that exist.
     pub fn check_fargate(self) -> Result<Task, TaskError> {
         let mut sizes = Task::fargate_sizes();

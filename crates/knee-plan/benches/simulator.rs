@@ -5,8 +5,13 @@
 //! take turns; the spread over the rounds is printed.
 
 use knee_core::model::Network;
-use knee_core::profile::Shape;
+use knee_core::profile::{self, Demand, Estimate, Memory, Profile, Shape, Version};
+use knee_core::runtimes::Surroundings;
+use knee_core::{Goal, Settings, Task};
 use knee_plan::closed::mmc::Mmc;
+use knee_plan::forecast::Effort;
+use knee_plan::plan::{Growth, Request, plan};
+use knee_plan::prices::Prices;
 use knee_plan::sim::{Arrivals, Class, Clients, Host, Run, Scenario, simulate};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::{Path, PathBuf};
@@ -31,10 +36,12 @@ fn main() {
             ratios.push(rate / ciw_events_per_second(python, seed));
         }
     }
+    let mut plans: Vec<f64> = (1..=rounds.min(3)).map(full_plan).collect();
     say("M/M/8, million events/s on one core", &mut own, 1);
     if python.is_some() {
         say("M/M/8, times as many events/s as Ciw", &mut ratios, 0);
     }
+    say("a plan of every Fargate size for 2,000 requests/s, CPU seconds", &mut plans, 2);
 }
 
 /// CPU seconds of this thread.
@@ -59,6 +66,74 @@ fn events_per_second(requests: u64, seed: u64) -> f64 {
     let seconds = cpu() - began;
     right(outcome.mean());
     outcome.events as f64 / seconds
+}
+
+/// CPU seconds of a plan over all Fargate sizes and 144 settings of gunicorn.
+fn full_plan(seed: u64) -> f64 {
+    let profile = profile();
+    let prices = Prices::shipped();
+    let request = Request {
+        profile: &profile,
+        candidates: &candidates,
+        sizes: Task::fargate_sizes(),
+        rate: 2_000.0,
+        goal: Goal::default(),
+        memory_free: 0.1,
+        growth: Growth::default(),
+        prices: &prices,
+        at_least: 2,
+        connections: None,
+        speed: 1.0,
+        effort: Effort { seed, ..Effort::FULL },
+    };
+    let began = cpu();
+    let plan = plan(&request);
+    let seconds = cpu() - began;
+    assert!(plan.choices.len() + plan.unfit.len() == request.sizes.len());
+    assert!(plan.choices[0].tasks_between.0 > 2, "{:?}", plan.choices[0]);
+    seconds
+}
+
+fn candidates(_: &Surroundings) -> Vec<Settings> {
+    let ladder = [1i64, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+    let one = |class: &'static str, workers: i64, threads: i64| {
+        let settings = Settings::default().with("worker-class", class);
+        settings.with("workers", workers).with("threads", threads)
+    };
+    let sync = ladder.into_iter().map(|n| one("sync", n, 1));
+    let threads =
+        ladder.into_iter().flat_map(|n| ladder[1..].iter().map(move |t| one("gthread", n, *t)));
+    sync.chain(threads).collect()
+}
+
+/// A service of the kind that the examples are: 4 ms of CPU and 25 ms of waiting, each with a tail.
+fn profile() -> Profile {
+    let shape = Shape::through(&[(0.0, 0.7), (0.5, 0.95), (0.9, 1.3), (0.99, 2.5), (1.0, 6.0)]);
+    let time = |mean: f64| Demand {
+        mean: Estimate::assumed(mean, 0.05 * mean, "benchmark"),
+        shape: shape.clone(),
+    };
+    let value = |value: f64| Estimate::assumed(value, 0.1 * value, "benchmark");
+    Profile {
+        version: Version,
+        service: "orders".into(),
+        runtime: "gunicorn".into(),
+        classes: vec![profile::Class {
+            name: "GET /orders".into(),
+            weight: 1.0,
+            cpu: time(0.004),
+            wait: time(0.025),
+            blocking: Demand::none(),
+            offloaded: Demand::none(),
+            calls: 1,
+        }],
+        background: value(0.005),
+        contention: value(0.1),
+        memory: Memory { shared: value(60e6), per_process: value(45e6), per_request: value(0.0) },
+        start: value(0.5),
+        heap: None,
+        measured: None,
+    }
 }
 
 /// A benchmark of the wrong model is none.

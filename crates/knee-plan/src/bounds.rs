@@ -6,6 +6,7 @@
 
 use knee_core::model::{Concurrency, Serial};
 use knee_core::observe::{Bound, Calibration, Resource};
+use knee_core::profile::Profile;
 
 /// What one request takes when it is alone, seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +20,30 @@ pub struct Demand {
 impl From<&Calibration> for Demand {
     fn from(calibration: &Calibration) -> Self {
         Demand { cpu: calibration.cpu.0, wait: calibration.wait.0 }
+    }
+}
+
+impl Demand {
+    /// The mean over classes, each with its weight.
+    pub fn mean(classes: impl IntoIterator<Item = (f64, Demand)>) -> Demand {
+        let (mut all, mut sum) = (0.0, Demand { cpu: 0.0, wait: 0.0 });
+        for (weight, Demand { cpu, wait }) in classes {
+            all += weight;
+            sum = Demand { cpu: sum.cpu + weight * cpu, wait: sum.wait + weight * wait };
+        }
+        let all = f64::max(all, 1e-12);
+        Demand { cpu: sum.cpu / all, wait: sum.wait / all }
+    }
+}
+
+impl From<&Profile> for Demand {
+    /// The best guess. Blocking counts as waiting, helpers as computing.
+    fn from(profile: &Profile) -> Self {
+        Demand::mean(profile.classes.iter().map(|class| {
+            let cpu = class.cpu.mean.value + class.offloaded.mean.value;
+            let wait = class.wait.mean.value + class.blocking.mean.value;
+            (class.weight, Demand { cpu, wait })
+        }))
     }
 }
 

@@ -6,8 +6,11 @@
 
 pub mod bounds;
 pub mod closed;
+pub mod fit;
 pub mod forecast;
 pub mod gaussian;
+pub mod plan;
+pub mod prices;
 pub mod sim;
 pub mod statistics;
 

@@ -1,8 +1,9 @@
 //! How requests come to processes: the kernel's queue, kept connections, clients that try
 //! again, processes that are replaced.
 
-use super::engine::{Engine, Kind, Request};
+use super::engine::Engine;
 use super::process::life_span;
+use super::request::{Kind, Request};
 use knee_core::model::{Full, Network, Spread};
 use std::collections::VecDeque;
 

@@ -14,8 +14,10 @@ mod intake;
 mod outcome;
 mod process;
 mod program;
+mod request;
 
 pub use cpu::Host;
+pub(crate) use draw::Source;
 pub use draw::quantile;
 pub use outcome::{Busy, Failed, Outcome};
 pub use program::Class;

@@ -1,8 +1,9 @@
 //! The stations of a process: lanes, helper threads, the wait for the backend, the collector.
 
 use super::draw::Source;
-use super::engine::{Engine, Kind, Request};
+use super::engine::Engine;
 use super::program::{Step, Times};
+use super::request::{Kind, Request};
 use knee_core::model::{Network, Recycling};
 use std::collections::VecDeque;
 

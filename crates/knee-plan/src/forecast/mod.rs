@@ -1,0 +1,119 @@
+//! Forecasts: what a service would do under other settings, in other tasks, at other rates.
+//!
+//! The settings become stations (`knee_core::runtimes`), the profile says what requests take,
+//! the simulator what becomes of them. Intervals carry the profile's uncertainty: the same
+//! forecast for profiles drawn at random around the best one.
+
+mod case;
+mod load;
+mod parameters;
+mod quick;
+mod search;
+
+pub use case::{Case, Need, Place};
+pub use load::Load;
+pub use quick::capacity;
+pub use search::Carried;
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A forecast figure with what it may be instead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The best guess.
+    pub value: f64,
+    /// Lower end of the 90 % interval.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// A value that is known.
+    pub fn exactly(value: f64) -> Interval {
+        Interval { value, low: value, high: value }
+    }
+
+    /// A best guess among draws: from the 5th to the 95th percentile of them, the guess inside.
+    fn around(value: f64, mut draws: Vec<f64>) -> Interval {
+        draws.sort_by(f64::total_cmp);
+        let at = |q: f64| {
+            let place = q * (draws.len().max(1) - 1) as f64;
+            let (below, above) = (place.floor() as usize, place.ceil() as usize);
+            let (low, high) = (draws.get(below)?, draws.get(above)?);
+            // Between an infinite and a finite draw there is no middle.
+            Some(if low == high { *low } else { low + (high - low) * (place - place.floor()) })
+        };
+        let low = at(0.05).map_or(value, |low| low.min(value));
+        let high = at(0.95).map_or(value, |high| high.max(value));
+        Interval { value, low, high }
+    }
+}
+
+/// How a forecast was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Nothing can exceed it.
+    Bound,
+    /// A formula of queueing theory.
+    ClosedForm,
+    /// The simulator.
+    Simulation,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Method::Bound => "bound",
+            Method::ClosedForm => "closed form",
+            Method::Simulation => "simulation",
+        })
+    }
+}
+
+/// How much is spent on a forecast.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Effort {
+    /// What is simulated at each rate.
+    pub span: Span,
+    /// Relative width at which the search for a capacity ends.
+    pub resolution: f64,
+    /// Profiles drawn for the interval; none makes it a point.
+    pub draws: u32,
+    /// One seed, one answer.
+    pub seed: u64,
+}
+
+/// What is simulated at a rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Span {
+    /// So many requests in steady state: what a day will show.
+    Steady {
+        /// Requests that are counted.
+        requests: u64,
+    },
+    /// Steps as a measurement makes them: each starts anew, and the middle one counts. A step is
+    /// too short for the longest queues, so that a measured capacity is higher than a day's.
+    Steps {
+        /// Seconds before the counted part.
+        warm_up: f64,
+        /// Seconds that are counted.
+        seconds: f64,
+        /// Steps.
+        count: u32,
+    },
+}
+
+impl Effort {
+    /// Enough to rank settings: about a millisecond for each.
+    pub const DRAFT: Effort =
+        Effort { span: Span::Steady { requests: 3_000 }, resolution: 0.04, draws: 0, seed: 1 };
+    /// Enough to show.
+    pub const FULL: Effort =
+        Effort { span: Span::Steady { requests: 20_000 }, resolution: 0.02, draws: 12, seed: 1 };
+}
+
+#[cfg(test)]
+mod tests;
