@@ -52,6 +52,39 @@ impl Listener {
     }
 }
 
+/// A TCP connection, as one side of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// This side.
+    pub local: SocketAddr,
+    /// The other.
+    pub remote: SocketAddr,
+    /// Bytes that came and nobody read.
+    pub unread: u32,
+    /// Bytes that were written and the other side has not confirmed.
+    pub unsent: u32,
+    /// Milliseconds since data came; None where the kernel did not tell.
+    pub since_received: Option<u32>,
+    /// Milliseconds since data was sent.
+    pub since_sent: Option<u32>,
+}
+
+impl Connection {
+    /// Whether a request on it has no answer yet, as far as the kernel can know: something is
+    /// unread or unsent, data came later than the last was sent, or data was sent so recently
+    /// that more may follow. One that only waits for its next request is not busy.
+    pub fn is_busy(&self) -> bool {
+        let unanswered = match (self.since_received, self.since_sent) {
+            (Some(received), Some(sent)) => received < sent || (sent < FLOWING && sent < received),
+            _ => false,
+        };
+        self.unread > 0 || self.unsent > 0 || unanswered
+    }
+}
+
+/// An answer that was sent in parts goes on within that time, milliseconds: a guess.
+const FLOWING: u32 = 100;
+
 /// A reader of all listening sockets that keeps its own open.
 pub struct Sockets(Option<Diag>);
 
@@ -68,6 +101,14 @@ impl Sockets {
         all.sort_by_key(|l| (l.port(), l.inode));
         all.extend(self.0.as_mut().and_then(|diag| diag.unix().ok()).unwrap_or_default());
         all
+    }
+
+    /// TCP connections whose own side has one of these ports, also those that nobody has accepted
+    /// yet; None where the kernel knows no sock_diag.
+    pub fn connections(&mut self, ports: &HashSet<u16>) -> Option<Vec<Connection>> {
+        let mut all = self.0.as_mut()?.connections().ok()?;
+        all.retain(|connection| ports.contains(&connection.local.port()));
+        Some(all)
     }
 }
 
@@ -101,6 +142,7 @@ pub fn holders(port: u16) -> Vec<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{UnixListener, UnixStream};
@@ -137,6 +179,33 @@ mod tests {
         let accepted = socket.accept().unwrap();
         assert_eq!(find(&at.to_string()).unwrap().waiting, 6);
         drop((waiting, accepted));
+    }
+
+    #[test]
+    fn a_connection_is_busy_from_its_request_to_its_answer() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = socket.local_addr().unwrap();
+        let mut client = TcpStream::connect(at).unwrap();
+        let (mut server, _) = socket.accept().unwrap();
+        let mut sockets = Sockets::open();
+        let mut busy = || {
+            // Longer than the clock of the kernel's times, and than an answer flows.
+            std::thread::sleep(std::time::Duration::from_millis(2 * u64::from(FLOWING)));
+            let all = sockets.connections(&HashSet::from([at.port()])).unwrap();
+            assert_eq!(all.len(), 1, "{all:?}");
+            all[0].is_busy()
+        };
+        assert!(!busy(), "nothing was asked yet");
+        client.write_all(b"request").unwrap();
+        assert!(busy(), "nobody read it");
+        let mut request = [0; 7];
+        server.read_exact(&mut request).unwrap();
+        assert!(busy(), "no answer yet");
+        server.write_all(b"answer").unwrap();
+        assert!(!busy(), "answered");
+        client.write_all(b"request").unwrap();
+        server.read_exact(&mut request).unwrap();
+        assert!(busy(), "the next one");
     }
 
     #[test]

@@ -1,16 +1,22 @@
 //! The command line. Written by hand: a parser would be half of this small program.
 
+use knee_core::Seconds;
 use std::ffi::OsString;
+use std::time::Duration;
 
 /// What `--help` says.
 pub const HELP: &str = "\
-The container's entrypoint: says how large its task really is, and is the init of what it starts.
+The container's entrypoint: says how large its task really is, is the init of what it starts, and
+stops that without losing a request.
 
 usage: knee-run [FLAGS] [--] COMMAND [ARGUMENT ...]
        knee-run doctor
 
   --dry-run            say what is seen, start nothing
   --keep               look at nothing: only be the init
+  --serve-for TIME     go on serving that long after a stop signal, as the load balancer may still
+                       send requests [default: 5s]
+  --stop-timeout TIME  the task definition's stopTimeout, after which ECS kills [default: 30s]
   -h, --help           print this
   -V, --version        print the version
 
@@ -39,6 +45,10 @@ pub struct Options {
     pub dry_run: bool,
     /// Only be the init.
     pub keep: bool,
+    /// How long it goes on serving after a stop signal.
+    pub serve_for: Duration,
+    /// When ECS kills.
+    pub stop_timeout: Duration,
     /// Program and arguments, never empty.
     pub command: Vec<OsString>,
 }
@@ -48,17 +58,29 @@ pub struct Options {
 /// # Errors
 /// What is wrong, with the remedy.
 pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
-    let mut options = Options { dry_run: false, keep: false, command: vec![] };
+    let mut options = Options {
+        dry_run: false,
+        keep: false,
+        serve_for: Duration::from_secs(5),
+        stop_timeout: Duration::from_secs(30),
+        command: vec![],
+    };
     let mut words = words.into_iter();
     let mut first = true;
     while let Some(word) = words.next() {
         let text = word.to_str().unwrap_or_default();
-        match text {
+        let (flag, value) = match text.split_once('=') {
+            Some((flag, value)) if flag.starts_with("--") => (flag, Some(OsString::from(value))),
+            _ => (text, None),
+        };
+        match flag {
             "-h" | "--help" => return Ok(Asked::Help),
             "-V" | "--version" => return Ok(Asked::Version),
             "doctor" if first => return Ok(Asked::Doctor),
             "--dry-run" => options.dry_run = true,
             "--keep" => options.keep = true,
+            "--serve-for" => options.serve_for = time(flag, value.or_else(|| words.next()))?,
+            "--stop-timeout" => options.stop_timeout = time(flag, value.or_else(|| words.next()))?,
             "--" => {
                 options.command = words.collect();
                 break;
@@ -79,6 +101,12 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
     Ok(Asked::Run(options))
 }
 
+fn time(flag: &str, value: Option<OsString>) -> Result<Duration, String> {
+    let value = value.ok_or_else(|| format!("{flag} needs a length of time, such as 5s"))?;
+    let seconds: Seconds = value.to_string_lossy().parse().map_err(|e| format!("{flag}: {e}"))?;
+    Duration::try_from_secs_f64(seconds.0).map_err(|e| format!("{flag}: {e}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,9 +118,11 @@ mod tests {
 
     #[test]
     fn flags_end_where_the_command_begins() {
-        let asked = read("--keep sh -c --help").unwrap();
+        let asked = read("--serve-for 500ms --stop-timeout=2m sh -c --help").unwrap();
         let Asked::Run(options) = asked else { panic!("{asked:?}") };
         assert_eq!(options.command, ["sh", "-c", "--help"]);
+        assert_eq!(options.serve_for, Duration::from_millis(500));
+        assert_eq!(options.stop_timeout, Duration::from_secs(120));
         let asked = read("--dry-run -- --help").unwrap();
         assert!(matches!(asked, Asked::Run(o) if o.dry_run && o.command == ["--help"]));
         assert_eq!(read("doctor"), Ok(Asked::Doctor));
@@ -103,6 +133,8 @@ mod tests {
     fn what_is_wrong_is_said_with_the_remedy() {
         let wrong = |line| read(line).unwrap_err();
         assert!(wrong("").contains("knee-run -- gunicorn"));
+        assert!(wrong("--serve-for 5 -- x").contains("`5` is not a length of time"));
+        assert!(wrong("--stop-timeout").contains("needs a length of time"));
         assert!(wrong("--dry-rnu -- x").contains("`--dry-rnu` is no flag"));
     }
 

@@ -1,6 +1,6 @@
 //! The container's entrypoint, `knee run` and the small program `knee-run`.
 //!
-//! What lives here: the task's real size, and an init. What never does: parsers of the user's files, an asynchronous
+//! What lives here: the task's real size, an init, and a stop that loses no request. What never does: parsers of the user's files, an asynchronous
 //! runtime, a panic: when a part of it fails the service goes on.
 
 #![cfg_attr(
@@ -13,12 +13,15 @@ mod doctor;
 mod exit;
 mod init;
 mod log;
+mod recognise;
 mod size;
+mod stop;
 
 use args::{Asked, Options};
 use log::say;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use stop::Plan;
 
 /// Does what these words, those behind the program's name, ask for; the exit code.
 pub fn main(words: Vec<OsString>) -> u8 {
@@ -40,7 +43,7 @@ fn run(options: &Options) -> u8 {
         return print(&seen.iter().map(|line| format!("{line}\n")).collect::<String>());
     }
     seen.iter().for_each(|line| say(format_args!("{line}")));
-    init::run(&options.command, &[])
+    init::run(&options.command, &[], Plan::within(options.stop_timeout, options.serve_for))
 }
 
 fn print(text: &str) -> u8 {

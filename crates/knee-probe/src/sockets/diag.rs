@@ -1,7 +1,7 @@
 //! sock_diag(7): the kernel's own answer about sockets, over netlink. For a listening socket the
 //! receive queue is what waits to be accepted, the send queue how much may.
 
-use super::{Address, Listener};
+use super::{Address, Connection, Listener};
 use crate::ProbeError;
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
@@ -39,21 +39,43 @@ impl Diag {
     /// Listening TCP sockets, IPv4 and IPv6.
     pub fn tcp(&mut self) -> Result<Vec<Listener>, ProbeError> {
         let mut all = Vec::new();
+        let none = inet::ExtensionFlags::empty();
+        self.inet(inet::StateFlags::LISTEN, none, &mut |response| all.push(tcp(response)))?;
+        Ok(all)
+    }
+
+    /// TCP connections over which both sides, or at least this one, may still send.
+    pub fn connections(&mut self) -> Result<Vec<Connection>, ProbeError> {
+        let mut all = Vec::new();
+        let open = inet::StateFlags::ESTABLISHED | inet::StateFlags::CLOSE_WAIT;
+        self.inet(open, inet::ExtensionFlags::INFO, &mut |response| {
+            all.push(connection(response));
+        })?;
+        Ok(all)
+    }
+
+    /// TCP sockets in these states, IPv4 and IPv6.
+    fn inet(
+        &mut self,
+        states: inet::StateFlags,
+        extensions: inet::ExtensionFlags,
+        on: &mut dyn FnMut(&InetResponse),
+    ) -> Result<(), ProbeError> {
         for family in [AF_INET, AF_INET6] {
             let request = SockDiagMessage::InetRequest(InetRequest {
                 family,
                 protocol: IPPROTO_TCP,
-                extensions: inet::ExtensionFlags::empty(),
-                states: inet::StateFlags::LISTEN,
+                extensions: extensions.clone(),
+                states: states.clone(),
                 socket_id: if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() },
             });
             self.dump(request, &mut |message| {
                 if let SockDiagMessage::InetResponse(response) = message {
-                    all.push(tcp(&response));
+                    on(&response);
                 }
             })?;
         }
-        Ok(all)
+        Ok(())
     }
 
     /// Listening unix sockets.
@@ -128,6 +150,32 @@ fn tcp(response: &InetResponse) -> Listener {
         inode: header.inode.into(),
         waiting: header.recv_queue,
         backlog: Some(header.send_queue),
+    }
+}
+
+/// `tcpi_last_data_sent` and `tcpi_last_data_recv` of the kernel's struct tcp_info
+/// (include/uapi/linux/tcp.h), which only ever grows at its end.
+const LAST_SENT: usize = 44;
+const LAST_RECEIVED: usize = 52;
+
+fn connection(response: &InetResponse) -> Connection {
+    let header = &response.header;
+    let id = &header.socket_id;
+    let info = response.nlas.iter().find_map(|nla| match nla {
+        inet::nlas::Nla::TcpInfo(bytes) => Some(bytes.as_slice()),
+        _ => None,
+    });
+    let since = |at: usize| {
+        let bytes = info?.get(at..)?.first_chunk::<4>()?;
+        Some(u32::from_ne_bytes(*bytes))
+    };
+    Connection {
+        local: (id.source_address, id.source_port).into(),
+        remote: (id.destination_address, id.destination_port).into(),
+        unread: header.recv_queue,
+        unsent: header.send_queue,
+        since_received: since(LAST_RECEIVED),
+        since_sent: since(LAST_SENT),
     }
 }
 

@@ -28,6 +28,11 @@ impl Family {
         Family { main: started.pid, terminal: started.terminal, me, code: None }
     }
 
+    /// The main process.
+    pub fn main(&self) -> i32 {
+        self.main
+    }
+
     /// Its exit code, once it has ended.
     pub fn code(&self) -> Option<u8> {
         self.code
@@ -39,9 +44,11 @@ impl Family {
         all.into_iter().filter(|pid| *pid != self.me).collect()
     }
 
-    /// Passes a signal on to whom it is for, see [`right`].
-    pub fn forward(&self, signal: i32) {
-        right(self.main, signal).into_iter().for_each(|pid| send(pid, signal));
+    /// Passes a signal on to whom it is for, see [`right`], and says who that is.
+    pub fn forward(&self, signal: i32) -> Vec<i32> {
+        let pids = right(self.main, signal);
+        pids.iter().for_each(|pid| send(*pid, signal));
+        pids
     }
 
     /// After SIGCONT: the shell that this process was started from has put it into the foreground

@@ -2,5 +2,6 @@
 
 mod init;
 mod size;
+mod stop;
 mod support;
 mod terminal;

@@ -1,0 +1,58 @@
+//! Which runtime a command or a process is, by what knee-core knows of each.
+
+use knee_core::runtimes::{self, Evidence, Runtime};
+use knee_probe::process::Process;
+
+/// Programs that start others, and are none of a runtime's own processes.
+const LAUNCHERS: [&str; 11] =
+    ["sh", "dash", "bash", "ash", "busybox", "zsh", "npm", "npx", "yarn", "pnpm", "corepack"];
+
+/// A runtime's first process, which the others come from.
+#[derive(Clone, Copy)]
+pub struct Server {
+    /// Its number.
+    pub pid: i32,
+    /// What it runs.
+    pub runtime: &'static Runtime,
+}
+
+/// The first processes of each runtime among these; a runtime's own children are left out, and so
+/// is what only starts others.
+pub fn servers(members: &[i32]) -> Vec<Server> {
+    let known: Vec<Server> = members
+        .iter()
+        .filter_map(|pid| Some(Server { pid: *pid, runtime: of_process(*pid)? }))
+        .collect();
+    let below_its_own = |server: &Server| {
+        let mut at = server.pid;
+        // A family is not deeper than it is large.
+        for _ in members {
+            let Ok(stat) = Process::new(at).stat() else { return false };
+            at = stat.parent;
+            if known.iter().any(|k| k.pid == at && k.runtime.id == server.runtime.id) {
+                return true;
+            }
+        }
+        false
+    };
+    known.iter().copied().filter(|server| !below_its_own(server)).collect()
+}
+
+/// What a process runs. Some write one title over their arguments: `nginx: master process nginx`.
+fn of_process(pid: i32) -> Option<&'static Runtime> {
+    let title = Process::new(pid).argv().join(" ");
+    let words: Vec<String> =
+        title.split_whitespace().map(|w| w.trim_end_matches(':').to_string()).collect();
+    let program = words.first()?.rsplit('/').next()?;
+    if LAUNCHERS.contains(&program) {
+        return None;
+    }
+    by(&words, &|_| None)
+}
+
+/// What starts with these words.
+pub fn by(words: &[String], file: &dyn Fn(&str) -> Option<String>) -> Option<&'static Runtime> {
+    let program = words.first()?.rsplit('/').next()?;
+    let evidence = Evidence { argv: words, program, file };
+    runtimes::all().iter().copied().find(|runtime| (runtime.recognise)(&evidence).is_some())
+}
