@@ -32,5 +32,6 @@ advisories: ## known vulnerabilities of the dependencies; needs cargo-deny and t
 fuzz: ## every reader of users' files against any text; needs cargo-fuzz and a nightly compiler; READER=nginx picks one, SECONDS=600 the time for each
 	@for reader in $(or $(READER),$(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))); do \
 		echo "fuzz: $$reader"; \
-		cargo +nightly fuzz run "$$reader" -- -only_ascii=0 -max_len=4096 -max_total_time=$(or $(SECONDS),60) -verbosity=0 || exit 1; \
+		mkdir -p "fuzz/corpus/$$reader"; \
+		cargo +nightly fuzz run "$$reader" "fuzz/corpus/$$reader" examples -- -max_len=4096 -max_total_time=$(or $(SECONDS),60) -verbosity=0 || exit 1; \
 	done
