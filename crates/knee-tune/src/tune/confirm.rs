@@ -92,13 +92,19 @@ impl Run<'_> {
             variances.push(variance);
             pairs.push((pair[0], pair[1]));
             self.tell(&Event::Paired { number, of, baseline: pair[0], best: pair[1] });
+            // More pairs would not make a gain out of none. (Stopping only where nothing is
+            // gained leaves the interval of a gain as it is.)
+            if number >= FEW_PAIRS && ratio(&pairs) < 1.0 + NOISE / 2.0 {
+                break;
+            }
         }
         let least = statistics::median(&variances).unwrap_or(0.0).sqrt();
         let gain = statistics::gain(&pairs, least);
         if gain.is_none() {
             let none = pairs.iter().filter(|(a, b)| *a <= 0.0 || *b <= 0.0).count();
             validity.invalid.push(format!(
-                "in {none} of {of} pairs one side held the goal at no rate that was tried, so that the pairs give no ratio"
+                "in {none} of {} pairs one side held the goal at no rate that was tried, so that the pairs give no ratio",
+                pairs.len()
             ));
         }
         Ok(gain)
@@ -126,6 +132,12 @@ impl Run<'_> {
         };
         Ok(patches.iter().map(fact).collect())
     }
+}
+
+/// Geometric mean of best over baseline.
+fn ratio(pairs: &[(f64, f64)]) -> f64 {
+    let logs = pairs.iter().map(|(baseline, best)| (best / baseline.max(1e-9)).max(1e-9).ln());
+    (logs.sum::<f64>() / pairs.len().max(1) as f64).exp()
 }
 
 /// What a trial carries, requests/s.

@@ -61,7 +61,7 @@ pub struct Lengths {
 
 impl Default for Lengths {
     fn default() -> Self {
-        Lengths { step: 2.5, confirm: 6.0, warm_up: 0.5, search: 22.0, pair: 15.0 }
+        Lengths { step: 2.5, confirm: 6.0, warm_up: 0.5, search: 18.0, pair: 14.0 }
     }
 }
 
