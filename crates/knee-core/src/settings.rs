@@ -197,6 +197,9 @@ pub enum Effect {
     Follows,
     /// Only a limit that must be wide enough (backlog, worker_connections): raised when it binds.
     Limit,
+    /// Guards the service over hours (workers renewed after so many requests): read and kept as
+    /// it is, because a short trial shows what it costs and not what it is for.
+    Kept,
     /// A user's own knob of an unknown program: only trials can tell.
     Unknown,
 }

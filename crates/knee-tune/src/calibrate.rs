@@ -37,7 +37,9 @@ pub fn from(
         });
     }
     let usage = step.usage.clone().unwrap_or_default();
-    let cpu = ((usage.cpu - idle) / step.throughput).max(0.0);
+    // On a machine that stalls, all answers may come after the step's end.
+    let answered = step.throughput.max(step.counts.ok as f64 / step.seconds);
+    let cpu = ((usage.cpu - idle) / answered).max(0.0);
     let (per_worker, shared) = memory(&usage, concurrency);
     Ok(Calibration {
         cpu: Seconds(cpu),
@@ -95,6 +97,14 @@ mod tests {
         let c = from(&light(60, Some(usage)), 0.01, &Settings::default(), Some(four)).unwrap();
         assert!((c.cpu.0 - 0.006).abs() < 1e-12 && (c.wait.0 - 0.020).abs() < 1e-12, "{c:?}");
         assert_eq!((c.per_worker, c.shared), (Bytes(25 << 20), Bytes(50 << 20)));
+    }
+
+    #[test]
+    fn answers_after_the_end_of_the_step_are_answers() {
+        let usage = Usage { cpu: 0.1, ..Usage::default() };
+        let late = Step { throughput: 0.0, ..light(60, Some(usage)) };
+        let c = from(&late, 0.0, &Settings::default(), None).unwrap();
+        assert!((c.cpu.0 - 0.005).abs() < 1e-12, "{c:?}");
     }
 
     #[test]

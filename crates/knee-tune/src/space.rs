@@ -205,7 +205,7 @@ pub fn moving(service: &Service, searched: Searched) -> Vec<&PlacedKnob> {
             Effect::Memory => searched.heap.is_some(),
             Effect::Limit => searched.limits,
             Effect::Unknown => true,
-            Effect::Follows => false,
+            Effect::Follows | Effect::Kept => false,
         })
         .map(|(_, knob)| knob)
         .collect()
@@ -332,6 +332,15 @@ mod tests {
         assert_eq!(values(&all, "GOMEMLIMIT"), [1024.into(), 921.into(), 460.into()].into());
         let rare = all.iter().find(|c| c.settings.int("GOGC") == Some(400)).unwrap();
         assert!(rare.cost.cpu < 0.8 && rare.cost.memory > 100e6, "{:?}", rare.cost);
+    }
+
+    #[test]
+    fn what_guards_a_service_over_hours_is_kept() {
+        let searched = Searched { heap: None, limits: true };
+        for (id, knob) in [("gunicorn", "max-requests"), ("php-fpm", "pm.max_requests")] {
+            let all = candidates(&service(id), &AROUND, searched);
+            assert_eq!(values(&all, knob), [0.into()].into(), "{id}");
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ fn knobs() -> Vec<Knob> {
                 arguments("--max-requests"),
                 assignment("max_requests"),
             ],
-            effect: Effect::Limit,
+            effect: Effect::Kept,
         },
         Knob {
             name: "max-requests-jitter".into(),
@@ -124,7 +124,7 @@ fn knobs() -> Vec<Knob> {
                 arguments("--max-requests-jitter"),
                 assignment("max_requests_jitter"),
             ],
-            effect: Effect::Limit,
+            effect: Effect::Kept,
         },
     ]
 }

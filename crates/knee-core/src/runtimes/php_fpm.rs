@@ -118,7 +118,7 @@ fn knobs() -> Vec<Knob> {
             "requests after which a child is replaced; 0 is never",
             "requests",
             from_to(0, 1_000_000),
-            Effect::Limit,
+            Effect::Kept,
         ),
     ]
 }
