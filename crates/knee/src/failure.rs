@@ -107,7 +107,7 @@ impl From<TuneError> for Failure {
             TuneError::Measure(error) => error.into(),
             TuneError::Lab(error) => error.into(),
             TuneError::Calibration { .. } => Failure::new(Exit::Nothing, error.to_string())
-                .remedy("name a request that the service answers below 400: --request 'GET /path'"),
+                .remedy("name a request that the service answers well: --request 'GET /path'"),
             TuneError::Probe(error) => Failure::new(Exit::Refused, error.to_string()),
             TuneError::Interrupted => Failure::new(Exit::Interrupted, error.to_string()),
         }

@@ -66,10 +66,10 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// The trials so far: a column per knob that was turned.
-pub fn trials(run: &Run) -> Table {
+/// The trials so far: a column per knob that was turned, or none where `knobs` says so.
+pub fn trials(run: &Run, knobs: bool) -> Table {
     let goal = run.started.as_ref().map_or_else(Goal::default, |started| started.goal.value);
-    let knobs = run.turned();
+    let knobs = if knobs { run.turned() } else { vec![] };
     let extra = (goal.quantile != 0.99).then(|| goal.quantile_name());
     let mut columns = vec![Column::number("trial", 0)];
     columns.extend(knobs.iter().map(|knob| Column::number(*knob, 0)));

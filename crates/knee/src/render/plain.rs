@@ -85,15 +85,6 @@ pub fn facts(facts: &[Fact]) -> String {
 fn start(started: &Started) -> String {
     let mut text = format!("knee {} tunes {}\n", started.knee, started.service);
     text += &facts(&started.facts);
-    let _ = writeln!(text, "task: {}", started.task);
-    let _ = writeln!(text, "goal: {}", started.goal);
-    for request in &started.requests {
-        let _ = writeln!(
-            text,
-            "request: {} {} weight {}",
-            request.method, request.path, request.weight
-        );
-    }
     for knob in &started.knobs {
         let unit = if knob.unit.is_empty() { String::new() } else { format!(" {}", knob.unit) };
         let _ = writeln!(text, "knob {}: {}, within {}{unit}", knob.name, knob.current, knob.range);

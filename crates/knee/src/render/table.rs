@@ -39,6 +39,11 @@ const GAP: usize = 2;
 const FLEXIBLE: usize = 20;
 
 impl Table {
+    /// Whether that width shows every column.
+    pub fn fits(&self, width: usize) -> bool {
+        self.width(&(0..self.columns.len()).collect::<Vec<_>>()) <= width
+    }
+
     /// The title line and a line per row, none longer than `width`. A last column of words may
     /// be cut before another column is left out.
     pub fn lines(&self, width: usize) -> Vec<String> {

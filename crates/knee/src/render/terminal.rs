@@ -6,6 +6,7 @@ use crate::render::text::{cut, wide, wrap};
 use crate::render::words;
 use crate::run::Run;
 use anstyle::{AnsiColor, Style};
+use knee_core::Settings;
 use knee_core::event::{Conclusion, Event, Fact, KnobFact, PatchFact, Started, Verdict};
 use knee_core::observe::{Bound, Calibration, Validity};
 use std::fmt::Write;
@@ -80,40 +81,47 @@ impl Terminal {
 
     /// Adds the new row, or draws the whole table again where its columns changed.
     fn grow(&mut self) -> Update {
-        let now = figures::trials(&self.run).lines(self.width - 2);
+        let now = self.trials();
         let kept = if now.starts_with(&self.table) { self.table.len() } else { 0 };
         let mut update = Update { erase: self.table.len() - kept, text: String::new() };
         if self.table.is_empty() {
             update.text.push('\n');
         }
-        for (index, line) in now.iter().enumerate().skip(kept) {
-            let style = self.style(index);
-            let _ = writeln!(update.text, "  {style}{line}{style:#}");
-        }
+        now[kept..].iter().for_each(|line| update.text += &format!("{line}\n"));
         self.table = now;
         update
     }
 
-    /// Titles and rejected trials stay in the background.
-    fn style(&self, line: usize) -> Style {
-        match line.checked_sub(1).and_then(|row| self.run.trials.get(row)) {
-            Some(trial) if trial.rejected.is_none() => Style::new(),
-            _ => DIM,
+    /// The table, line by line: a column per knob that was turned; where those leave no room for
+    /// all figures, the settings stand below them.
+    fn trials(&self) -> Vec<String> {
+        let room = self.width - 2;
+        let wide = figures::trials(&self.run, true);
+        let fits = wide.fits(room);
+        let table = if fits { wide } else { figures::trials(&self.run, false) };
+        let mut lines = Vec::new();
+        for (index, line) in table.lines(room).iter().enumerate() {
+            let trial = index.checked_sub(1).and_then(|row| self.run.trials.get(row));
+            // Titles and rejected trials stay in the background.
+            let seen = trial.is_some_and(|trial| trial.rejected.is_none());
+            let style = if seen { Style::new() } else { DIM };
+            lines.push(format!("  {style}{line}{style:#}"));
+            if let Some(trial) = trial.filter(|_| !fits) {
+                let settings = words::changes(&trial.settings, self.today());
+                let below = wrap(&settings, 9, self.width);
+                lines.extend(below.lines().map(|line| format!("{DIM}{line}{DIM:#}")));
+            }
         }
+        lines
+    }
+
+    fn today(&self) -> Option<&Settings> {
+        self.run.baseline().map(|trial| &trial.settings)
     }
 
     fn start(&self, started: &Started) -> String {
         let mut text = format!("{BOLD}{}{BOLD:#}\n", started.service);
         text += &facts(&started.facts, self.width);
-        text += &heading("load");
-        for request in &started.requests {
-            let _ = writeln!(
-                text,
-                "  {} {}  {DIM}weight {}{DIM:#}",
-                request.method, request.path, request.weight
-            );
-        }
-        let _ = writeln!(text, "  {}  {DIM}{}{DIM:#}", started.goal.value, started.goal.origin);
         text += &heading("knobs");
         for line in knobs(&started.knobs).lines(self.width - 2) {
             let _ = writeln!(text, "  {line}");
@@ -195,13 +203,11 @@ fn calibrated(calibration: &Calibration, bound: &Bound) -> String {
     let mut text = heading("one request");
     let _ = writeln!(
         text,
-        "  {} of CPU, {} of waiting; {} per worker, {} shared  {DIM}at {} requests/s{DIM:#}",
-        calibration.cpu,
-        calibration.wait,
-        calibration.per_worker,
-        calibration.shared,
-        words::rate(calibration.rate)
+        "  {} of CPU, {} of waiting; {} per worker, {} shared",
+        calibration.cpu, calibration.wait, calibration.per_worker, calibration.shared,
     );
+    let rate = words::rate(calibration.rate);
+    let _ = writeln!(text, "  {DIM}measured at {rate} requests/s, with today's settings{DIM:#}");
     let most = words::rate(bound.rate);
     let _ = writeln!(text, "  no settings carry more than {most} requests/s: {}", bound.resource);
     text
@@ -254,7 +260,7 @@ mod tests {
     #[test]
     fn a_row_stays_where_its_columns_stay() {
         let events = sample::events();
-        let mut terminal = Terminal::new(100);
+        let mut terminal = Terminal::new(120);
         let tried = |event: &&Event| matches!(event, Event::Tried(_));
         let erased: Vec<usize> = events
             .iter()
@@ -262,8 +268,8 @@ mod tests {
             .filter(|(e, _)| tried(e))
             .map(|(_, u)| u.erase)
             .collect();
-        // The first knobs that are turned bring their columns; the last row is the widest.
-        assert_eq!(erased, [0, 2, 0, 4]);
+        // The first knobs that are turned bring their columns.
+        assert_eq!(erased, [0, 2, 0, 0]);
     }
 
     #[test]
@@ -278,14 +284,17 @@ mod tests {
 
     #[test]
     fn the_table_fits_the_terminal() {
-        for width in [30, 60, 80] {
+        for width in [32, 60, 80] {
             let text = screen(&sample::events(), width);
             let table: Vec<&str> = text
                 .lines()
                 .skip_while(|line| !line.trim_start().starts_with("trial"))
                 .take_while(|line| !line.is_empty())
                 .collect();
-            assert_eq!(table.len(), 5, "{text}");
+            assert!(table.len() >= 5, "{text}");
+            assert!(table[0].contains("capacity"), "{text}");
+            let winner = ["12", "threads=12"].iter().any(|value| text.contains(value));
+            assert!(winner, "{width}:\n{text}");
             assert!(table.iter().all(|line| wide(line) <= width), "{width}:\n{text}");
         }
     }

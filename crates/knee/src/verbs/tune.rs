@@ -51,7 +51,7 @@ pub fn complete(discovery: &Discovery) -> Result<(), Failure> {
     let what = discovery.missing.iter().map(|m| format!("missing: {}", m.what));
     let remedy = discovery.missing.iter().map(remedy);
     // Without a command there is no service at all.
-    let none = discovery.service.containers.is_empty();
+    let none = discovery.missing.iter().any(|missing| missing.flag == "--command");
     let exit = if none { Exit::Nothing } else { Exit::Refused };
     let failure = Failure::new(exit, what.collect::<Vec<_>>().join("\n       "));
     Err(failure.remedy(remedy.collect::<Vec<_>>().join("\n      ")))

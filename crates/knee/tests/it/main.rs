@@ -8,3 +8,4 @@ mod report;
 mod runs;
 mod samples;
 mod schema;
+mod tune;

@@ -121,12 +121,12 @@ impl Drop for Process {
 }
 
 /// The repository's folder.
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 /// A command that finds what the set-up brought.
-fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     let venv = root().join("target/setup/venv/bin");
     let mut command = Command::new(program);
@@ -134,7 +134,7 @@ fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
@@ -159,7 +159,7 @@ fn changes(source: &Path, folder: &Path, port: u16, backend: u16) -> Vec<(String
     ]
 }
 
-fn copy(from: &Path, to: &Path, changes: &[(String, String)]) {
+pub fn copy(from: &Path, to: &Path, changes: &[(String, String)]) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let (source, target) =
