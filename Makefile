@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check advisories fuzz
+.PHONY: help demo setup test check advisories fuzz bench
 
 # What the examples run stands below target/setup, see scripts/setup.
 WITH_SETUP := PATH="$(CURDIR)/target/setup/venv/bin:$$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -25,6 +25,11 @@ check: ## format, lints, and the licences of all dependencies; Rust as Cargo.tom
 	else \
 		echo "check: licences were not checked; to have them checked: cargo install --locked cargo-deny"; \
 	fi
+
+bench: setup ## what BENCHMARKS.md reports, on an idle machine; GRID="node --task 0.5" picks from the grid, which takes hours
+	@scripts/bench-setup
+	$(WITH_SETUP) cargo bench --locked -p knee-plan --bench simulator
+	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench grid -- $(GRID)
 
 advisories: ## known vulnerabilities of the dependencies; needs cargo-deny and the network
 	cargo deny --locked check advisories
