@@ -6,6 +6,7 @@
 //! judging what was read.
 
 pub mod cgroup;
+pub mod elf;
 mod error;
 pub mod fastcgi;
 pub mod folder;

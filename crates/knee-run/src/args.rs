@@ -6,14 +6,14 @@ use std::time::Duration;
 
 /// What `--help` says.
 pub const HELP: &str = "\
-The container's entrypoint: says how large its task really is, is the init of what it starts, and
-stops that without losing a request.
+The container's entrypoint: fills in what was left open (workers, heap, threads) as its task's real
+size allows, is the init of what it starts, and stops that without losing a request.
 
 usage: knee-run [FLAGS] [--] COMMAND [ARGUMENT ...]
        knee-run doctor
 
-  --dry-run            say what is seen, start nothing
-  --keep               look at nothing: only be the init
+  --dry-run            say what is seen and would be filled in, start nothing
+  --keep               fill in nothing: only be the init
   --serve-for TIME     go on serving that long after a stop signal, as the load balancer may still
                        send requests [default: 5s]
   --stop-timeout TIME  the task definition's stopTimeout, after which ECS kills [default: 30s]
@@ -41,7 +41,7 @@ pub enum Asked {
 /// How a command is run.
 #[derive(Debug, PartialEq)]
 pub struct Options {
-    /// Say what is seen, start nothing.
+    /// Say what would be done, start nothing.
     pub dry_run: bool,
     /// Only be the init.
     pub keep: bool,

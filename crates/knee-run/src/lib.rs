@@ -1,6 +1,7 @@
 //! The container's entrypoint, `knee run` and the small program `knee-run`.
 //!
-//! What lives here: the task's real size, an init, and a stop that loses no request. What never does: parsers of the user's files, an asynchronous
+//! What lives here: the task's real size, what was left open filled in from it, an
+//! init, and a stop that loses no request. What never does: parsers of the user's files, an asynchronous
 //! runtime, a panic: when a part of it fails the service goes on.
 
 #![cfg_attr(
@@ -11,6 +12,7 @@
 mod args;
 mod doctor;
 mod exit;
+mod fill;
 mod init;
 mod log;
 mod recognise;
@@ -18,6 +20,7 @@ mod size;
 mod stop;
 
 use args::{Asked, Options};
+use fill::Filled;
 use log::say;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -38,12 +41,23 @@ pub fn main(words: Vec<OsString>) -> u8 {
 }
 
 fn run(options: &Options) -> u8 {
-    let seen = if options.keep { vec![] } else { size::look_here().told() };
-    if options.dry_run {
-        return print(&seen.iter().map(|line| format!("{line}\n")).collect::<String>());
+    let mut filled = Filled::default();
+    let mut told = Vec::new();
+    if !options.keep {
+        let size = size::look_here();
+        let command: Vec<String> =
+            options.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        filled = fill::fill(&command, &size, &|name| std::env::var(name).ok());
+        told = size.told();
+        told.extend(fill::files(options.dry_run));
+        told.append(&mut filled.told);
     }
-    seen.iter().for_each(|line| say(format_args!("{line}")));
-    init::run(&options.command, &[], Plan::within(options.stop_timeout, options.serve_for))
+    if options.dry_run {
+        return print(&told.iter().map(|line| format!("{line}\n")).collect::<String>());
+    }
+    told.iter().for_each(|line| say(format_args!("{line}")));
+    let plan = Plan::within(options.stop_timeout, options.serve_for);
+    init::run(&options.command, &filled.variables, plan)
 }
 
 fn print(text: &str) -> u8 {

@@ -117,6 +117,23 @@ proptest! {
     }
 
     #[test]
+    fn what_is_chosen_was_open_and_is_in_range(cpu in 0.01f64..64.0, mib in 64u64..200_000, set in any::<u32>()) {
+        for runtime in all() {
+            let knobs = (runtime.knobs)();
+            let given = today(runtime).0.into_iter().enumerate().filter(|(at, _)| set & (1 << at) != 0);
+            let given = Settings(given.map(|(_, pair)| pair).collect());
+            for memory in [None, Some(Bytes::mib(mib))] {
+                for choice in (runtime.choose)(&given, &Room { cpu, memory }) {
+                    prop_assert!(!given.0.contains_key(choice.knob) && !choice.because.is_empty());
+                    let knob = knobs.iter().find(|knob| knob.name == choice.knob).unwrap();
+                    let Range::Integers { min, .. } = knob.range else { continue };
+                    prop_assert!(choice.value.as_int().is_some_and(|n| n >= min), "{choice:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_value_is_read_as_it_is_written(pick in any::<u32>()) {
         for runtime in all() {
             for knob in (runtime.knobs)() {

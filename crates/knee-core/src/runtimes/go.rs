@@ -3,7 +3,10 @@
 //! Sources: <https://pkg.go.dev/runtime>, <https://go.dev/doc/gc-guide>.
 
 use super::figure::{Among, Figure, Over};
-use super::{Cost, DecodeError, Evidence, Heap, Injection, Runtime, Surroundings, Told, from_to};
+use super::{
+    Choice, Cost, DecodeError, Evidence, Heap, Injection, Room, Runtime, Surroundings, Told,
+    from_to,
+};
 use crate::model::{Collector, Full, Intake, Network, Process, Serial, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 use crate::units::Bytes;
@@ -20,6 +23,7 @@ pub static RUNTIME: Runtime = Runtime {
     suits: |_, _| true,
     model,
     collect,
+    choose,
     stop: 15,
     reload: None,
     inject,
@@ -140,6 +144,28 @@ fn collect(today: &Settings, then: &Settings, heap: Heap) -> Cost {
     Cost { cpu: program + collector, memory: heap.live * (after - before) }
 }
 
+/// GOMAXPROCS as Go would have it if it saw the task's quota, but without its minimum of 2
+/// (<https://go.dev/doc/go1.25#container-aware-gomaxprocs>): more threads than CPU mean throttling
+/// in the middle of a collection. GOMEMLIMIT leaves the 10 % that Go's guide advises
+/// (<https://go.dev/doc/gc-guide#Suggested_uses>).
+fn choose(set: &Settings, room: &Room) -> Vec<Choice> {
+    let mut choices = Vec::new();
+    if !set.0.contains_key("GOMAXPROCS") {
+        let because = format!("the {} CPU that there are, rounded up", room.cpu);
+        choices.push(Choice { knob: "GOMAXPROCS", value: room.lanes().into(), because });
+    }
+    // Together with GOGC=off it would be the only thing that makes Go collect.
+    if let Some(memory) = room.memory
+        && !set.0.contains_key("GOMEMLIMIT")
+        && set.text("GOGC") != Some("off")
+    {
+        let mib = (memory.as_mib() * 0.9).floor().max(1.0) as i64;
+        let because = format!("90 % of {memory}");
+        choices.push(Choice { knob: "GOMEMLIMIT", value: mib.into(), because });
+    }
+    choices
+}
+
 const MIB: f64 = (1 << 20) as f64;
 /// Growth that is left to a heap at its limit, a guess that keeps the quotient finite.
 const LEAST_GROWTH: f64 = 0.05;
@@ -219,6 +245,18 @@ mod tests {
         gc 1 @0.017s 1%: 0.009+0.31+0.003 ms clock, 0.020+0.1/0.2/0.5+0.080 ms cpu, 3->3->1 MB, 4 MB goal, 0 MB stacks, 0 MB globals, 2 P\n\
         gc 2 @0.300s 12%: 0.009+0.31+0.003 ms clock, 0.100+20/180/40+0.300 ms cpu, 6->7->4 MB, 8 MB goal, 0 MB stacks, 0 MB globals, 2 P (forced)\n\
         gc 3 @0.3";
+
+    #[test]
+    fn what_is_set_is_never_chosen() {
+        let room = Room { cpu: 0.25, memory: Some(Bytes::mib(512)) };
+        let chosen = |set: &Settings| {
+            let all = choose(set, &room).into_iter();
+            all.map(|c| format!("{}={}", c.knob, c.value)).collect::<Vec<_>>().join(" ")
+        };
+        let none = Settings::default();
+        assert_eq!(chosen(&none), "GOMAXPROCS=1 GOMEMLIMIT=460");
+        assert_eq!(chosen(&none.with("GOMAXPROCS", 4).with("GOGC", "off")), "");
+    }
 
     #[test]
     fn twice_the_growth_halves_the_collectors_work() {

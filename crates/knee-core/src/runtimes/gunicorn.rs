@@ -4,7 +4,8 @@
 //! <https://docs.gunicorn.org/en/stable/design.html>.
 
 use super::{
-    ConfigFile, Evidence, Runtime, Surroundings, bare, base, from_to, is, plain, same, silent,
+    Choice, ConfigFile, Evidence, Room, Runtime, Surroundings, bare, base, from_to, is, plain,
+    same, silent,
 };
 use crate::model::{Full, Intake, Network, Process, Recycling, Serial, Spread};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
@@ -21,6 +22,7 @@ pub static RUNTIME: Runtime = Runtime {
     suits,
     model,
     collect: same,
+    choose,
     stop: 15,
     reload: Some(1),
     inject: || None,
@@ -156,6 +158,41 @@ fn suits(today: &Settings, settings: &Settings) -> bool {
     asgi(today) == asgi(settings)
 }
 
+/// Memory of a Python worker with a framework, an assumption to be replaced by a measurement.
+const WORKER: u64 = 128;
+/// Threads of a gthread worker: they wait as a rule, and cost little while they do; an assumption.
+const THREADS: i64 = 8;
+
+/// Workers by gunicorn's own rule of thumb (<https://docs.gunicorn.org/en/stable/design.html>), with
+/// the task's CPU in place of the host's, as far as memory allows. Threads only where the class has
+/// them: a sync application need not be safe for threads.
+fn choose(set: &Settings, room: &Room) -> Vec<Choice> {
+    let class = set.text("worker-class").unwrap_or("sync");
+    // A number, or one that only gunicorn itself can read.
+    let threaded =
+        class == "gthread" || set.0.get("threads").is_some_and(|t| t.as_int() != Some(1));
+    let (wanted, rule) = match class {
+        "sync" if !threaded => (2 * room.lanes() + 1, "2 × CPU + 1 for workers that wait, CPU"),
+        "sync" | "gthread" => (room.lanes(), "a process for each CPU, CPU"),
+        _ => (room.loops(), "an event loop for each whole CPU, CPU"),
+    };
+    let fit = room.memory.map(|memory| ((memory.as_mib() * 0.7) as i64 / WORKER as i64).max(1));
+    let workers = fit.map_or(wanted, |fit| fit.min(wanted));
+    let mut because = format!("{rule} being {}", room.cpu);
+    if let (Some(memory), true) = (room.memory, workers < wanted) {
+        because += &format!("; no more fit into 70 % of {memory} at an assumed {WORKER} MiB each");
+    }
+    let mut choices = Vec::new();
+    if !set.0.contains_key("workers") {
+        choices.push(Choice { knob: "workers", value: workers.into(), because });
+    }
+    if class == "gthread" && !set.0.contains_key("threads") {
+        let because = "requests that wait share a process; an assumption".into();
+        choices.push(Choice { knob: "threads", value: THREADS.into(), because });
+    }
+    choices
+}
+
 fn loops(class: &str) -> bool {
     class.contains("vicorn") || class == "asgi"
 }
@@ -195,4 +232,29 @@ fn recycling(settings: &Settings) -> Option<Recycling> {
     let count = |knob| settings.int(knob).unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32;
     let after = count("max-requests");
     (after > 0).then(|| Recycling { after, jitter: count("max-requests-jitter") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Bytes;
+
+    #[test]
+    fn the_class_decides_how_many_workers() {
+        let room = Room { cpu: 2.0, memory: Some(Bytes::mib(4096)) };
+        let chosen = |set: &Settings, room: &Room| {
+            let all = choose(set, room).into_iter();
+            all.map(|c| format!("{}={}", c.knob, c.value)).collect::<Vec<_>>().join(" ")
+        };
+        let class = |class: &str| Settings::default().with("worker-class", class);
+        assert_eq!(chosen(&Settings::default(), &room), "workers=5");
+        assert_eq!(chosen(&class("gthread"), &room), "workers=2 threads=8");
+        assert_eq!(chosen(&class(UVICORN), &room), "workers=2");
+        assert_eq!(chosen(&Settings::default().with("threads", 4), &room), "workers=2");
+        assert_eq!(chosen(&Settings::default().with("workers", 1), &room), "");
+        let small = Room { cpu: 4.0, memory: Some(Bytes::mib(512)) };
+        let choice = &choose(&Settings::default(), &small)[0];
+        assert_eq!(choice.value, 2.into());
+        assert!(choice.because.contains("no more fit into 70 % of 512 MiB"), "{}", choice.because);
+    }
 }

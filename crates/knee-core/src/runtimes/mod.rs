@@ -15,6 +15,7 @@ mod php_fpm;
 use crate::launch::Answer;
 use crate::model::Network;
 use crate::settings::{Knob, Range, Settings, Site, Value};
+use crate::units::Bytes;
 use figure::Figure;
 
 /// A runtime is knowledge, not behaviour: statics and pure functions.
@@ -41,6 +42,9 @@ pub struct Runtime {
     pub model: fn(&Settings, &Surroundings) -> Option<Network>,
     /// What other settings of its memory cost, where a collector trades memory for CPU.
     pub collect: fn(today: &Settings, then: &Settings, Heap) -> Cost,
+    /// What was left open, for a container of that size, by rules that are stated and rest on no
+    /// measurement: conservative ones. Nothing that is set is chosen again.
+    pub choose: fn(set: &Settings, &Room) -> Vec<Choice>,
     /// Signal that stops it gracefully, as a number.
     pub stop: i32,
     /// Signal that makes it read its configuration again, if there is one.
@@ -100,6 +104,38 @@ pub struct Surroundings {
     pub task_cpu: f64,
     /// Memory of the task, bytes.
     pub task_memory: u64,
+}
+
+/// What a container can really use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Room {
+    /// CPU, cores.
+    pub cpu: f64,
+    /// Memory; None where nothing limits it.
+    pub memory: Option<Bytes>,
+}
+
+impl Room {
+    /// Processes or threads that can compute at once: each has a CPU, the last perhaps a part of one.
+    pub fn lanes(&self) -> i64 {
+        (self.cpu.ceil() as i64).max(1)
+    }
+
+    /// Event loops that have a CPU of their own.
+    pub fn loops(&self) -> i64 {
+        (self.cpu.floor() as i64).max(1)
+    }
+}
+
+/// A value for a knob that was left open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The knob.
+    pub knob: &'static str,
+    /// Its value.
+    pub value: Value,
+    /// The rule, in words.
+    pub because: String,
 }
 
 /// A collected heap under today's settings.
@@ -208,6 +244,11 @@ fn plain(_: &str, _: &str, _: &Surroundings) -> Option<Value> {
 /// As the bare number or choice.
 fn bare(_: &str, value: &Value) -> String {
     value.to_string()
+}
+
+/// No rule without a measurement.
+fn no_rule(_: &Settings, _: &Room) -> Vec<Choice> {
+    vec![]
 }
 
 /// No memory to be traded for CPU.

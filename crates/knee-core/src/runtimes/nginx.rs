@@ -4,7 +4,7 @@
 //! <https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive>.
 
 use super::{
-    Along, ConfigFile, Evidence, Runtime, Surroundings, bare, base, from_to, same, silent,
+    Along, ConfigFile, Evidence, Runtime, Surroundings, bare, base, from_to, no_rule, same, silent,
 };
 use crate::model::{Network, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
@@ -21,6 +21,7 @@ pub static RUNTIME: Runtime = Runtime {
     suits: |_, _| true,
     model,
     collect: same,
+    choose: no_rule,
     stop: 3,
     reload: Some(1),
     inject: || None,

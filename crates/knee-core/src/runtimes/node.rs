@@ -5,8 +5,8 @@
 
 use super::figure::{Among, Figure, Over};
 use super::{
-    DecodeError, Evidence, Injection, Runtime, Surroundings, Told, bare, base, from_to, member,
-    plain, same,
+    Choice, DecodeError, Evidence, Injection, Room, Runtime, Surroundings, Told, bare, base,
+    from_to, member, plain, same,
 };
 use crate::model::{Network, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
@@ -23,6 +23,7 @@ pub static RUNTIME: Runtime = Runtime {
     suits: |_, _| true,
     model,
     collect: same,
+    choose,
     stop: 15,
     reload: None,
     inject,
@@ -97,6 +98,38 @@ fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
     let count = |knob, missing| settings.int(knob).unwrap_or(missing).clamp(1, 10_000) as u32;
     let (processes, helpers) = (count("WEB_CONCURRENCY", 1), count("UV_THREADPOOL_SIZE", 4));
     Some(Network::event_loops(processes, Spread::InTurn, helpers, 511))
+}
+
+/// What a process takes beside the old generation: code, buffers, the young generation; an assumption.
+const BESIDE: f64 = 96.0;
+/// libuv's own number of threads.
+const HELPERS: i64 = 4;
+
+/// An event loop per whole CPU. A heap limit, as V8 takes the host's memory for its own where the
+/// task's limit cannot be seen; libuv's threads only where there is CPU for more than its 4.
+fn choose(set: &Settings, room: &Room) -> Vec<Choice> {
+    let mut choices = Vec::new();
+    let open = |knob: &str| !set.0.contains_key(knob);
+    let processes = set.int("WEB_CONCURRENCY").unwrap_or(room.loops()).max(1);
+    if open("WEB_CONCURRENCY") {
+        let because = format!("an event loop for each whole CPU, CPU being {}", room.cpu);
+        choices.push(Choice { knob: "WEB_CONCURRENCY", value: processes.into(), because });
+    }
+    if open("UV_THREADPOOL_SIZE") && room.lanes() > HELPERS {
+        let because = format!("a thread for each CPU, CPU being {}", room.cpu);
+        choices.push(Choice { knob: "UV_THREADPOOL_SIZE", value: room.lanes().into(), because });
+    }
+    if let Some(memory) = room.memory
+        && open("max-old-space-size")
+    {
+        let each = memory.as_mib() / processes as f64;
+        let heap = (each * 0.7).min(each - BESIDE).max(64.0) as i64;
+        let because = format!(
+            "70 % of {memory} for each of {processes}, and {BESIDE} MiB left beside it at least"
+        );
+        choices.push(Choice { knob: "max-old-space-size", value: heap.into(), because });
+    }
+    choices
 }
 
 fn inject() -> Option<Injection> {

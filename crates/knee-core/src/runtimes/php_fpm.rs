@@ -5,7 +5,7 @@
 use super::figure::{Among, Figure, Over};
 use super::{
     ConfigFile, DecodeError, Evidence, Injection, Runtime, Surroundings, Told, bare, from_to, is,
-    member, plain, same,
+    member, no_rule, plain, same,
 };
 use crate::model::{Full, Intake, Network, Recycling};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
@@ -22,6 +22,7 @@ pub static RUNTIME: Runtime = Runtime {
     suits: |_, _| true,
     model,
     collect: same,
+    choose: no_rule,
     stop: 3,
     reload: Some(12),
     inject,

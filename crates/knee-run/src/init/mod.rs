@@ -11,10 +11,11 @@ use crate::log::say;
 use crate::stop::{self, Plan, Stop};
 pub use family::{Family, is_shell, send};
 use signals::Signals;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 /// Runs the command to its end and returns the exit code.
-pub fn run(command: &[OsString], variables: &[(String, String)], plan: Plan) -> u8 {
+pub fn run(command: &[OsString], variables: &BTreeMap<String, String>, plan: Plan) -> u8 {
     let signals = match Signals::hold() {
         Ok(signals) => signals,
         Err(error) => {

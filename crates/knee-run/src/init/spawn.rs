@@ -2,6 +2,7 @@
 //! group if this process's was, with the signal mask that this process inherited.
 
 use super::signals::Signals;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -22,7 +23,7 @@ pub struct Started {
 /// What fork or exec said; [`crate::exit::not_started`] knows the code for it.
 pub fn spawn(
     command: &[OsString],
-    variables: &[(String, String)],
+    variables: &BTreeMap<String, String>,
     signals: &Signals,
 ) -> io::Result<Started> {
     let Some((program, arguments)) = command.split_first() else {
@@ -30,7 +31,7 @@ pub fn spawn(
     };
     let (mask, terminal) = (signals.inherited(), has_terminal());
     let mut command = Command::new(program);
-    command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value)));
+    command.args(arguments).envs(variables);
     let prepare = move || {
         // SAFETY: all of these may be called between fork and exec. SIGTTOU is still held back,
         // so that taking the terminal does not stop this process.

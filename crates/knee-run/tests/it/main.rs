@@ -1,5 +1,6 @@
 //! The program from the outside, as a container starts it.
 
+mod fill;
 mod init;
 mod size;
 mod stop;
