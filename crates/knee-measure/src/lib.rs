@@ -32,4 +32,4 @@ pub use error::MeasureError;
 pub use generator::{Ceiling, Generator, GeneratorOptions, Reply, Target};
 pub use pacer::{DueTimes, Pace};
 pub use rates::measure_rates;
-pub use search::{SearchOptions, Standing, check_rate, search_capacity, stand};
+pub use search::{SearchOptions, Standing, check_rate, search_capacity, search_on, stand};

@@ -93,7 +93,20 @@ pub fn search_capacity<E>(
     options: &SearchOptions,
     on_step: &mut dyn FnMut(&Step),
 ) -> Result<Capacity, E> {
+    search_on(vec![], measure, goal, options, on_step)
+}
+
+/// The same where some steps are known already, as a [`Standing`] leaves them.
+pub fn search_on<E>(
+    known: Vec<Step>,
+    measure: &mut dyn FnMut(f64, f64) -> Result<Step, E>,
+    goal: &Goal,
+    options: &SearchOptions,
+    on_step: &mut dyn FnMut(&Step),
+) -> Result<Capacity, E> {
     let mut search = Search::new(goal, options);
+    search.used = known.iter().map(|step| step.seconds + options.warm_up).sum();
+    search.curve = known;
     while let Some(rate) = search.next() {
         search.take(rate, options.seconds, measure, on_step)?;
     }

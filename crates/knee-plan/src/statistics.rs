@@ -40,6 +40,18 @@ pub fn gain(pairs: &[(f64, f64)], least: f64) -> Option<Confirmation> {
     })
 }
 
+/// Relative standard deviation of repeats: that of their logarithms. None below two, or where
+/// one is not positive.
+pub fn spread(values: &[f64]) -> Option<f64> {
+    if values.len() < 2 || values.iter().any(|v| v.is_nan() || *v <= 0.0) {
+        return None;
+    }
+    let logs: Vec<f64> = values.iter().map(|v| libm::log(*v)).collect();
+    let n = logs.len() as f64;
+    let mean = logs.iter().sum::<f64>() / n;
+    Some((logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+}
+
 /// The middle value; the mean of the two middle ones of an even number. None of no values.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -107,6 +119,12 @@ mod tests {
             })
             .count();
         assert!((1860..=1940).contains(&covered), "{covered} of 2000");
+    }
+
+    #[test]
+    fn repeats_have_a_spread() {
+        assert!((spread(&[100.0, 110.0]).unwrap() - libm::log(1.1) / 2f64.sqrt()).abs() < 1e-12);
+        assert_eq!((spread(&[100.0]), spread(&[100.0, 0.0])), (None, None));
     }
 
     #[test]

@@ -54,6 +54,37 @@ pub fn available_memory(root: &Path) -> Result<Bytes, ProbeError> {
     memory(&root.join("proc/meminfo"), "MemAvailable:")
 }
 
+/// What the host's CPUs have done since its start.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Busy {
+    /// CPU time of all programs, seconds.
+    pub seconds: f64,
+    /// CPUs online.
+    pub cpus: u32,
+}
+
+/// Reads it. Source: proc(5), stat: the line `cpu` has user, nice, system, idle, iowait, irq,
+/// softirq and steal in clock ticks; steal is time that the host was not given, and counts as used.
+///
+/// # Errors
+/// As [`read`].
+pub fn busy(root: &Path) -> Result<Busy, ProbeError> {
+    let path = root.join("proc/stat");
+    let text = text(&path)?;
+    let wrong = || ProbeError::form(&path, 1, "no line `cpu` of at least eight numbers");
+    let line = text.lines().next().and_then(|l| l.strip_prefix("cpu ")).ok_or_else(wrong)?;
+    let ticks: Vec<u64> =
+        line.split_whitespace().map_while(|word| word.parse().ok()).take(8).collect();
+    let [user, nice, system, _, _, irq, softirq, steal] =
+        <[u64; 8]>::try_from(ticks).map_err(|_| wrong())?;
+    let ticks = [user, nice, system, irq, softirq, steal].iter().sum::<u64>();
+    let numbered = |l: &&str| l.starts_with("cpu") && !l.starts_with("cpu ");
+    Ok(Busy {
+        seconds: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+        cpus: text.lines().filter(numbered).count().try_into().unwrap_or(u32::MAX),
+    })
+}
+
 /// `MemTotal:       24683656 kB`
 fn memory(path: &Path, name: &str) -> Result<Bytes, ProbeError> {
     let text = text(path)?.replace(" kB", "");
@@ -96,6 +127,18 @@ mod tests {
         assert!(available_memory(&amd).unwrap() < Bytes(expected.memory));
         let arm = recorded("graviton").unwrap();
         assert_eq!((arm.cpu.as_str(), arm.cpus, arm.cgroup), ("Arm Neoverse-N1 (Graviton2)", 4, 2));
+    }
+
+    #[test]
+    fn busy_is_what_is_not_idle() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("proc")).unwrap();
+        let stat = root.path().join("proc/stat");
+        std::fs::write(&stat, "cpu  100 20 30 9000 500 1 2 7 0 0\ncpu0 1\n").unwrap();
+        assert_eq!(busy(root.path()).unwrap(), Busy { seconds: 1.6, cpus: 1 });
+        std::fs::write(&stat, "cpu  100 20\n").unwrap();
+        assert!(busy(root.path()).unwrap_err().to_string().contains("proc/stat:1"));
+        assert!(busy(Path::new("/")).unwrap().cpus > 0);
     }
 
     #[test]

@@ -71,8 +71,10 @@ impl<'a> Beliefs<'a> {
         let candidate = self.problem.candidate(&trial.settings)?;
         let forecast = self.forecast(candidate);
         let error = |rate: f64| (rate / forecast).max(LEAST).ln();
+        // Repeats differ by more than what one search sees of itself.
+        let noise = trial.spread.map_or(self.problem.noise, |s| s.max(self.problem.noise));
         let seen = match trial.found {
-            Found::Carries(rate) => Seen::Value(error(rate), self.problem.noise),
+            Found::Carries(rate) => Seen::Value(error(rate), noise),
             Found::Below(rate) => Seen::Below(error(rate), SHORT),
             Found::Unfit => return None,
         };

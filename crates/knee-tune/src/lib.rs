@@ -2,6 +2,7 @@
 
 mod belief;
 mod calibrate;
+mod host;
 pub mod journal;
 pub mod lab;
 pub mod limit;

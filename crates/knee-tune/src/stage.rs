@@ -1,21 +1,20 @@
 //! One setting on stage: the service started in the laboratory, the generator aimed at it and
 //! the observer beside it. Leaving the scope takes everything down.
 
+use crate::host::Host;
 use crate::lab::{Lab, Running, Tail};
 use crate::limit::{self, Scene};
 use crate::tune::{TuneError, TuneRequest};
-use knee_core::observe::{Capacity, Limit, Resource, Step};
+use knee_core::observe::{Capacity, Limit, Outcome, Resource, Step};
 use knee_core::settings::Settings;
 use knee_measure::observer::Observer;
 use knee_measure::{
-    Generator, GeneratorOptions, Pace, SearchOptions, Standing, Target, search_capacity, stand,
+    Generator, GeneratorOptions, Pace, SearchOptions, Standing, Target, search_on, stand,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long a service may take until it is ready.
-const READY: Duration = Duration::from_secs(60);
 /// How often the observer looks.
 const LOOK: Duration = Duration::from_millis(100);
 /// Over how long a service without load is watched.
@@ -36,11 +35,13 @@ pub struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// Starts the service under these settings and waits until it is ready.
+    /// Starts the service under these settings and waits until it is ready. The same seed makes
+    /// the same arrivals.
     pub fn open(
         lab: &Lab,
         request: &'a TuneRequest,
         settings: &Settings,
+        seed: u64,
         stop: &'a AtomicBool,
     ) -> Result<Self, TuneError> {
         let service = &request.service;
@@ -48,12 +49,13 @@ impl<'a> Stage<'a> {
         let port = service.port.as_ref().map(|p| p.value);
         let running = lab.start(&launch)?;
         let ready = service.ready.as_ref().map(|p| p.value.as_str());
-        let port = running.wait_ready(port, ready, READY, &|| stop.load(Ordering::Relaxed))?;
+        let patience = Duration::from_secs_f64(request.lengths.ready);
+        let port = running.wait_ready(port, ready, patience, &|| stop.load(Ordering::Relaxed))?;
         let target = Target {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             host: format!("127.0.0.1:{port}"),
         };
-        let options = GeneratorOptions { seed: request.seed, ..GeneratorOptions::default() };
+        let options = GeneratorOptions { seed, ..GeneratorOptions::default() };
         Ok(Stage {
             generator: Generator::new(target, request.requests.clone(), options)?,
             observer: Observer::start(running.subject(), LOOK),
@@ -77,13 +79,18 @@ impl<'a> Stage<'a> {
 
     /// Offers `rate` requests/s for `warm_up` and then `seconds` seconds.
     pub fn step(&mut self, rate: f64, seconds: f64, warm_up: f64) -> Result<Step, TuneError> {
-        let mark = self.observer.mark();
+        let (mark, host) = (self.observer.mark(), Host::look());
         let goal = &self.request.goal.value;
         let step = self.generator.step(&Pace::Poisson { rate }, seconds, warm_up, goal, self.stop);
         let usage = self.observer.usage_since(mark);
         // Why the service died says more than what the generator saw of it.
         self.running.alive()?;
         let mut step = step?;
+        // A starved service that holds the goal all the same is believed.
+        if step.outcome != Outcome::Held {
+            let crowded = host.and_then(|h| h.crowded(self.request.task.value.cpu, usage.cpu));
+            step.validity.invalid.extend(crowded);
+        }
         step.usage = Some(usage);
         step.validity.caveats.extend(self.observer.unheard());
         Ok(step)
@@ -106,16 +113,18 @@ impl<'a> Stage<'a> {
         stand(&mut measure, rate, &goal, options, on_step)
     }
 
-    /// The highest rate that holds the goal; each step is handed on.
+    /// The highest rate that holds the goal, where some steps are known already; each new step
+    /// is handed on.
     pub fn capacity(
         &mut self,
+        known: Vec<Step>,
         options: &SearchOptions,
         scene: &Scene,
         on_step: &mut dyn FnMut(&Step),
     ) -> Result<Capacity, TuneError> {
         let goal = self.request.goal.value;
         let mut measure = |rate, seconds| self.step(rate, seconds, options.warm_up);
-        let mut capacity = search_capacity(&mut measure, &goal, options, on_step)?;
+        let mut capacity = search_on(known, &mut measure, &goal, options, on_step)?;
         capacity.limited_by = limit::name(&capacity, scene);
         let beyond = goal.rate.is_none() && capacity.rate >= options.upper;
         if beyond {

@@ -58,6 +58,8 @@ pub struct Tested {
     pub found: Found,
     /// Memory that it took, bytes, where known.
     pub memory: Option<f64>,
+    /// Relative standard deviation of what it carries, where the measurement itself tells.
+    pub spread: Option<f64>,
 }
 
 /// What a trial found, requests/s.
@@ -252,7 +254,7 @@ mod tests {
 
     fn tested(n: u32, found: Found) -> Tested {
         let settings = workers(n).settings;
-        Tested { settings, found, memory: Some(30e6 + 40e6 * f64::from(n)) }
+        Tested { settings, found, memory: Some(30e6 + 40e6 * f64::from(n)), spread: None }
     }
 
     /// Runs the search on a landscape: its trials, and why it stopped.

@@ -97,7 +97,15 @@ const FILE: &str = "asked.json";
 const SEED: u64 = 1;
 
 /// Lengths of a quick run, seconds: a third of the usual time.
-const QUICK: Lengths = Lengths { step: 1.2, confirm: 2.4, warm_up: 0.3, search: 7.0, pair: 4.0 };
+const QUICK: Lengths = Lengths {
+    step: 1.2,
+    confirm: 2.4,
+    warm_up: 0.3,
+    search: 7.0,
+    pair: 4.0,
+    ready: 60.0,
+    total: 120.0,
+};
 
 impl Asked {
     /// Most settings to try; `stated` is what knee.toml says.

@@ -108,6 +108,10 @@ impl From<TuneError> for Failure {
             TuneError::Lab(error) => error.into(),
             TuneError::Calibration { .. } => Failure::new(Exit::Nothing, error.to_string())
                 .remedy("name a request that the service answers well: --request 'GET /path'"),
+            TuneError::BeyondGenerator { .. } => {
+                Failure::new(Exit::Inconclusive, error.to_string())
+                    .remedy("ask for the share of the load that one task has to carry: --goal 'p99<250ms,rate>=200'")
+            }
             TuneError::Probe(error) => Failure::new(Exit::Refused, error.to_string()),
             TuneError::Interrupted => Failure::new(Exit::Interrupted, error.to_string()),
         }

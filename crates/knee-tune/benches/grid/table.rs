@@ -136,8 +136,8 @@ fn capacity(
         budget,
         ..SearchOptions::default()
     };
-    let measured = Stage::open(lab, request, settings, stop)
-        .and_then(|mut stage| stage.capacity(&options, &scene, &mut |_| {}));
+    let measured = Stage::open(lab, request, settings, request.seed, stop)
+        .and_then(|mut stage| stage.capacity(vec![], &options, &scene, &mut |_| {}));
     match measured {
         Ok(capacity) => Ok(capacity.rate),
         Err(TuneError::Lab(_)) => Ok(0.0),

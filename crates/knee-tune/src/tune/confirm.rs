@@ -3,10 +3,10 @@
 use super::TuneError;
 use super::run::Run;
 use super::trials::{NOISE, WARM};
-use crate::stage::Stage;
 use crate::strategy::{self, Tested};
 use knee_core::event::{Conclusion, Confirmation, Event, PatchFact, Trial, Verdict};
 use knee_core::observe::{Capacity, Validity};
+use knee_core::settings::Settings;
 use knee_plan::statistics;
 
 /// Ratio from which few pairs suffice to tell a gain from noise.
@@ -15,6 +15,10 @@ const FEW_PAIRS: u32 = 3;
 const PAIRS: u32 = 5;
 /// Share of a known capacity at which it is searched again.
 const BELOW: f64 = 0.9;
+/// What starting, warming and ending a service takes, seconds, as a rule.
+pub(super) const OPENING: f64 = 4.0;
+/// By how much repeats may differ beyond what was assumed: of three, half as much again is chance.
+const UNSTEADY: f64 = 2.0;
 
 impl Run<'_> {
     /// Confirms the best, and says what the run came to.
@@ -35,7 +39,7 @@ impl Run<'_> {
             Some(confirmation) => confirmation.significant,
             // Today carries nothing, so there is no ratio: the best has to carry its load again.
             None if best != 0 && rate(&self.trials[0]) <= 0.0 => {
-                self.again(best, &mut validity)?.rate > 0.0
+                self.again(best, self.request.seed, &mut validity)?.rate > 0.0
             }
             None => false,
         };
@@ -68,6 +72,13 @@ impl Run<'_> {
         }
     }
 
+    /// Seconds that the confirmation takes, as things stand.
+    pub fn confirmation(&self) -> f64 {
+        let most = self.trials.iter().map(rate).fold(0.0, f64::max);
+        2.0 * f64::from(count(self.trials.first().map_or(0.0, rate), most))
+            * (self.request.lengths.pair + OPENING)
+    }
+
     /// The pairs; None where today carries nothing at all, so that no ratio exists.
     fn pairs(
         &mut self,
@@ -78,27 +89,20 @@ impl Run<'_> {
         if before <= 0.0 {
             return Ok(None);
         }
-        let of = if after / before > LARGE { FEW_PAIRS } else { PAIRS };
-        let (mut pairs, mut variances) = (vec![], vec![]);
-        for number in 1..=of {
-            // Turn and turn about: a drift of the machine hits both alike.
-            let order = if number % 2 == 1 { [0, best] } else { [best, 0] };
-            let (mut pair, mut variance) = ([0.0; 2], 0.0);
-            for index in order {
-                let capacity = self.again(index, validity)?;
-                pair[usize::from(index == best)] = capacity.rate;
-                variance += capacity.spread.unwrap_or(NOISE).powi(2);
-            }
-            variances.push(variance);
-            pairs.push((pair[0], pair[1]));
-            self.tell(&Event::Paired { number, of, baseline: pair[0], best: pair[1] });
-            // More pairs would not make a gain out of none. (Stopping only where nothing is
-            // gained leaves the interval of a gain as it is.)
-            if number >= FEW_PAIRS && ratio(&pairs) < 1.0 + NOISE / 2.0 {
-                break;
-            }
+        let of = count(before, after);
+        let mut pairs: Vec<(f64, f64)> = std::mem::take(&mut self.pairs);
+        pairs.truncate(of as usize);
+        let mut variances = vec![];
+        while (pairs.len() as u32) < of && !nothing_to_gain(&pairs) {
+            let number = pairs.len() as u32 + 1;
+            let [baseline, best] = self.pair(number, best, validity)?;
+            let variance = |c: &Capacity| c.spread.unwrap_or(NOISE).powi(2);
+            variances.push(variance(&baseline) + variance(&best));
+            pairs.push((baseline.rate, best.rate));
+            self.tell(&Event::Paired { number, of, baseline: baseline.rate, best: best.rate });
         }
-        let least = statistics::median(&variances).unwrap_or(0.0).sqrt();
+        validity.caveats.extend(unsteady(&pairs));
+        let least = statistics::median(&variances).unwrap_or(2.0 * NOISE.powi(2)).sqrt();
         let gain = statistics::gain(&pairs, least);
         if gain.is_none() {
             let none = pairs.iter().filter(|(a, b)| *a <= 0.0 || *b <= 0.0).count();
@@ -110,17 +114,48 @@ impl Run<'_> {
         Ok(gain)
     }
 
-    /// The capacity of a trial's settings once more, searched around what is known.
-    fn again(&mut self, index: usize, validity: &mut Validity) -> Result<Capacity, TuneError> {
+    /// Today's settings and the best, turn and turn about: a drift of the machine hits both
+    /// alike. Both get the same arrivals, each pair others.
+    fn pair(
+        &mut self,
+        number: u32,
+        best: usize,
+        validity: &mut Validity,
+    ) -> Result<[Capacity; 2], TuneError> {
+        let seed = self.request.seed.wrapping_add(u64::from(number));
+        let turned = number.is_multiple_of(2);
+        let order = if turned { [best, 0] } else { [0, best] };
+        let first = self.again(order[0], seed, validity)?;
+        let second = self.again(order[1], seed, validity)?;
+        Ok(if turned { [second, first] } else { [first, second] })
+    }
+
+    /// The capacity of a trial's settings once more, searched around what is known. When no
+    /// rate holds, where some did before, it gets a second chance.
+    fn again(
+        &mut self,
+        index: usize,
+        seed: u64,
+        validity: &mut Validity,
+    ) -> Result<Capacity, TuneError> {
         let settings = self.trials[index].settings.clone();
-        let known = rate(&self.trials[index]);
-        let mut stage = Stage::open(self.lab, self.request, &settings, self.stop)?;
         // A little below what is known, so that a bracket is there soon.
-        let options = self.options(&settings, Some(BELOW * known), self.request.lengths.pair);
-        stage.warm(WARM * options.first)?;
-        let capacity = stage.capacity(&options, &self.scene(&settings), &mut |_| {})?;
-        stage.close()?;
+        let known = BELOW * rate(&self.trials[index]);
+        let mut capacity = self.fresh(&settings, known, seed)?;
+        if capacity.rate <= 0.0 {
+            capacity = self.fresh(&settings, known, seed)?;
+        }
         validity.merge(&capacity.validity);
+        Ok(capacity)
+    }
+
+    /// The capacity of a service that is started for it.
+    fn fresh(&mut self, settings: &Settings, first: f64, seed: u64) -> Result<Capacity, TuneError> {
+        let mut stage = self.open(settings, seed)?;
+        let options = self.options(settings, Some(first), self.request.lengths.pair);
+        stage.warm(WARM * options.first)?;
+        let capacity = stage.capacity(vec![], &options, &self.scene(settings), &mut |_| {})?;
+        stage.close()?;
         Ok(capacity)
     }
 
@@ -134,13 +169,51 @@ impl Run<'_> {
     }
 }
 
+/// Whether more pairs would not make a gain out of none. (Stopping only where nothing is gained
+/// leaves the interval of a gain as it is.)
+fn nothing_to_gain(pairs: &[(f64, f64)]) -> bool {
+    pairs.len() >= FEW_PAIRS as usize && ratio(pairs) < 1.0 + NOISE / 2.0
+}
+
 /// Geometric mean of best over baseline.
 fn ratio(pairs: &[(f64, f64)]) -> f64 {
     let logs = pairs.iter().map(|(baseline, best)| (best / baseline.max(1e-9)).max(1e-9).ln());
     (logs.sum::<f64>() / pairs.len().max(1) as f64).exp()
 }
 
+/// How many pairs tell a gain from noise.
+fn count(before: f64, after: f64) -> u32 {
+    if after > LARGE * before { FEW_PAIRS } else { PAIRS }
+}
+
 /// What a trial carries, requests/s.
 fn rate(trial: &Trial) -> f64 {
     trial.capacity.as_ref().filter(|_| trial.rejected.is_none()).map_or(0.0, |c| c.rate)
+}
+
+/// What the repeats of the same settings say of the noise, where it is larger than was assumed.
+fn unsteady(pairs: &[(f64, f64)]) -> Option<String> {
+    let sides: [Vec<f64>; 2] =
+        [pairs.iter().map(|p| p.0).collect(), pairs.iter().map(|p| p.1).collect()];
+    let spread = sides.iter().filter_map(|side| statistics::spread(side)).fold(0.0, f64::max);
+    (spread > UNSTEADY * NOISE).then(|| {
+        format!(
+            "repeats of the same settings differ by {:.0} %, more than the {:.0} % that the search reckons with",
+            spread * 100.0,
+            NOISE * 100.0
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeats_that_differ_are_told() {
+        assert_eq!(unsteady(&[(100.0, 140.0), (103.0, 138.0), (98.0, 141.0)]), None);
+        let said = unsteady(&[(100.0, 140.0), (103.0, 100.0), (98.0, 160.0)]).unwrap();
+        assert!(said.starts_with("repeats of the same settings differ by 24 %"), "{said}");
+        assert_eq!(unsteady(&[(100.0, 140.0)]), None, "no repeats");
+    }
 }

@@ -4,6 +4,7 @@
 //! how load is made (`knee-measure`), which setting is next (`strategy`).
 
 mod confirm;
+mod fitness;
 mod run;
 mod trials;
 
@@ -57,11 +58,23 @@ pub struct Lengths {
     pub search: f64,
     /// The same for each side of an interleaved pair, where the capacity is already known roughly.
     pub pair: f64,
+    /// How long a service may take until it is ready.
+    pub ready: f64,
+    /// The whole run: a trial is begun only while what then remains suffices to confirm the best.
+    pub total: f64,
 }
 
 impl Default for Lengths {
     fn default() -> Self {
-        Lengths { step: 2.5, confirm: 6.0, warm_up: 0.5, search: 18.0, pair: 14.0 }
+        Lengths {
+            step: 2.5,
+            confirm: 6.0,
+            warm_up: 0.5,
+            search: 18.0,
+            pair: 14.0,
+            ready: 60.0,
+            total: 300.0,
+        }
     }
 }
 
@@ -90,6 +103,16 @@ pub enum TuneError {
         error: CalibrationError,
         /// What the service wrote last.
         log: crate::lab::Tail,
+    },
+    /// The goal asks for more than this host can send.
+    #[error(
+        "the goal asks for {rate:.0} requests/s, and the load generator can be trusted up to {ceiling:.0} on this host"
+    )]
+    BeyondGenerator {
+        /// What the goal asks for, requests/s.
+        rate: f64,
+        /// What the generator can send reliably, requests/s.
+        ceiling: f64,
     },
     /// The host could not be read.
     #[error(transparent)]

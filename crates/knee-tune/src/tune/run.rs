@@ -29,6 +29,11 @@ pub(super) struct Run<'a> {
     /// Requests/s that the generator itself can make here.
     pub ceiling: f64,
     pub trials: Vec<Trial>,
+    /// Pairs that an interrupted run measured: today's settings and the best, requests/s.
+    pub pairs: Vec<(f64, f64)>,
+    /// Seconds that an interrupted run took for its trials, and since when this one runs.
+    spent: f64,
+    began: Instant,
     /// What holds for the whole run: the host, the laboratory, the generator.
     pub validity: Validity,
 }
@@ -69,6 +74,9 @@ impl<'a> Run<'a> {
             calibration: None,
             ceiling: f64::INFINITY,
             trials: vec![],
+            pairs: vec![],
+            spent: 0.0,
+            began: Instant::now(),
             validity: lab.validity(task),
         };
         run.validity.caveats.extend(run.fewer_files());
@@ -100,9 +108,30 @@ impl<'a> Run<'a> {
                     self.calibration = Some(calibration.clone());
                 }
                 Event::Tried(trial) => self.trials.push((**trial).clone()),
+                Event::Paired { baseline, best, .. } => self.pairs.push((*baseline, *best)),
                 _ => {}
             }
         }
+        self.spent = self.trials.iter().map(|t| t.seconds).sum();
+    }
+
+    /// Seconds that the run has taken.
+    pub fn elapsed(&self) -> f64 {
+        self.spent + self.began.elapsed().as_secs_f64()
+    }
+
+    /// Starts the service under these settings, and measures the generator itself before its
+    /// first use.
+    pub fn open(&mut self, settings: &Settings, seed: u64) -> Result<Stage<'a>, TuneError> {
+        let mut stage = Stage::open(self.lab, self.request, settings, seed, self.stop)?;
+        if self.ceiling.is_infinite() {
+            let ceiling = TRUSTED * stage.ceiling()?;
+            if let Some(rate) = self.request.goal.value.rate.filter(|rate| *rate > ceiling) {
+                return Err(TuneError::BeyondGenerator { rate, ceiling });
+            }
+            self.ceiling = ceiling;
+        }
+        Ok(stage)
     }
 
     pub fn tell(&mut self, event: &Event) {
@@ -143,8 +172,7 @@ impl<'a> Run<'a> {
             because: "today's settings".into(),
             forecast: None,
         });
-        let mut stage = Stage::open(self.lab, self.request, today, self.stop)?;
-        self.ceiling = TRUSTED * stage.ceiling()?;
+        let mut stage = self.open(today, self.request.seed)?;
         let calibration = self.calibrate(&mut stage, today)?;
         let bound = ceiling(&Demand::from(&calibration), self.around.task_cpu);
         self.calibration = Some(calibration.clone());

@@ -1,16 +1,20 @@
 //! The trials of a run: which candidate is next, and what became of it.
 
 use super::TuneError;
+use super::confirm::OPENING;
+use super::fitness::own_failure;
 use super::run::Run;
+use crate::lab::Tail;
 use crate::limit::{self, Scene};
 use crate::space::{self, Searched};
 use crate::stage::Stage;
 use crate::strategy::{self, Found, Memory, Next, Problem, Tested};
+use knee_core::Bytes;
 use knee_core::event::{Abandoned, Event, Trial};
 use knee_core::observe::{Capacity, Outcome, Resource, Step};
 use knee_core::runtimes::Heap;
 use knee_core::settings::Settings;
-use knee_measure::SearchOptions;
+use knee_measure::{SearchOptions, Standing};
 use knee_plan::Demand;
 use std::time::Instant;
 
@@ -34,10 +38,13 @@ enum Measured {
 }
 
 impl Run<'_> {
-    /// Tries settings until the strategy says stop; why it stopped.
+    /// Tries settings until the strategy says stop or time runs out; why it stopped.
     pub fn search(&mut self) -> Result<String, TuneError> {
         let problem = self.problem();
         loop {
+            if let Some(why) = self.out_of_time() {
+                return Ok(why);
+            }
             let tested: Vec<Tested> = self.trials.iter().map(|t| self.tested(t)).collect();
             let (settings, because, forecast, beat) = match strategy::next(&problem, &tested) {
                 Next::Try { settings, because, forecast, beat } => {
@@ -50,6 +57,19 @@ impl Run<'_> {
             let trial = self.attempt(number, &settings, beat)?;
             self.tried(trial);
         }
+    }
+
+    /// Why no further trial is begun, if time runs out.
+    fn out_of_time(&self) -> Option<String> {
+        let lengths = self.request.lengths;
+        let left = lengths.total - self.elapsed() - self.confirmation();
+        (left < lengths.search + OPENING).then(|| {
+            format!(
+                "{} trials were made, as many as fit into {:.0} s with the confirmation",
+                self.trials.len(),
+                lengths.total
+            )
+        })
     }
 
     /// What is searched, as the calibration and today's trial leave it.
@@ -87,11 +107,6 @@ impl Run<'_> {
         }
     }
 
-    /// Memory that settings may take, bytes.
-    fn room(&self) -> f64 {
-        self.request.task.value.memory.0 as f64 * (1.0 - self.request.head_room)
-    }
-
     /// The heap of a collector that takes enough of the CPU to be worth tuning. Its share is taken
     /// at low load, where the quota does not stretch its times.
     fn heap(&self, trial: &Trial) -> Option<Heap> {
@@ -113,10 +128,20 @@ impl Run<'_> {
             (Some(capacity), ..) => Found::Carries(capacity.rate),
             (None, Some(abandoned), None) => Found::Below(abandoned.below),
         };
+        let used = step.and_then(|s| s.usage.as_ref());
+        // What was killed at the limit would have taken more.
+        let killed = trial.capacity.iter().flat_map(|c| &c.curve).filter_map(|s| s.usage.as_ref());
+        let killed = killed.map(|u| u.oom_kills).sum::<u64>() > 0;
+        let memory = if killed {
+            self.request.task.value.memory
+        } else {
+            used.map_or(Bytes(0), |u| u.memory)
+        };
         Tested {
             settings: trial.settings.clone(),
             found,
-            memory: step.and_then(|s| s.usage.as_ref()).map(|u| u.memory.0 as f64),
+            memory: (memory.0 > 0).then_some(memory.0 as f64),
+            spread: trial.capacity.as_ref().and_then(|c| c.spread),
         }
     }
 
@@ -128,16 +153,13 @@ impl Run<'_> {
         beat: Option<f64>,
     ) -> Result<Trial, TuneError> {
         let began = Instant::now();
-        match Stage::open(self.lab, self.request, settings, self.stop) {
+        match self.open(settings, self.request.seed) {
             Ok(stage) => self.measure(stage, number, settings, beat, began),
-            Err(TuneError::Lab(error)) => {
-                Ok(self.trial(number, settings, began, Err(error.to_string())))
-            }
-            Err(error) => Err(error),
+            Err(error) => Ok(self.trial(number, settings, began, Err(own_failure(error)?))),
         }
     }
 
-    /// Searches the capacity of a started service, unless it misses the goal at the rate that it
+    /// Searches the capacity of a started service, unless it is clearly below the rate that it
     /// has to beat.
     pub fn measure(
         &mut self,
@@ -148,16 +170,14 @@ impl Run<'_> {
         began: Instant,
     ) -> Result<Trial, TuneError> {
         let measured = self.capacity(&mut stage, number, settings, beat);
+        let log = stage.log();
         let ended = stage.close();
         match measured {
             Ok(measured) => {
                 ended?;
-                Ok(self.trial(number, settings, began, Ok(measured)))
+                Ok(self.trial(number, settings, began, Ok((measured, log))))
             }
-            Err(TuneError::Lab(error)) => {
-                Ok(self.trial(number, settings, began, Err(error.to_string())))
-            }
-            Err(error) => Err(error),
+            Err(error) => Ok(self.trial(number, settings, began, Err(own_failure(error)?))),
         }
     }
 
@@ -171,36 +191,19 @@ impl Run<'_> {
         let scene = self.scene(settings);
         let options = self.options(settings, beat, self.request.lengths.search);
         stage.warm(WARM * options.first)?;
-        if let Some(rate) = beat.filter(|rate| *rate < self.ceiling)
-            && let Some(abandoned) = self.abandon(stage, number, rate, &options, &scene)?
-        {
-            return Ok(Measured::Abandoned(abandoned));
+        let mut told = |step: &Step| {
+            self.tell(&Event::Stepped { number, step: Box::new(step.clone()) });
+        };
+        let known = match beat.filter(|rate| *rate < options.upper) {
+            Some(rate) => stage.stand(rate, &options, &mut told)?,
+            None => Standing { above: 1.0, steps: vec![] },
+        };
+        match abandoned(&known, beat, &scene) {
+            Some(abandoned) => Ok(Measured::Abandoned(abandoned)),
+            None => {
+                Ok(Measured::Searched(stage.capacity(known.steps, &options, &scene, &mut told)?))
+            }
         }
-        let mut told = |step: &Step| {
-            self.tell(&Event::Stepped { number, step: Box::new(step.clone()) });
-        };
-        Ok(Measured::Searched(stage.capacity(&options, &scene, &mut told)?))
-    }
-
-    /// One or two short steps at the rate that has to be beaten: when the capacity is clearly
-    /// below it, it is of no interest.
-    fn abandon(
-        &mut self,
-        stage: &mut Stage,
-        number: u32,
-        below: f64,
-        options: &SearchOptions,
-        scene: &Scene,
-    ) -> Result<Option<Abandoned>, TuneError> {
-        let mut told = |step: &Step| {
-            self.tell(&Event::Stepped { number, step: Box::new(step.clone()) });
-        };
-        let standing = stage.stand(below, options, &mut told)?;
-        let missed = standing.steps.iter().rfind(|s| s.outcome != Outcome::Held);
-        Ok(missed.filter(|step| standing.is_below() && step.validity.is_valid()).map(|step| {
-            let limited_by = limit::of_step(step, scene);
-            Abandoned { below, step: step.clone(), limited_by }
-        }))
     }
 
     /// How a capacity is searched: from what is expected, up to what the generator can do and
@@ -226,15 +229,16 @@ impl Run<'_> {
         number: u32,
         settings: &Settings,
         began: Instant,
-        measured: Result<Measured, String>,
+        measured: Result<(Measured, Tail), String>,
     ) -> Trial {
         let (mut capacity, mut abandoned, mut rejected) = (None, None, None);
         match measured {
-            Ok(Measured::Searched(found)) => {
-                rejected = self.unfit(&found);
+            Ok((Measured::Searched(mut found), log)) => {
+                rejected = self.unfit(&found, &log);
+                found.validity.caveats.extend(self.grows(&found));
                 capacity = Some(found);
             }
-            Ok(Measured::Abandoned(found)) => abandoned = Some(Box::new(found)),
+            Ok((Measured::Abandoned(found), _)) => abandoned = Some(Box::new(found)),
             Err(reason) => rejected = Some(reason),
         }
         Trial {
@@ -247,16 +251,16 @@ impl Run<'_> {
             seconds: began.elapsed().as_secs_f64(),
         }
     }
+}
 
-    /// Why a measured candidate cannot be taken, if so.
-    fn unfit(&self, capacity: &Capacity) -> Option<String> {
-        let memory = self.request.task.value.memory;
-        let used = capacity.at.as_ref()?.usage.as_ref()?.memory;
-        (used.0 as f64 > self.room()).then(|| {
-            format!(
-                "takes {used} of the task's {memory}; {:.0} % have to stay free",
-                self.request.head_room * 100.0
-            )
-        })
-    }
+/// What one or two short steps at the rate to beat tell: when the capacity is clearly below it,
+/// it is of no interest.
+fn abandoned(known: &Standing, beat: Option<f64>, scene: &Scene) -> Option<Abandoned> {
+    let below = beat.filter(|_| known.is_below())?;
+    let missed = known.steps.iter().rfind(|s| s.outcome != Outcome::Held)?;
+    missed.validity.is_valid().then(|| Abandoned {
+        below,
+        step: missed.clone(),
+        limited_by: limit::of_step(missed, scene),
+    })
 }

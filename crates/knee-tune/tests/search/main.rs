@@ -34,15 +34,18 @@ fn measure(
     let settings = land.problem.candidates[index].settings.clone();
     let memory = Some(land.memory[index]);
     let Some(truth) = land.truth[index] else {
-        return (Tested { settings, found: Found::Unfit, memory }, START + ABANDONED);
+        return (Tested { settings, found: Found::Unfit, memory, spread: None }, START + ABANDONED);
     };
     let mut misses = |rate: f64| rate > truth * (SHORT * chance.normal()).exp();
     // Two short steps have to agree.
     if let Some(beat) = beat.filter(|beat| misses(*beat) && misses(*beat)) {
-        return (Tested { settings, found: Found::Below(beat), memory }, START + ABANDONED);
+        return (
+            Tested { settings, found: Found::Below(beat), memory, spread: None },
+            START + ABANDONED,
+        );
     }
     let carries = Found::Carries(truth * (NOISE * chance.normal()).exp());
-    (Tested { settings, found: carries, memory }, START + FULL)
+    (Tested { settings, found: carries, memory, spread: None }, START + FULL)
 }
 
 fn knee(land: &Landscape, chance: &mut Chance) -> Run {

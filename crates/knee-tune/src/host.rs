@@ -1,0 +1,67 @@
+//! What else ran on the host while something was measured.
+
+use knee_probe::machine::{self, Busy};
+use knee_probe::process::Process;
+use std::path::Path;
+use std::time::Instant;
+
+/// A look at the host, to be compared with a later one.
+pub struct Host {
+    at: Instant,
+    busy: Busy,
+    /// CPU seconds of knee itself with its generator.
+    own: f64,
+}
+
+/// Share of its quota that a task must have been able to get.
+const ENOUGH: f64 = 0.95;
+/// Shorter times say little: the kernel counts in hundredths of a second.
+const SHORT: f64 = 0.2;
+
+impl Host {
+    /// Looks; None where the kernel does not tell.
+    pub fn look() -> Option<Host> {
+        let me = Process::new(i32::try_from(std::process::id()).ok()?);
+        let busy = machine::busy(Path::new("/")).ok()?;
+        Some(Host { at: Instant::now(), busy, own: me.stat().ok()?.cpu })
+    }
+
+    /// Why the task could not get its CPU since this look, if so. `used` is what it did get,
+    /// cores.
+    pub fn crowded(&self, task_cpu: f64, used: f64) -> Option<String> {
+        let now = Host::look()?;
+        let seconds = (now.at - self.at).as_secs_f64();
+        let own = now.own - self.own;
+        let others = (now.busy.seconds - self.busy.seconds - own) / seconds - used;
+        let cpus = f64::from(now.busy.cpus);
+        (seconds >= SHORT).then(|| reason(cpus, task_cpu, used, others)).flatten()
+    }
+}
+
+fn reason(cpus: f64, task_cpu: f64, used: f64, others: f64) -> Option<String> {
+    let left = cpus - others;
+    let starved = left < ENOUGH * task_cpu && used < ENOUGH * task_cpu;
+    starved.then(|| {
+        format!(
+            "other programs used {others:.1} of this host's {cpus} CPUs and left too little for \
+             the task's {task_cpu} vCPU"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_host_is_named_and_a_quiet_one_is_not() {
+        let said = reason(2.0, 0.5, 0.2, 1.8).unwrap();
+        assert_eq!(
+            said,
+            "other programs used 1.8 of this host's 2 CPUs and left too little for the task's 0.5 vCPU"
+        );
+        assert_eq!(reason(2.0, 0.5, 0.5, 1.8), None, "it got its quota all the same");
+        assert_eq!(reason(2.0, 0.5, 0.2, 0.3), None);
+        assert!(Host::look().unwrap().crowded(0.5, 0.5).is_none(), "too short to tell");
+    }
+}
