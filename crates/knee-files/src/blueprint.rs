@@ -35,6 +35,8 @@ pub(crate) struct Blueprint {
     pub definition: Option<usize>,
     /// Its index in the compose file.
     pub service: Option<usize>,
+    /// Where it is defined.
+    pub defined: Option<Origin>,
     image: Option<String>,
 }
 
@@ -112,9 +114,10 @@ impl Draft<'_> {
         }
         variables.retain(|variable| !is_placeholder(&variable.value));
         let secrets: Vec<String> = self.definition().map(|d| d.secrets.clone()).unwrap_or_default();
-        let image = self.image();
+        let (image, defined) = (self.image(), self.defined());
         Ok(Blueprint {
             image,
+            defined,
             name: self.name,
             argv,
             commands,
@@ -135,6 +138,13 @@ impl Draft<'_> {
 
     fn compose(&self) -> Option<&crate::formats::compose::Service> {
         self.sources.compose.as_ref()?.parsed.get(self.service?)
+    }
+
+    fn defined(&self) -> Option<Origin> {
+        let of_task = || Some((&self.sources.task.as_ref()?.path, self.definition()?.line));
+        let composed = || Some((&self.sources.compose.as_ref()?.path, self.compose()?.line));
+        let (path, line) = of_task().or_else(composed)?;
+        Some(Origin::File { path: path.display().to_string(), line })
     }
 
     /// The files that say something of it, the one that wins first. A compose file beside a task

@@ -5,6 +5,7 @@
 
 use crate::error::FilesError;
 use crate::formats::argv::{self, Change};
+use crate::formats::ini::Ini;
 use crate::formats::word::{Coat, Dress, Inner, Word};
 use crate::formats::{CommandText, package_json, shell, shell_text};
 use crate::program::{self, Files, Recognised, base};
@@ -189,10 +190,48 @@ impl Follower<'_> {
             let home = seen_home(&file);
             return Ok(script.map_or(Vec::new(), |s| homed(shell::statements(&s), &home)));
         }
+        if base(&argv[start]) == "supervisord" {
+            return self.supervised(&argv[start..]);
+        }
         let Some((at, file)) = self.script(&argv, start)? else { return Ok(Vec::new()) };
         let inner = Inner::verbatim(&file.text, 0..file.text.len());
         let statements = homed(shell::statements(&inner), &seen_home(&file));
         Ok(with_arguments(statements, &command.words[at + 1..], &command.arguments))
+    }
+
+    /// The programs of a supervisord: sections `[program:NAME]` of its file and of those that it
+    /// includes. Source: <http://supervisord.org/configuration.html>.
+    fn supervised(&self, argv: &[String]) -> Result<Vec<Command>, FilesError> {
+        let named = argv::find(argv, "--configuration", Some("-c")).map(|found| found.value);
+        let usual =
+            ["supervisord.conf", "/etc/supervisord.conf", "/etc/supervisor/supervisord.conf"];
+        let paths = named.map_or_else(|| usual.map(String::from).to_vec(), |path| vec![path]);
+        let mut todo = Vec::new();
+        for path in paths {
+            todo.extend(self.view.read(&self.workdir.join(path))?);
+        }
+        todo.truncate(1);
+        let mut found = Vec::new();
+        let mut depth = 0;
+        while let Some(file) = todo.pop().filter(|_| depth < DEEPEST * DEEPEST) {
+            depth += 1;
+            let ini = Ini::parse(&file.text).map_err(FilesError::format(file.shown()))?;
+            for (name, section) in ini.sections() {
+                if name == "include" {
+                    let folder = file.at.parent().unwrap_or(Path::new("/"));
+                    let patterns = section.find("files").map_or("", |entry| entry.value.as_str());
+                    for pattern in patterns.split_whitespace() {
+                        todo.extend(self.view.glob(&folder.join(pattern))?);
+                    }
+                }
+                let command = section.find("command").filter(|_| name.starts_with("program:"));
+                if let Some(entry) = command {
+                    let inner = Inner::verbatim(&file.text, entry.word.range.clone());
+                    found.extend(homed(shell::statements(&inner), &seen_home(&file)));
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// A word as a text of its own.
@@ -389,6 +428,20 @@ mod tests {
         let found = programs(&root, &["npm", "run", "--silent", "serve"]);
         assert_eq!(found, ["node --max-http-header-size=1 x.js"]);
         assert_eq!(programs(&root, &["yarn", "serve"]), found);
+    }
+
+    #[test]
+    fn supervisord_is_followed_into_its_programs() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let conf = "[supervisord]\nnodaemon=true\n[program:web]\ncommand=gunicorn -w 4 app:app ; four\n\
+                    autostart=true\n[include]\nfiles = more/*.conf\n";
+        fs::create_dir(root.join("more")).unwrap();
+        fs::write(root.join("s.conf"), conf).unwrap();
+        fs::write(root.join("more/n.conf"), "[program:n]\ncommand = nginx -g 'daemon off;'\n")
+            .unwrap();
+        let found = programs(&root, &["supervisord", "-n", "-c", "s.conf"]);
+        assert_eq!(found, ["gunicorn -w 4 app:app", "nginx -g daemon off;"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod error;
 mod formats;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod hidden;
 mod init;
 mod launch;
 mod located;

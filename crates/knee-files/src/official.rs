@@ -19,6 +19,44 @@ pub(crate) struct Official {
     user: Option<&'static str>,
 }
 
+/// Images that stand beside a service, by what their name begins with or holds.
+const FOREIGN: [&str; 34] = [
+    "amazon/",
+    "aws-observability/",
+    "datadog/",
+    "newrelic/",
+    "fluent/",
+    "grafana/",
+    "otel/",
+    "prom/",
+    "bitnami/",
+    "envoyproxy/",
+    "public.ecr.aws/",
+    "ghcr.io/open-telemetry/",
+    "docker.io/",
+    "aws-for-fluent-bit",
+    "aws-otel-collector",
+    "aws-xray-daemon",
+    "amazon-ecs-",
+    "cloudwatch-agent",
+    "splunk/",
+    "dynatrace/",
+    "hashicorp/",
+    "redis",
+    "postgres",
+    "mysql",
+    "mariadb",
+    "mongo",
+    "memcached",
+    "rabbitmq",
+    "traefik",
+    "haproxy",
+    "nginx",
+    "envoy",
+    "busybox",
+    "alpine",
+];
+
 /// What is known of an image, by its name with its tag.
 pub(crate) fn image(name: &str) -> Option<&'static Official> {
     let name = name.split('@').next().unwrap_or_default();
@@ -124,6 +162,20 @@ fn with_user(name: &str) -> Vec<(PathBuf, String)> {
     lines.into_iter().filter_map(with).collect()
 }
 
+/// Whether an image is a public one, which stands beside services.
+pub(crate) fn is_foreign(image: &str) -> bool {
+    FOREIGN.iter().any(|name| match name.strip_suffix('/') {
+        Some(_) => image.starts_with(name),
+        None => {
+            let repository = image.rsplit('/').next().unwrap_or(image);
+            let repository = repository.split([':', '@']).next().unwrap_or(repository);
+            // `nginx` is public, `123.dkr.ecr.eu-central-1.amazonaws.com/nginx` is the user's.
+            let public = !image.contains('/') && repository == *name;
+            public || (name.contains('-') && repository.contains(name))
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,5 +202,20 @@ mod tests {
             assert_eq!(parses(path, text), Ok(()), "{path}");
         }
         assert!(elsewhere(&NGINX, Path::new("/usr/local/etc/php/php.ini")).is_empty());
+    }
+
+    #[test]
+    fn public_images_are_not_the_users() {
+        for (image, foreign) in [
+            ("nginx:1.27", true),
+            ("datadog/agent:7", true),
+            ("public.ecr.aws/aws-observability/aws-for-fluent-bit:stable", true),
+            ("123456789012.dkr.ecr.eu-central-1.amazonaws.com/aws-for-fluent-bit:1", true),
+            ("123456789012.dkr.ecr.eu-central-1.amazonaws.com/nginx:7", false),
+            ("orders-go:latest", false),
+            ("${REGISTRY}/orders:1", false),
+        ] {
+            assert_eq!(is_foreign(image), foreign, "{image}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use crate::blueprint::{Asked, Blueprint};
 use crate::command::{Follower, Home};
 use crate::error::FilesError;
 use crate::formats::dockerfile::Dockerfile;
+use crate::hidden;
 use crate::located::{Located, locate};
 use crate::plan::{Plan, plan};
 use crate::sources::{Sources, set_variable};
@@ -28,10 +29,12 @@ pub struct Patch {
 }
 
 impl Patch {
-    /// The change as a unified diff, as `git diff` prints it and `patch -p1` reads it.
+    /// The change as a unified diff, to be shown: what environment variables are set to is left
+    /// out where it stays the same, as it may be a secret.
     pub fn diff(&self) -> String {
         let name = self.path.display();
-        similar::TextDiff::from_lines(&self.before, &self.after)
+        let (before, after) = hidden::shown(&self.path, &self.before, &self.after);
+        similar::TextDiff::from_lines(&before, &after)
             .unified_diff()
             .header(&format!("a/{name}"), &format!("b/{name}"))
             .to_string()

@@ -4,9 +4,10 @@ use crate::blueprint::{Asked, Blueprint, Draft};
 use crate::copies::{Built, built};
 use crate::error::FilesError;
 use crate::formats::{FormatError, compose};
-use crate::official;
+use crate::official::{self, is_foreign};
 use crate::sources::Sources;
 use crate::text::Position;
+use crate::view::read_text;
 use std::path::{Path, PathBuf};
 
 /// The containers of a task.
@@ -42,44 +43,6 @@ const DOCKERFILES: [&str; 10] = [
 ];
 /// Names that people give to the container that is the service itself.
 const USUAL: [&str; 8] = ["app", "web", "api", "service", "server", "backend", "php", "main"];
-/// Images that stand beside a service, by what their name begins with or holds.
-const FOREIGN: [&str; 34] = [
-    "amazon/",
-    "aws-observability/",
-    "datadog/",
-    "newrelic/",
-    "fluent/",
-    "grafana/",
-    "otel/",
-    "prom/",
-    "bitnami/",
-    "envoyproxy/",
-    "public.ecr.aws/",
-    "ghcr.io/open-telemetry/",
-    "docker.io/",
-    "aws-for-fluent-bit",
-    "aws-otel-collector",
-    "aws-xray-daemon",
-    "amazon-ecs-",
-    "cloudwatch-agent",
-    "splunk/",
-    "dynatrace/",
-    "hashicorp/",
-    "redis",
-    "postgres",
-    "mysql",
-    "mariadb",
-    "mongo",
-    "memcached",
-    "rabbitmq",
-    "traefik",
-    "haproxy",
-    "nginx",
-    "envoy",
-    "busybox",
-    "alpine",
-];
-
 /// Draws the containers that the folder's files say.
 pub(crate) fn plan(sources: &Sources, asked: Asked<'_>) -> Result<Plan, FilesError> {
     let config = sources.config.as_ref().and_then(|c| c.parsed.service.container.as_ref());
@@ -148,25 +111,26 @@ impl Planner<'_> {
     /// Of a compose file: the service that takes the requests, and what it depends on.
     fn of_compose(&self) -> Result<Plan, FilesError> {
         let Some(file) = &self.sources.compose else { return self.alone() };
+        let builds = file.parsed.iter().any(|service| service.build.is_some());
         let mut candidates = Vec::new();
         for service in &file.parsed {
             let image = service.image.as_ref().map(|image| image.value.clone());
+            let own = !builds && image.as_deref().is_some_and(|image| !is_foreign(image));
             candidates.push(Candidate {
                 name: service.name.clone(),
                 line: service.line,
                 port: service.port.is_some(),
                 essential: true,
                 depends_on: service.depends_on.clone(),
-                built: self.composed(service, image.as_deref())?,
+                built: if own { self.default()? } else { self.composed(service)? },
                 image,
             });
         }
         let mut can_start = Vec::new();
         for (service, candidate) in file.parsed.iter().zip(&candidates) {
-            let image = candidate.image.as_deref();
             // A public image serves with the files that are mounted into it.
-            let given = !service.mounts.is_empty() && image.and_then(official::image).is_some();
-            can_start.push(candidate.can_start(image.is_none_or(is_foreign)) || given);
+            let known = candidate.image.as_deref().and_then(official::image).is_some();
+            can_start.push(candidate.built.is_some() || (known && !service.mounts.is_empty()));
         }
         let own: Vec<u8> = can_start.iter().map(|can| u8::from(*can)).collect();
         let main = self.main_of(&candidates, &own, &file.path)?;
@@ -174,7 +138,12 @@ impl Planner<'_> {
         let mut todo = vec![main];
         while let Some(next) = todo.pop() {
             if !std::mem::replace(&mut reached[next], true) {
-                let needed = |i: &usize| candidates[next].depends_on.contains(&candidates[*i].name);
+                let configured = self.configuration(&file.parsed[next], &candidates[next])?;
+                let needed = |i: &usize| {
+                    let name = &candidates[*i].name;
+                    let known = candidates[next].depends_on.contains(name);
+                    known || configured.iter().any(|text| names_host(text, name))
+                };
                 todo.extend((0..candidates.len()).filter(needed));
             }
         }
@@ -261,10 +230,13 @@ impl Planner<'_> {
         let left_out = candidates.iter().zip(takes_part).filter(|(_, part)| !**part);
         let left_out = left_out.map(|(c, _)| LeftOut {
             name: c.name.clone(),
-            why: c.image.as_ref().map_or_else(
-                || "nothing here builds it".into(),
-                |image| format!("nothing here builds its image {image}"),
-            ),
+            why: match &c.image {
+                Some(image) if c.built.is_none() => {
+                    format!("nothing here builds its image {image}")
+                }
+                None if c.built.is_none() => "nothing here builds it".into(),
+                _ => "what takes the requests does not depend on it".into(),
+            },
             path: path.into(),
             line: c.line,
         });
@@ -318,7 +290,9 @@ impl Planner<'_> {
     /// The image of the Dockerfile that no other file names.
     fn default(&self) -> Result<Option<Built>, FilesError> {
         let paths = DOCKERFILES.map(String::from);
-        match self.sources.first(&paths) {
+        let named =
+            self.sources.first(&paths).or_else(|| self.sources.dockerfiles().into_iter().next());
+        match named {
             Some(path) => built(self.sources, &path, None, None),
             None => Ok(None),
         }
@@ -329,7 +303,7 @@ impl Planner<'_> {
         let service = self.sources.compose.as_ref();
         let service = service.and_then(|file| file.parsed.iter().find(|s| s.name == name));
         if let Some(service) = service.filter(|s| s.build.is_some()) {
-            return self.composed(service, None);
+            return self.composed(service);
         }
         let repository = image.and_then(|image| image.rsplit('/').next());
         let repository = repository.and_then(|r| r.split([':', '@']).next());
@@ -352,16 +326,30 @@ impl Planner<'_> {
         }
     }
 
-    /// The image that a compose service builds.
-    fn composed(
+    /// The texts of the configuration that a compose service is given.
+    fn configuration(
         &self,
         service: &compose::Service,
-        image: Option<&str>,
-    ) -> Result<Option<Built>, FilesError> {
-        let Some(build) = &service.build else {
-            let foreign = image.is_none_or(is_foreign);
-            return if foreign { Ok(None) } else { self.default() };
-        };
+        candidate: &Candidate,
+    ) -> Result<Vec<String>, FilesError> {
+        let mounted = service.mounts.iter().map(|(host, _)| self.sources.root.join(host));
+        let copied = candidate.built.iter().flat_map(|b| &b.binds).map(|bind| bind.host.clone());
+        let mut texts = Vec::new();
+        for path in mounted.chain(copied) {
+            let inside = std::fs::read_dir(&path).into_iter().flatten().flatten().map(|e| e.path());
+            for path in std::iter::once(path.clone()).chain(inside) {
+                let name = path.to_string_lossy();
+                if name.ends_with(".conf") || name.ends_with(".template") {
+                    texts.extend(read_text(&path, &path)?);
+                }
+            }
+        }
+        Ok(texts)
+    }
+
+    /// The image that a compose service builds.
+    fn composed(&self, service: &compose::Service) -> Result<Option<Built>, FilesError> {
+        let Some(build) = &service.build else { return Ok(None) };
         let context = Path::new(&build.context);
         if context.is_absolute() || build.context.contains("://") {
             return Ok(None);
@@ -373,17 +361,13 @@ impl Planner<'_> {
     }
 }
 
-/// Whether an image is a public one, which stands beside services.
-fn is_foreign(image: &str) -> bool {
-    FOREIGN.iter().any(|name| match name.strip_suffix('/') {
-        Some(_) => image.starts_with(name),
-        None => {
-            let repository = image.rsplit('/').next().unwrap_or(image);
-            let repository = repository.split([':', '@']).next().unwrap_or(repository);
-            // `nginx` is public, `123.dkr.ecr.eu-central-1.amazonaws.com/nginx` is the user's.
-            let public = !image.contains('/') && repository == *name;
-            public || (name.contains('-') && repository.contains(name))
-        }
+/// Whether a configuration passes requests to a host of that name.
+fn names_host(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + name.len()..].chars().next();
+        before.is_some_and(|c| c == '/' || c.is_whitespace())
+            && after.is_some_and(|c| matches!(c, ':' | ';' | '/') || c.is_whitespace())
     })
 }
 
@@ -403,24 +387,4 @@ fn order(candidates: &[Candidate]) -> Vec<usize> {
         done.extend(next);
     }
     done
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn public_images_are_not_the_users() {
-        for (image, foreign) in [
-            ("nginx:1.27", true),
-            ("datadog/agent:7", true),
-            ("public.ecr.aws/aws-observability/aws-for-fluent-bit:stable", true),
-            ("123456789012.dkr.ecr.eu-central-1.amazonaws.com/aws-for-fluent-bit:1", true),
-            ("123456789012.dkr.ecr.eu-central-1.amazonaws.com/nginx:7", false),
-            ("orders-go:latest", false),
-            ("${REGISTRY}/orders:1", false),
-        ] {
-            assert_eq!(is_foreign(image), foreign, "{image}");
-        }
-    }
 }

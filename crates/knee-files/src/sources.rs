@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// knee's own file.
 pub(crate) const CONFIG: &str = "knee.toml";
 /// Folders in which files for deployment are looked for, the service's own first.
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 18] = [
     "",
     ".aws",
     ".ecs",
@@ -27,6 +27,12 @@ const FOLDERS: [&str; 12] = [
     "ops",
     "config",
     "ci",
+    "terraform",
+    "terraform/templates",
+    "infra/terraform",
+    "infrastructure/terraform",
+    "templates",
+    "tasks",
 ];
 /// Names that say of themselves what they are; they are taken before others.
 const TASKS: [&str; 6] = [
@@ -166,13 +172,15 @@ impl Sources {
     /// How likely a file is the task definition that is deployed, from 0; None where it is none.
     fn task_rank(&self, path: &Path, name: &str) -> Result<Option<usize>, FilesError> {
         let lower = name.to_lowercase();
-        let containers = lower.contains("container") && lower.contains("def");
+        let template =
+            [".json.tpl", ".json.tftpl", ".json.tmpl"].iter().any(|e| lower.ends_with(e));
+        let containers = template || (lower.contains("container") && lower.contains("def"));
         let named = (lower.contains("task") && lower.contains("def")) || containers;
-        if !named || !(lower.ends_with(".json") || lower.ends_with(".json.tpl")) {
+        if !named || !(lower.ends_with(".json") || template) {
             return Ok(None);
         }
         let Some(text) = self.text(path)? else { return Ok(None) };
-        let list = containers && text.trim_start().starts_with('[');
+        let list = containers && text.trim_start().starts_with('[') && text.contains("\"image\"");
         if !text.contains("\"containerDefinitions\"") && !list {
             return Ok(None);
         }
@@ -188,6 +196,17 @@ impl Sources {
             entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
+    }
+
+    /// Dockerfiles of other names in the folder, those for development and tests left out.
+    pub fn dockerfiles(&self) -> Vec<PathBuf> {
+        let named = |name: &String| {
+            let lower = name.to_lowercase();
+            let other = ["dev", "test", "local", "ci", "debug", "ignore", "template", "builder"];
+            let is = lower.starts_with("dockerfile.") || lower.ends_with(".dockerfile");
+            is && !lower.split(['.', '-', '_']).any(|part| other.iter().any(|o| part.contains(o)))
+        };
+        self.names("").into_iter().filter(named).map(PathBuf::from).collect()
     }
 
     /// The first of these paths that is a file.

@@ -85,6 +85,13 @@ impl View<'_> {
         self.bound(&at).is_some() || self.base.iter().any(|(path, _)| *path == at) || at.exists()
     }
 
+    /// Whether what is seen at a path is the user's own or stands in for an image's.
+    pub fn shows(&self, at: &Path) -> bool {
+        let at = normal(at);
+        let made = self.base.iter().any(|(path, _)| *path == at);
+        made || self.bound(&at).is_some() || self.own(&at).is_some()
+    }
+
     /// The names in a folder.
     fn names(&self, folder: &Path) -> BTreeSet<String> {
         let in_host = |host: &Path| {

@@ -53,6 +53,7 @@ pub(super) fn read(
         missing: Vec::new(),
     };
     container.find_programs(sources, view);
+    container.find_script(view);
     container.fill_variables();
     Ok(container)
 }
@@ -115,11 +116,10 @@ impl Container {
         let builtin = |name: &String| program::is_builtin(name);
         for name in names.into_iter().filter(|name| !builtin(name)) {
             match find(&name) {
-                Found::Here => {}
+                Found::Own => {}
+                Found::Here(path) => self.program(&path, &name),
                 Found::StandIn(bind) => {
-                    let told = format!("{} in place of {name}", bind.host.display());
-                    let by = Origin::Observed { by: "the programs of this host".into() };
-                    self.fact("program", told, by);
+                    self.program(&bind.host, &name);
                     if !self.stand_ins.contains(&bind) {
                         self.stand_ins.push(bind);
                     }
@@ -127,6 +127,13 @@ impl Container {
                 Found::Nowhere => self.missing_program(&name),
             }
         }
+    }
+
+    /// Says which program of this host runs in place of the image's.
+    fn program(&mut self, path: &Path, name: &str) {
+        let of = self.blueprint.image().map(|image| format!(" of {image}")).unwrap_or_default();
+        let told = format!("{} in place of {name}{of}", path.display());
+        self.fact("program", told, Origin::Observed { by: "the programs of this host".into() });
     }
 
     /// `tini --`, `gosu www-data`: what only starts another program is left out where it is not
@@ -163,17 +170,57 @@ impl Container {
                 flag: "--command".into(),
                 example: format!("build it, or name one: --command ./{}", program::base(name)),
             },
-            None => Missing {
-                what: format!("the program {name} ({origin}), which is not on this host's PATH"),
-                flag: "--command".into(),
-                example: format!(
-                    "install it, or name one: --command '/path/to/{} …'",
-                    program::base(name)
-                ),
-            },
+            None => {
+                let why = match name.contains('/') {
+                    true => "which no file here makes and no program of this host replaces",
+                    false => "which is not on this host's PATH",
+                };
+                let example =
+                    format!("install it, or name another: --command '{} …'", program::base(name));
+                let what = format!("the program {name} ({origin}), {why}");
+                Missing { what, flag: "--command".into(), example }
+            }
         };
         if !self.missing.contains(&missing) {
             self.missing.push(missing);
+        }
+    }
+
+    /// The file that an interpreter is told to run has to be here.
+    fn find_script(&mut self, view: &View<'_>) {
+        for located in &self.located {
+            let argv = located.command.argv();
+            let program = program::base(&argv[located.at]);
+            if !["node", "nodejs", "python", "python3", "php"].contains(&program) {
+                continue;
+            }
+            let rest = &argv[located.at + 1..];
+            let Some(script) = rest.first().filter(|word| !word.starts_with('-')) else { continue };
+            // Node adds the ending, and looks into folders.
+            let endings = ["", ".js", ".mjs", ".cjs", "/index.js"];
+            let at = |end: &&str| self.blueprint.workdir.join(format!("{script}{end}"));
+            let there = endings.iter().any(|end| view.exists(&at(end)));
+            if there || script.contains('$') || (program == "python" && !script.contains('.')) {
+                continue;
+            }
+            let made = self.blueprint.built.as_ref().and_then(|built| {
+                let copy = built.unbuilt.first()?;
+                let stage = copy.from.as_deref().unwrap_or_default();
+                Some(format!(
+                    ": the image's stage {stage} makes it ({}:{})",
+                    built.path.display(),
+                    copy.line
+                ))
+            });
+            self.missing.push(Missing {
+                what: format!(
+                    "the file {script} that {program} runs ({}){}",
+                    self.blueprint.origin,
+                    made.unwrap_or_default()
+                ),
+                flag: "a build".into(),
+                example: "build the service here as its image does, then run knee again".into(),
+            });
         }
     }
 
@@ -204,7 +251,8 @@ impl Container {
         }
         if !unknown.is_empty() {
             let told = format!("{}: set them in knee's environment if needed", unknown.join(", "));
-            self.fact("secrets without a value here", told, self.blueprint.origin.clone());
+            let origin = self.blueprint.defined.clone().unwrap_or(self.blueprint.origin.clone());
+            self.fact("secrets without a value here", told, origin);
         }
     }
 

@@ -20,8 +20,10 @@ pub(super) struct Programs {
 /// How a program is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// As it is named.
-    Here,
+    /// The user's own, or not to be told.
+    Own,
+    /// As it is named, on this host.
+    Here(PathBuf),
     /// Another file of the host stands in for it.
     StandIn(Bind),
     Nowhere,
@@ -56,19 +58,20 @@ impl Programs {
     /// How a program is found that a command names.
     pub fn find(&self, name: &str, view: &View<'_>, workdir: &Path) -> Found {
         if name.is_empty() || name.contains(['$', '`']) {
-            return Found::Here;
+            return Found::Own;
         }
         if name.contains('/') {
             let at = workdir.join(name);
             if view.exists(&at) {
-                return Found::Here;
+                return here(view, at);
             }
             return self
                 .stand_in(base(name))
                 .map_or(Found::Nowhere, |host| Found::StandIn(Bind { host, container: at }));
         }
-        if self.folders.iter().any(|folder| view.exists(&folder.join(name))) {
-            return Found::Here;
+        let in_path = self.folders.iter().map(|folder| folder.join(name));
+        if let Some(at) = in_path.into_iter().find(|at| view.exists(at)) {
+            return here(view, at);
         }
         self.stand_in(name).map_or(Found::Nowhere, |host| {
             let container = Path::new("/usr/local/bin").join(name);
@@ -106,6 +109,11 @@ impl Programs {
     }
 }
 
+/// A program of the host's, unless the service's files show it.
+fn here(view: &View<'_>, at: PathBuf) -> Found {
+    if view.shows(&at) { Found::Own } else { Found::Here(at) }
+}
+
 /// Versions in order: `8.10` behind `8.9`.
 fn order(a: &str, b: &str) -> std::cmp::Ordering {
     let parts =
@@ -131,9 +139,10 @@ mod tests {
         let changed = BTreeMap::new();
         let view = View { root: dir.path(), binds: &[], base: &[], changed: &changed };
         let find = |name: &str| programs.find(name, &view, dir.path());
-        assert_eq!(find("gunicorn"), Found::Here);
-        assert_eq!(find("bin/gunicorn"), Found::Here);
-        assert_eq!(find("$PROGRAM"), Found::Here);
+        assert_eq!(find("gunicorn"), Found::Own, "the folder is the user's");
+        assert_eq!(find("bin/gunicorn"), Found::Own);
+        assert_eq!(find("/bin/sh"), Found::Here("/bin/sh".into()));
+        assert_eq!(find("$PROGRAM"), Found::Own);
         assert_eq!(find("uwsgi"), Found::Nowhere);
         let stand_in = |name: &str, file: &str, at: &str| {
             let bind = Bind { host: bin.join(file), container: at.into() };

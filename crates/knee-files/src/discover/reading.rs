@@ -207,16 +207,13 @@ impl<'a> Reading<'a> {
         let stand_ins = self.containers.iter().flat_map(|container| container.stand_ins.clone());
         self.binds.extend(stand_ins);
         let sources = self.sources;
-        let containers = self.containers.into_iter().map(|container| {
-            self.missing.extend(container.missing);
-            ServiceContainer {
-                name: container.blueprint.name.clone(),
-                nofile: size::nofile(sources, &container.blueprint),
-                command: Sourced::new(container.argv, container.blueprint.origin),
-                workdir: container.blueprint.workdir,
-                env: container.env,
-                parts: container.parts,
-            }
+        let containers = self.containers.into_iter().map(|container| ServiceContainer {
+            name: container.blueprint.name.clone(),
+            nofile: size::nofile(sources, &container.blueprint),
+            command: Sourced::new(container.argv, container.blueprint.origin),
+            workdir: container.blueprint.workdir,
+            env: container.env,
+            parts: container.parts,
         });
         let service = Service {
             root: sources.root.clone(),
@@ -311,7 +308,7 @@ impl<'a> Reading<'a> {
     fn ask(&mut self, no_task: Option<Missing>, requests: &[Request]) {
         if let Some(silent) = self.containers.iter().find(|container| container.argv.is_empty()) {
             let image = silent.blueprint.image().map(|image| format!(" (its image is {image})"));
-            self.missing.push(Missing {
+            let silent = Missing {
                 what: format!(
                     "what starts the service{}: no task definition, compose file, Dockerfile or \
                      Procfile here says it",
@@ -319,7 +316,11 @@ impl<'a> Reading<'a> {
                 ),
                 flag: "--command".into(),
                 example: "--command 'gunicorn -b 127.0.0.1:8000 app:app'".into(),
-            });
+            };
+            self.missing.push(silent);
+        }
+        for container in &mut self.containers {
+            self.missing.append(&mut container.missing);
         }
         self.missing.extend(no_task);
         if requests.is_empty() {

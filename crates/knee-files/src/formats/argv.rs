@@ -62,8 +62,8 @@ fn joined<'a>(word: &'a str, long: &str, short: Option<&str>) -> Option<(&'a str
     let rest = word.strip_prefix(short)?;
     let value = rest.strip_prefix('=').unwrap_or(rest);
     // `-w4` is joined; `-worker` would be another option.
-    (!value.is_empty() && (rest != value || value.bytes().all(|b| b.is_ascii_digit())))
-        .then(|| word.split_at(word.len() - value.len()))
+    let told = rest != value || value.starts_with('$') || value.bytes().all(|b| b.is_ascii_digit());
+    (!value.is_empty() && told).then(|| word.split_at(word.len() - value.len()))
 }
 
 /// How the option is turned to `value`: where it stands, else as new words at `insert`.
@@ -113,6 +113,7 @@ mod tests {
             ("g -w5 app", "g -w8 app"),
             ("g -w=5 app", "g -w=8 app"),
             ("g -w 2 -w 5 app", "g -w 2 -w 8 app"),
+            ("g -w${N:-4} app", "g -w8 app"),
             ("g -worker app", "g --workers 8 -worker app"),
         ] {
             let mut argv = words(text);

@@ -194,8 +194,8 @@ fn patches_keep_the_users_formatting() {
     assert_eq!(
         changed("go", &[("GOMAXPROCS", 1), ("GOMEMLIMIT", 900)]),
         [
-            "-      \"environment\": [{ \"name\": \"BACKEND_URL\", \"value\": \"http://127.0.0.1:9400\" }],",
-            "+      \"environment\": [{ \"name\": \"BACKEND_URL\", \"value\": \"http://127.0.0.1:9400\" }, \
+            "-      \"environment\": [{ \"name\": \"BACKEND_URL\", \"value\": \"…\" }],",
+            "+      \"environment\": [{ \"name\": \"BACKEND_URL\", \"value\": \"…\" }, \
              { \"name\": \"GOMAXPROCS\", \"value\": \"1\" }, { \"name\": \"GOMEMLIMIT\", \"value\": \"900MiB\" }],",
         ]
     );
