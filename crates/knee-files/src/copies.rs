@@ -25,6 +25,8 @@ const BUILDS: [&str; 6] = ["", "bin", "build", "dist", "out", "target/release"];
 pub(crate) struct Built {
     /// The Dockerfile, relative to the folder.
     pub path: PathBuf,
+    /// The folder that it copies from, relative to the service's.
+    pub context: PathBuf,
     pub image: Image,
     pub binds: Vec<Bind>,
     /// What a build stage makes and the folder does not hold.
@@ -50,7 +52,7 @@ pub(crate) fn built(
     }
     let workdir = image.workdir.as_ref().map_or("/", |(dir, _)| dir.as_str());
     copier.dependencies(Path::new(workdir));
-    Ok(Some(Built { path: path.into(), image, ..copier.built }))
+    Ok(Some(Built { path: path.into(), context, image, ..copier.built }))
 }
 
 /// A relative path without `.` and `..`; what leaves the folder stays at its top.

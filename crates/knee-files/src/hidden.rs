@@ -16,7 +16,7 @@ pub(crate) fn shown(path: &Path, before: &str, after: &str) -> (String, String) 
     let hide = |text: &str, values: &[Value], others: &[Value]| {
         let mut ranges: Vec<Range<usize>> = values
             .iter()
-            .filter(|value| !value.text.is_empty() && known(others, value))
+            .filter(|value| value.is_literal() && known(others, value))
             .map(|value| value.range.clone())
             .collect();
         ranges.sort_by_key(|range| std::cmp::Reverse(range.start));
@@ -38,6 +38,11 @@ struct Value {
 }
 
 impl Value {
+    /// `${N:-4}` names another variable and is no secret itself.
+    fn is_literal(&self) -> bool {
+        !self.text.is_empty() && !self.text.starts_with('$')
+    }
+
     fn of(file: &str, name: &str, text: &str, word: &Word) -> Value {
         let raw = &file[word.range.clone()];
         let range = match raw.find(text) {

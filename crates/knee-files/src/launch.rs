@@ -7,7 +7,7 @@ use crate::located::Located;
 use crate::turn::{Bench, Turned, changes, program_of};
 use knee_core::launch::{Answer, Ask, Container, Environment, Launch};
 use knee_core::runtimes::{self, Injection, Told};
-use knee_core::service::{Part, Service, ServiceContainer};
+use knee_core::service::{Part, Place, Service, ServiceContainer};
 use knee_core::settings::{Settings, Site};
 use knee_core::task::Task;
 use std::collections::BTreeMap;
@@ -140,8 +140,9 @@ impl Start<'_> {
                 continue;
             }
             let Some(file) = program.place_of_new(site)? else { return Ok(None) };
-            let seen_at = file.seen.at.clone();
-            let rewrites = program.configure(site, value, &seen_at, &[])?;
+            let place =
+                Place { site: site.clone(), file: None, seen_at: Some(file.seen.at.clone()) };
+            let rewrites = program.configure(&place, value, &[], &|home| self.bench.text(home))?;
             self.bench.rewrite(rewrites);
         }
         Ok(Some(users))

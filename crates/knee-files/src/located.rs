@@ -11,6 +11,7 @@ use crate::program::{self, Files};
 use crate::text::Edit;
 use crate::view::{Seen, View};
 use knee_core::runtimes::{Along, Runtime};
+use knee_core::service::Place;
 use knee_core::settings::Site;
 use std::path::{Path, PathBuf};
 
@@ -73,7 +74,10 @@ pub(crate) fn locate(
         });
     }
     if found.is_empty()
-        && let Some(index) = commands.iter().rposition(|command| !command.words.is_empty())
+        && let Some(index) = commands
+            .iter()
+            .rposition(serves)
+            .or_else(|| commands.iter().rposition(|c| !c.words.is_empty()))
     {
         let command = commands[index].clone();
         found.push(Located {
@@ -86,6 +90,12 @@ pub(crate) fn locate(
         });
     }
     Ok(found)
+}
+
+/// Whether a command can be what serves: neither a word of the shell's grammar nor a small tool.
+fn serves(command: &Command) -> bool {
+    let argv = command.argv();
+    !argv.is_empty() && !program::is_builtin(&argv[program::program(&argv)])
 }
 
 fn assigned(before: &[Command], command: &Command) -> Vec<(String, Homed)> {
@@ -179,20 +189,22 @@ impl Located {
         format_of(self.runtime?)
     }
 
-    /// The rewrites that give a site of the configuration files a value. `seen_at` is the file
-    /// that is meant. Empty where nothing can be written there.
+    /// The rewrites that give a site of the configuration files a value, in the file that the
+    /// place names; a pool's may be one that is not there yet. Empty where nothing can be written
+    /// there.
     pub fn configure(
         &self,
-        site: &Site,
+        place: &Place,
         value: &str,
-        seen_at: &Path,
         along: &[&Along],
+        text: &dyn Fn(&Home) -> Option<String>,
     ) -> Result<Vec<Rewrite>, FilesError> {
-        let Some(file) = self.config.iter().find(|file| file.seen.at == seen_at) else {
-            return Ok(Vec::new());
+        let Some(seen_at) = &place.seen_at else { return Ok(Vec::new()) };
+        let Some(file) = self.config.iter().find(|file| file.seen.at == *seen_at) else {
+            return self.configure_new(place, seen_at, value, text);
         };
         let text = &file.seen.text;
-        let edits = match site {
+        let edits = match &place.site {
             Site::PythonAssignment { name } => vec![python::set(text, name, value)],
             Site::Ini { key } => {
                 let pool = self.pool()?;
@@ -209,6 +221,29 @@ impl Located {
             rewrites.extend(self.accompany(along)?);
         }
         Ok(rewrites)
+    }
+
+    fn configure_new(
+        &self,
+        place: &Place,
+        seen_at: &Path,
+        value: &str,
+        text: &dyn Fn(&Home) -> Option<String>,
+    ) -> Result<Vec<Rewrite>, FilesError> {
+        let (Site::Ini { key }, Some(pool)) = (&place.site, self.pool()?) else {
+            return Ok(Vec::new());
+        };
+        let home = Home::Seen { at: seen_at.into(), own: place.file.clone() };
+        let text = text(&home).unwrap_or_default();
+        let ini = Ini::parse(&text).map_err(FilesError::format(seen_at))?;
+        Ok(vec![Rewrite::Text(home, ini.set(Some(&pool), key, value))])
+    }
+
+    /// The folder from which a pool's files are included, if the program has one.
+    pub fn folder_of_pools(&self) -> Option<&Path> {
+        let included = self.config.get(1..)?.last()?;
+        let pools = self.format() == Some(Format::Ini);
+        included.seen.at.parent().filter(|_| pools)
     }
 
     fn accompany(&self, along: &[&Along]) -> Result<Vec<Rewrite>, FilesError> {

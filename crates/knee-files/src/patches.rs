@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 pub struct Patch {
     /// The file, relative to the service's root.
     pub path: PathBuf,
-    /// What it says.
+    /// What it says; empty where it is a new file.
     pub before: String,
     /// What it would say.
     pub after: String,
@@ -33,10 +33,11 @@ impl Patch {
     /// out where it stays the same, as it may be a secret.
     pub fn diff(&self) -> String {
         let name = self.path.display();
+        let old = if self.before.is_empty() { "/dev/null".into() } else { format!("a/{name}") };
         let (before, after) = hidden::shown(&self.path, &self.before, &self.after);
         similar::TextDiff::from_lines(&before, &after)
             .unified_diff()
-            .header(&format!("a/{name}"), &format!("b/{name}"))
+            .header(&old, &format!("b/{name}"))
             .to_string()
     }
 }
@@ -99,14 +100,35 @@ impl<'a> Patcher<'a> {
             found.map(|variable| variable.value.clone())
         };
         let text = |home: &Home| self.text(home);
-        let new = match change.turn(program, &env, &text)? {
+        let mut new = match change.turn(program, &env, &text)? {
             Some(Turned::Rewrites(rewrites)) => self.rewritten(rewrites),
             Some(Turned::Variable { name, value }) => {
                 self.with_variable(&blueprint, program, path, &name, &value)?
             }
             None => BTreeMap::new(),
         };
-        if new.is_empty() { Err(self.gone(change, path)) } else { Ok(new) }
+        if new.is_empty() {
+            return Err(self.gone(change, path));
+        }
+        if self.sources.text(path)?.is_none() {
+            new.extend(self.with_copy(&blueprint, path, change.placed.place.seen_at.as_deref())?);
+        }
+        Ok(new)
+    }
+
+    /// The Dockerfile with a COPY of a file that is new.
+    fn with_copy(
+        &self,
+        blueprint: &Blueprint,
+        path: &Path,
+        seen_at: Option<&Path>,
+    ) -> Result<Option<(PathBuf, String)>, FilesError> {
+        let (Some(built), Some(seen_at)) = (&blueprint.built, seen_at) else { return Ok(None) };
+        let source = path.strip_prefix(&built.context).unwrap_or(path).display().to_string();
+        let text = self.sources.text(&built.path)?.unwrap_or_default();
+        let file = Dockerfile::parse(&text).map_err(FilesError::format(&built.path))?;
+        let edit = file.insert_copy(&source, &seen_at.display().to_string());
+        Ok(Some((built.path.clone(), edit.apply(&text))))
     }
 
     /// The container of that name as the files say it now.
@@ -151,7 +173,10 @@ impl<'a> Patcher<'a> {
     fn text(&self, home: &Home) -> Option<String> {
         match home {
             Home::File(path) => self.sources.text(path).ok().flatten(),
-            Home::Seen { at, .. } => self.view().read(at).ok().flatten().map(|seen| seen.text),
+            Home::Seen { at, own } => {
+                let seen = self.view().read(at).ok().flatten().map(|seen| seen.text);
+                seen.or_else(|| self.sources.text(own.as_ref()?).ok().flatten())
+            }
             Home::Argument(_) | Home::Text(_) => None,
         }
     }
@@ -160,7 +185,7 @@ impl<'a> Patcher<'a> {
     fn rewritten(&self, rewrites: Vec<crate::command::Rewrite>) -> BTreeMap<PathBuf, String> {
         let (_, of_texts) = by_home(rewrites);
         let new = |(home, edits): (Home, Vec<Edit>)| {
-            let text = apply_all(&self.text(&home)?, edits);
+            let text = apply_all(&self.text(&home).unwrap_or_default(), edits);
             match home {
                 Home::File(path) | Home::Seen { own: Some(path), .. } => Some((path, text)),
                 _ => None,

@@ -29,7 +29,7 @@ pub(crate) struct LeftOut {
 }
 
 /// Where a Dockerfile stands that no other file names.
-const DOCKERFILES: [&str; 10] = [
+const DOCKERFILES: [&str; 15] = [
     "Dockerfile",
     "Containerfile",
     "Dockerfile.prod",
@@ -40,6 +40,11 @@ const DOCKERFILES: [&str; 10] = [
     "build/Dockerfile",
     "deploy/Dockerfile",
     "docker/prod/Dockerfile",
+    "app/Dockerfile",
+    "src/Dockerfile",
+    "api/Dockerfile",
+    "server/Dockerfile",
+    "backend/Dockerfile",
 ];
 /// Names that people give to the container that is the service itself.
 const USUAL: [&str; 8] = ["app", "web", "api", "service", "server", "backend", "php", "main"];

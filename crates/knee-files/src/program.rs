@@ -21,10 +21,12 @@ pub(crate) const RUNNERS: [&str; 6] = ["npm", "npx", "yarn", "pnpm", "make", "pm
 const SHELLS: [&str; 4] = ["sh", "bash", "dash", "ash"];
 
 /// Commands of shells and small tools that prepare a service and are none.
-const TOOLS: [&str; 30] = [
+const TOOLS: [&str; 47] = [
     "cd", "set", "export", "echo", "mkdir", "chown", "chmod", "cp", "rm", "sleep", "test", "[",
     "source", ".", "wait", "trap", "ulimit", "touch", "ln", "sed", "cat", "exit", "true", "false",
-    "printf", "mv", "curl", "wget", "envsubst", "nc",
+    "printf", "mv", "curl", "wget", "envsubst", "nc", "fi", "done", "esac", "case", "for",
+    "function", "return", "local", "break", "continue", "shift", "read", "unset", "umask", "[[",
+    "]]", ":",
 ];
 
 /// Whether a word is a shell's own command or a small tool, which no runtime is.

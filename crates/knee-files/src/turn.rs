@@ -111,10 +111,9 @@ impl Change<'_> {
                 let turned = option_in(&words, long, short.as_deref(), &value);
                 Some(self.variable(program, name, turned, text))
             }
-            site => {
-                let Some(seen_at) = &place.seen_at else { return Ok(None) };
+            _ => {
                 let along = along(runtime, &self.placed.knob.name);
-                let rewrites = program.configure(site, &value, seen_at, &along)?;
+                let rewrites = program.configure(place, &value, &along, text)?;
                 (!rewrites.is_empty()).then_some(Turned::Rewrites(rewrites))
             }
         })
@@ -240,8 +239,7 @@ impl Bench<'_> {
     pub fn rewrite(&mut self, rewrites: Vec<Rewrite>) {
         let (of_arguments, of_texts) = by_home(rewrites);
         for (home, edits) in of_texts {
-            let Some(text) = self.text(&home) else { continue };
-            let text = apply_all(&text, edits);
+            let text = apply_all(&self.text(&home).unwrap_or_default(), edits);
             match home {
                 Home::Text(index) => self.argv[index] = text,
                 Home::Seen { at, .. } => drop(self.changed.insert(at, text)),

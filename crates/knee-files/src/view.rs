@@ -51,6 +51,9 @@ impl View<'_> {
             let text = self.changed.get(&at).unwrap_or(text).clone();
             return Ok(Some(Seen { at, own: None, text }));
         }
+        if let Some(text) = self.changed.get(&at) {
+            return Ok(Some(Seen { at, own: None, text: text.clone() }));
+        }
         let host = at.clone();
         self.seen(at, &host)
     }
@@ -104,7 +107,7 @@ impl View<'_> {
             within.flat_map(|(bind, rest)| in_host(&bind.host.join(rest))).collect();
         names.extend(in_host(folder));
         let shown = self.binds.iter().map(|b| &b.container);
-        let made = self.base.iter().map(|(path, _)| path);
+        let made = self.base.iter().map(|(path, _)| path).chain(self.changed.keys());
         let directly = shown.chain(made).filter(|path| path.parent() == Some(folder));
         names.extend(directly.filter_map(|path| Some(path.file_name()?.to_string_lossy().into())));
         names

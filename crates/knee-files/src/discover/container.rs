@@ -131,7 +131,8 @@ impl Container {
 
     /// Says which program of this host runs in place of the image's.
     fn program(&mut self, path: &Path, name: &str) {
-        let of = self.blueprint.image().map(|image| format!(" of {image}")).unwrap_or_default();
+        let image = self.blueprint.image().filter(|image| !image.contains(['$', '<', '{']));
+        let of = image.map(|image| format!(" of {image}")).unwrap_or_default();
         let told = format!("{} in place of {name}{of}", path.display());
         self.fact("program", told, Origin::Observed { by: "the programs of this host".into() });
     }

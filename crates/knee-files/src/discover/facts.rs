@@ -42,8 +42,12 @@ impl Facts<'_> {
                 tell("runtime", part.recognised.clone().map(because));
             }
         }
-        for container in self.containers {
-            facts_of(container).into_iter().for_each(|fact| tell(&fact.what, fact.value));
+        let mut told: Vec<&Fact> = Vec::new();
+        for fact in self.containers.iter().flat_map(|container| &container.facts) {
+            if !told.contains(&fact) {
+                tell(&fact.what, fact.value.clone());
+                told.push(fact);
+            }
         }
         if let Some(task) = self.task {
             tell("task", task.clone().map(|task| task.to_string()));
@@ -89,10 +93,6 @@ impl Facts<'_> {
             _ => format!("{what} of {}", container.blueprint.name),
         }
     }
-}
-
-fn facts_of(container: &Container) -> Vec<Fact> {
-    container.facts.clone()
 }
 
 /// Names only: a value may be a secret.

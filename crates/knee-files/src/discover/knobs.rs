@@ -17,6 +17,9 @@ use std::path::PathBuf;
 /// Variables that stand for each other no deeper than this.
 const DEEPEST: usize = 8;
 
+/// The file of a user's own with settings of php-fpm's pool: its name comes last, so that it wins.
+const OWN_POOL: &str = "zzz-knee.conf";
+
 /// Reads the knobs of one program.
 pub(super) struct Reader<'a> {
     pub blueprint: &'a Blueprint,
@@ -69,11 +72,27 @@ impl Reader<'_> {
                         Sourced::assumed(self.default(&knob).value, because)
                     }
                 };
-                return Ok(PlacedKnob { knob, current, place: traced.place });
+                let place = self.made_own(traced.place);
+                return Ok(PlacedKnob { knob, current, place });
             }
         }
         let (current, place) = (self.default(&knob), self.place_of_new(&knob, siblings)?);
-        Ok(PlacedKnob { knob, current, place })
+        Ok(PlacedKnob { knob, current, place: self.made_own(place) })
+    }
+
+    /// A setting of a pool that stands in the image's files only goes into a file of the user's
+    /// own, which is copied beside those.
+    fn made_own(&self, place: Place) -> Place {
+        let pool = matches!(place.site, Site::Ini { .. }) && place.file.is_none();
+        let built = self.blueprint.built.as_ref().filter(|_| pool);
+        match (built, self.program.folder_of_pools()) {
+            (Some(built), Some(folder)) => Place {
+                site: place.site,
+                file: Some(built.path.with_file_name(OWN_POOL)),
+                seen_at: Some(folder.join(OWN_POOL)),
+            },
+            _ => place,
+        }
     }
 
     /// What the program was recognised by.

@@ -112,7 +112,8 @@ pub(super) fn own(reader: &Reader<'_>, sources: &Sources) -> Result<Vec<PlacedKn
     Ok(knobs)
 }
 
-/// Lets the knobs move as knee.toml says. Without a word there a range takes in today's value.
+/// Lets the knobs move as knee.toml says. Without a word there a range takes in today's value, and
+/// what only a file that is not the user's own could say stays as it is.
 pub(super) fn govern(mut knobs: Vec<&mut PlacedKnob>, sources: &Sources) -> Result<(), FilesError> {
     for placed in &mut knobs {
         let current = &placed.current.value;
@@ -129,6 +130,11 @@ pub(super) fn govern(mut knobs: Vec<&mut PlacedKnob>, sources: &Sources) -> Resu
                     choices.push(today.clone().into());
                 }
             }
+        }
+    }
+    for placed in &mut knobs {
+        if placed.place.seen_at.is_some() && placed.place.file.is_none() {
+            placed.knob.range = only(&placed.current.value);
         }
     }
     for (name, rule) in rules(sources) {

@@ -13,6 +13,9 @@ use knee_core::units::Bytes;
 /// Source: `Ulimit` in <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html>.
 const FARGATE_NOFILE: (u64, u64) = (65_535, 65_535);
 
+/// Less than this, vCPU, is a weight among containers and no size: EC2's containers may have 10 units.
+const LEAST_CPU: f64 = 0.125;
+
 /// The size of the task, or what is missing of it.
 pub(super) fn task(
     sources: &Sources,
@@ -90,7 +93,7 @@ fn stated(
         };
         let because = format!("{path} states it for the containers only; this is their sum");
         if task.parsed.cpu.is_none() {
-            let sum = sum(|c| units(&c.cpu.as_ref()?.value));
+            let sum = sum(|c| units(&c.cpu.as_ref()?.value)).filter(|sum| *sum >= LEAST_CPU);
             cpu = cpu.or_else(|| Some(Sourced::assumed(sum?, because.clone())));
         }
         if task.parsed.memory.is_none() {

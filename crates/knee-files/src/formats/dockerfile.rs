@@ -101,10 +101,19 @@ impl<'a> Dockerfile<'a> {
         number || names.into_iter().any(|(_, name)| name.value.eq_ignore_ascii_case(wanted))
     }
 
-    /// The text that an ENV of that name is inserted as, and where.
+    /// The edit that adds an ENV.
     pub fn insert_env(&self, name: &str, value: &str) -> Edit {
+        self.insert(&format!("ENV {name}={}", super::word::quote(value)))
+    }
+
+    /// The edit that adds a COPY from the build context.
+    pub fn insert_copy(&self, source: &str, dest: &str) -> Edit {
+        self.insert(&format!("COPY {source} {dest}"))
+    }
+
+    /// An instruction goes before the stage's first CMD or ENTRYPOINT, else to the end.
+    fn insert(&self, new: &str) -> Edit {
         let image = self.image(None);
-        let new = format!("ENV {name}={}", super::word::quote(value));
         let line_end = newline(self.text);
         match image.insert {
             Some(at) => Edit::insert(at, format!("{new}{line_end}")),

@@ -164,6 +164,42 @@ fn a_task_of_several_containers_leaves_side_cars_out() {
 }
 
 #[test]
+fn a_pool_that_the_image_has_is_overridden_by_a_file_of_the_users() {
+    let folder = Folder::tree(&[
+        ("fpm/Dockerfile", "FROM php:8.3-fpm\nCOPY public public\nCMD [\"php-fpm\"]\n"),
+        ("fpm/public/index.php", "<?php\n"),
+        ("task-definition.json", &TASK.replace("\"image\": \"shop:1\"", "\"image\": \"fpm:1\"")),
+    ]);
+    let discovery = folder.discover();
+    assert_eq!(told(&discovery, "pm.max_children"), "5 (/usr/local/etc/php-fpm.d/www.conf:6)");
+    let settings = discovery.service.current().with("pm", "static").with("pm.max_children", 9);
+    let launch = knee_files::launch(&discovery.service, &settings, task(&discovery)).unwrap();
+    let pool = "[www]\npm = static\npm.max_children = 9\n";
+    let shown = launch.files.iter().find(|(path, _)| path.ends_with("zzz-knee.conf")).unwrap();
+    assert_eq!(shown.0, Path::new("/usr/local/etc/php-fpm.d/zzz-knee.conf"));
+    assert!(String::from_utf8(shown.1.clone()).unwrap().starts_with(pool));
+    let patches = knee_files::patches(&discovery.service, &settings).unwrap();
+    let paths: Vec<_> = patches.iter().map(|p| p.path.display().to_string()).collect();
+    assert_eq!(paths, ["fpm/Dockerfile", "fpm/zzz-knee.conf"]);
+    assert_eq!(patches[1].after, pool);
+    assert!(patches[1].diff().starts_with("--- /dev/null\n+++ b/fpm/zzz-knee.conf\n"));
+    assert!(
+        patches[0]
+            .after
+            .contains("public\nCOPY zzz-knee.conf /usr/local/etc/php-fpm.d/zzz-knee.conf\nCMD")
+    );
+    for patch in &patches {
+        folder.write(&patch.path.display().to_string(), &patch.after);
+    }
+    let discovery = folder.discover();
+    assert_eq!(told(&discovery, "pm.max_children"), "9 (fpm/zzz-knee.conf:3)");
+    assert_eq!(told(&discovery, "pm"), "static (fpm/zzz-knee.conf:2)");
+    assert!(
+        knee_files::patches(&discovery.service, &discovery.service.current()).unwrap().is_empty()
+    );
+}
+
+#[test]
 fn precedence_is_flag_task_image_file_default() {
     let conf = "import os\nworkers = 2\nthreads = int(os.environ.get(\"THREADS\", \"6\"))\nbacklog = 2 * 64\nworker_class = pick()\n";
     let docker = "FROM python:3\nWORKDIR /knee-app\nCOPY . .\nENV WEB_CONCURRENCY=7 THREADS=3\n";
@@ -179,7 +215,7 @@ fn precedence_is_flag_task_image_file_default() {
             .starts_with("sync (assumed: gunicorn.conf.py:5 says something")
     );
     let changed = diff(&discovery, &[("threads", 5), ("backlog", 256)]);
-    assert!(changed.contains("+ENV WEB_CONCURRENCY=7 THREADS=5\n"), "{changed}");
+    assert!(changed.contains("+ENV WEB_CONCURRENCY=… THREADS=5\n"), "{changed}");
     assert!(changed.contains("-backlog = 2 * 64\n+backlog = 256\n"), "{changed}");
     folder.write(
         "Dockerfile",

@@ -112,7 +112,11 @@ fn write(root: &Path, patches: &[Patch]) -> Result<(), Failure> {
     };
     for patch in patches {
         let path = root.join(&patch.path);
-        if fs::read_to_string(&path).map_err(failed(&path))? != patch.before {
+        let now = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            now => now.map_err(failed(&path))?,
+        };
+        if now != patch.before {
             return Err(changed(&patch.path));
         }
     }
