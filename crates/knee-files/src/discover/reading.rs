@@ -108,8 +108,21 @@ impl<'a> Reading<'a> {
             }
         }
         self.add_own_knobs(around)?;
+        self.tell_held();
         let parts = self.containers.iter_mut().flat_map(|container| &mut container.parts);
         parts::govern(parts.flat_map(|part| &mut part.knobs).collect(), self.sources)
+    }
+
+    /// Says which knobs stay as they are because no file of the user's can say them.
+    fn tell_held(&mut self) {
+        let knobs = self.containers.iter().flat_map(|c| &c.parts).flat_map(|part| &part.knobs);
+        let held = knobs.filter(|k| k.place.seen_at.is_some() && k.place.file.is_none());
+        let told: Vec<_> = held
+            .map(|k| {
+                (format!("{}: no file of yours says it", k.knob.name), k.current.origin.clone())
+            })
+            .collect();
+        told.into_iter().for_each(|(told, origin)| self.fact("not tuned", told, origin));
     }
 
     /// The user's own knobs belong to the program that serves, known or not.
