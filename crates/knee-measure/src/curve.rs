@@ -27,3 +27,46 @@ impl Behind for Step {
         1.0 - self.throughput / self.offered
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use knee_core::observe::{Counts, Latency, Outcome, Validity};
+
+    fn curve(points: &[(f64, f64)]) -> Vec<Step> {
+        let step = |(offered, throughput): &(f64, f64)| Step {
+            offered: *offered,
+            seconds: 2.0,
+            throughput: *throughput,
+            counts: Counts::default(),
+            latency: Latency::default(),
+            outcome: Outcome::Held,
+            usage: None,
+            validity: Validity::default(),
+        };
+        points.iter().map(step).collect()
+    }
+
+    #[test]
+    fn the_knee_is_where_throughput_stays_behind() {
+        // 1 % behind at 100, 5 % behind at 110: half way.
+        let found = knee(&curve(&[(200.0, 105.0), (50.0, 50.0), (110.0, 104.5), (100.0, 99.0)]));
+        assert!((found.unwrap() - 105.0).abs() < 1e-9, "{found:?}");
+    }
+
+    #[test]
+    fn a_curve_that_follows_or_never_does_has_none() {
+        for points in [&[(50.0, 50.0), (100.0, 99.0)][..], &[(50.0, 20.0), (100.0, 20.0)], &[]] {
+            assert_eq!(knee(&curve(points)), None, "{points:?}");
+        }
+    }
+
+    /// An odd step below does not make a knee, and an invalid one does not count.
+    #[test]
+    fn it_is_the_last_one_and_of_valid_steps_only() {
+        let mut steps = curve(&[(50.0, 40.0), (100.0, 100.0), (110.0, 66.0), (120.0, 90.0)]);
+        steps[2].validity.invalid.push("the generator was late".into());
+        let found = knee(&steps).unwrap();
+        assert!((found - 102.4).abs() < 1e-9, "{found}");
+    }
+}

@@ -4,11 +4,12 @@
 //! none it waits in line, first due first served, while connections are opened up to the
 //! limit. No request is ever held back because another one is outstanding.
 
+mod exchange;
+
 use crate::MeasureError;
-use crate::answer::{AtClose, Progress};
 use crate::message::Messages;
 use crate::pacer::{DueTimes, Pace};
-use crate::pool::{Phase, Pool};
+use crate::pool::Pool;
 use crate::record::{Class, Record};
 use crate::shots::{NOWHERE, ShotId, Shots};
 use crate::transport::Link;
@@ -53,6 +54,8 @@ pub(crate) struct Engine<'a> {
     waiting: VecDeque<ShotId>,
     record: Record,
     buffer: Vec<u8>,
+    /// Connections that may have more to read than was read at once.
+    unread: VecDeque<u64>,
     due: DueTimes,
     /// ns; the end of time when nothing more is due.
     next_due: u64,
@@ -86,6 +89,7 @@ impl<'a> Engine<'a> {
             waiting: VecDeque::new(),
             record: Record::new(),
             buffer: vec![0; 64 << 10],
+            unread: VecDeque::new(),
             due,
             next_due,
             window,
@@ -115,12 +119,17 @@ impl<'a> Engine<'a> {
                 Err(Errno::INTR) => continue,
                 Err(error) => return Err(MeasureError::system("wait for answers")(error)),
             };
-            if ready.is_empty() {
+            if ready.is_empty() && self.unread.is_empty() {
                 self.sleep();
                 continue;
             }
             for event in ready {
                 self.event(event.data.u64(), event.flags);
+                self.dispatch(self.now());
+            }
+            for _ in 0..self.unread.len() {
+                let Some(token) = self.unread.pop_front() else { break };
+                self.event(token, epoll::EventFlags::IN);
                 self.dispatch(self.now());
             }
         }
@@ -171,8 +180,12 @@ impl<'a> Engine<'a> {
             }
             let Some(id) = self.waiting.front().copied() else { return };
             if let Some(index) = self.pool.wake() {
-                self.waiting.pop_front();
-                self.start(index, id);
+                if self.may_carry(index, id) {
+                    self.waiting.pop_front();
+                    self.start(index, id);
+                } else {
+                    self.pool.close(index);
+                }
             } else if self.pool.connecting >= self.waiting.len() {
                 return;
             } else if self.pool.open >= self.course.connections {
@@ -182,6 +195,14 @@ impl<'a> Engine<'a> {
                 self.open();
             }
         }
+    }
+
+    /// Whether an idle connection is good for a request. One that cannot be sent twice does
+    /// not go where the server's farewell already waits to be read.
+    fn may_carry(&mut self, index: u32, id: ShotId) -> bool {
+        let message = self.shots.get(id).map(|shot| self.messages.get(shot.message));
+        message.is_none_or(|m| m.idempotent)
+            || self.pool.get(index).link().is_some_and(Link::is_quiet)
     }
 
     fn open(&mut self) {
@@ -213,152 +234,6 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Sends a request on an idle connection.
-    fn start(&mut self, index: u32, id: ShotId) {
-        let Some(shot) = self.shots.get(id) else { return };
-        let head = self.messages.get(shot.message).head;
-        self.shots.place(id, index);
-        let connection = self.pool.get(index);
-        connection.phase = Phase::Busy(id);
-        connection.written = 0;
-        connection.answer.expect(head);
-        self.write(index, id);
-    }
-
-    fn write(&mut self, index: u32, id: ShotId) {
-        let Some(shot) = self.shots.get(id) else { return };
-        let bytes = &self.messages.get(shot.message).bytes;
-        let connection = self.pool.get(index);
-        while connection.written < bytes.len() {
-            let Some(link) = connection.link() else { return };
-            match link.write(&bytes[connection.written..]) {
-                Ok(sent) => connection.written += sent,
-                Err(Errno::AGAIN) => return,
-                // What the server said before it closed is still to be read.
-                Err(_) => return self.read(index, id, true),
-            }
-        }
-    }
-
-    fn event(&mut self, token: u64, flags: epoll::EventFlags) {
-        use epoll::EventFlags as Flags;
-        let Some(index) = self.pool.find(token) else { return };
-        let closing = flags.intersects(Flags::HUP | Flags::ERR | Flags::RDHUP);
-        let readable = closing || flags.contains(Flags::IN);
-        match self.pool.get(index).phase {
-            Phase::Connecting if closing || flags.contains(Flags::OUT) => self.connected(index),
-            Phase::Connecting => {}
-            // The server closes it, or speaks without being asked.
-            Phase::Idle if readable => self.pool.close(index),
-            Phase::Idle => {}
-            Phase::Busy(id) => {
-                if flags.contains(Flags::OUT) {
-                    self.write(index, id);
-                }
-                // Writing may have found the connection broken, and ended the request.
-                if readable && self.pool.find(token).is_some() {
-                    self.read(index, id, closing);
-                }
-            }
-        }
-        self.pump();
-    }
-
-    fn connected(&mut self, index: u32) {
-        let result = self.pool.get(index).link().map_or(Ok(()), Link::connected);
-        match result {
-            Ok(()) => self.pool.rest(index),
-            Err(error) => {
-                self.pool.close(index);
-                self.fail_first(match error {
-                    Errno::TIMEDOUT => Class::TimedOut,
-                    Errno::CONNRESET | Errno::PIPE => Class::Reset,
-                    _ => Class::Refused,
-                });
-            }
-        }
-    }
-
-    /// Reads what has come for a request. `closing` when the other side is known to close.
-    fn read(&mut self, index: u32, id: ShotId, closing: bool) {
-        loop {
-            let connection = self.pool.get(index);
-            let Some(link) = connection.link() else { return };
-            match link.read(&mut self.buffer) {
-                Ok(0) => return self.closed(index, id, false),
-                Ok(n) => match connection.answer.feed(&self.buffer[..n]) {
-                    Ok(Progress::Done { reusable }) => {
-                        return self.answered(index, id, reusable && !closing);
-                    }
-                    Ok(Progress::More) if n < self.buffer.len() && !closing => return,
-                    Ok(Progress::More) => {}
-                    Err(_) => return self.end(index, id, Class::Malformed),
-                },
-                Err(Errno::AGAIN) => return,
-                Err(_) => return self.closed(index, id, true),
-            }
-        }
-    }
-
-    fn answered(&mut self, index: u32, id: ShotId, reusable: bool) {
-        let length = self.shots.get(id).map(|shot| self.messages.get(shot.message).bytes.len());
-        let connection = self.pool.get(index);
-        connection.served = true;
-        let class = self.course.class_of(connection.answer.status);
-        if reusable && length == Some(connection.written) {
-            self.pool.rest(index);
-            self.finish(id, class);
-        } else {
-            self.end(index, id, class);
-        }
-    }
-
-    /// The other side closed, or reset, a connection that carries a request.
-    fn closed(&mut self, index: u32, id: ShotId, reset: bool) {
-        let connection = self.pool.get(index);
-        let (served, at_close) = (connection.served, connection.answer.at_close());
-        match at_close {
-            AtClose::Complete if !reset => self.answered(index, id, false),
-            AtClose::Short if !reset => self.end(index, id, Class::ShortBody),
-            AtClose::Nothing if served && self.retry(index, id) => {}
-            _ => self.end(index, id, Class::Reset),
-        }
-    }
-
-    /// A kept-alive connection was closed under the request before its answer began: a client
-    /// sends it again where that does no harm. It still counts from when it was due.
-    fn retry(&mut self, index: u32, id: ShotId) -> bool {
-        let again =
-            self.shots.get(id).is_some_and(|shot| self.messages.get(shot.message).idempotent);
-        if again {
-            self.pool.close(index);
-            self.shots.place(id, NOWHERE);
-            self.waiting.push_front(id);
-        }
-        again
-    }
-
-    /// Closes the connection and ends its request.
-    fn end(&mut self, index: u32, id: ShotId, class: Class) {
-        self.pool.close(index);
-        self.finish(id, class);
-    }
-
-    fn finish(&mut self, id: ShotId, class: Class) {
-        let now = self.now();
-        let Some(shot) = self.shots.remove(id) else { return };
-        if class == Class::Ok && (self.window.0..self.window.1).contains(&now) {
-            self.record.answered += 1;
-        }
-        if shot.counted {
-            let latency = now.saturating_sub(shot.due);
-            if let Some(rule) = &self.course.rule {
-                self.record.exceeded(class, latency, rule.limits, shot.beyond);
-            }
-            self.record.ended(class, latency);
-        }
-    }
-
     /// Ends what has timed out, notes the outstanding, gives up when nothing can be won.
     fn look(&mut self, now: u64) {
         self.next_look = now + LOOK;
@@ -386,7 +261,8 @@ impl<'a> Engine<'a> {
         } else if self.pool.open >= self.course.connections {
             self.finish(id, Class::Unsent);
         } else {
-            // It had a connection to wait for, which never came about.
+            // It had a connection to wait for, which never came about and ends with it.
+            self.pool.close_connecting();
             self.finish(id, Class::TimedOut);
         }
     }
@@ -418,16 +294,6 @@ impl<'a> Engine<'a> {
             self.expire(id);
         }
         self.record.connections = self.pool.peak;
-    }
-}
-
-impl Course<'_> {
-    fn class_of(&self, status: u16) -> Class {
-        match status {
-            500.. => Class::ServerError,
-            400.. if !self.client_errors_ok => Class::ClientError,
-            _ => Class::Ok,
-        }
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Generator {
     requests: Vec<Request>,
     messages: Messages,
     options: GeneratorOptions,
+    /// Fewer connections than asked for, because of the limit of open files.
+    clamped: bool,
     ceiling: Option<f64>,
     /// Steps made so far: each has arrivals of its own, or one odd burst would stand in all.
     steps: u64,
@@ -98,10 +100,11 @@ impl Generator {
         }
         // Room for files that the rest of the process needs.
         let descriptors = raise_descriptors().saturating_sub(128).max(1);
-        options.max_connections =
-            options.max_connections.clamp(1, usize::try_from(descriptors).unwrap_or(usize::MAX));
+        let most = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let clamped = options.max_connections > most;
+        options.max_connections = options.max_connections.clamp(1, most);
         let messages = Messages::new(&requests, &target.host, options.seed)?;
-        Ok(Generator { target, requests, messages, options, ceiling: None, steps: 0 })
+        Ok(Generator { target, requests, messages, options, clamped, ceiling: None, steps: 0 })
     }
 
     /// Offers `pace` for `warm_up` and then `seconds` seconds and waits for the answers.
@@ -141,6 +144,7 @@ impl Generator {
             spent,
             offered,
             connections: self.options.max_connections,
+            clamped: self.clamped,
             ceiling: self.ceiling,
         };
         step.validity = judge(&conduct, goal, step.outcome);

@@ -19,8 +19,8 @@ pub(crate) struct Connection {
     pub phase: Phase,
     /// Bytes of the request that the kernel has taken.
     pub written: usize,
-    /// Whether it has carried an answer before.
-    pub served: bool,
+    /// Whether it was kept alive, or idle: the server may have closed it meanwhile.
+    pub kept: bool,
     pub answer: Answer,
 }
 
@@ -54,7 +54,7 @@ impl Pool {
                     generation: 0,
                     phase: Phase::Idle,
                     written: 0,
-                    served: false,
+                    kept: false,
                     answer: Answer::new(),
                 });
                 self.slots.len() as u32 - 1
@@ -69,7 +69,7 @@ impl Pool {
             }
         }
         slot.phase = Phase::Connecting;
-        slot.served = false;
+        slot.kept = false;
         self.open += 1;
         self.connecting += 1;
         self.peak = self.peak.max(self.open);
@@ -81,6 +81,11 @@ impl Pool {
         let index = token as u32;
         let slot = self.slots.get(index as usize)?;
         (slot.link.is_some() && u64::from(slot.generation) == token >> 32).then_some(index)
+    }
+
+    /// What names an open connection.
+    pub fn token(&self, index: u32) -> u64 {
+        u64::from(self.slots[index as usize].generation) << 32 | u64::from(index)
     }
 
     pub fn get(&mut self, index: u32) -> &mut Connection {
@@ -99,12 +104,21 @@ impl Pool {
         }
     }
 
+    /// Closes one of those that are still being opened.
+    pub fn close_connecting(&mut self) {
+        let connecting = |c: &Connection| c.link.is_some() && c.phase == Phase::Connecting;
+        if let Some(index) = self.slots.iter().position(connecting) {
+            self.close(index as u32);
+        }
+    }
+
     /// A connection has nothing to do.
     pub fn rest(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         self.connecting -= usize::from(slot.phase == Phase::Connecting);
         slot.phase = Phase::Idle;
-        self.idle.push(u64::from(slot.generation) << 32 | u64::from(index));
+        let token = self.token(index);
+        self.idle.push(token);
     }
 
     /// The idle connection used last.

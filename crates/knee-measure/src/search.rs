@@ -207,7 +207,7 @@ impl<'a> Search<'a> {
             self.used += step.seconds + self.options.warm_up;
             let missed = step.outcome != Outcome::Held;
             if step.outcome == Outcome::Hopeless {
-                self.used += verdict::drain(self.goal);
+                self.used += step.latency.max.min(verdict::drain(self.goal));
             }
             let doubtful = missed && !step.validity.is_valid() && self.left() > 0.0;
             if !(doubtful && chances_left) {

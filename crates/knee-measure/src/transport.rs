@@ -1,5 +1,9 @@
-//! A byte stream to the target: plain TCP. The one place that TLS has to wrap; nothing here
-//! knows HTTP, due times or the event loop.
+//! A byte stream to the target: plain TCP. Nothing here knows HTTP, due times or the event
+//! loop.
+//!
+//! This is the seam for TLS: a link that shakes hands between `connected` and its first
+//! `write` and hides records behind `write` and `read`. HTTP/2 would go one level up, beside
+//! `answer` and `pool`: several requests on one connection, where now there is one.
 
 use rustix::event::epoll;
 use rustix::fd::{AsFd, OwnedFd};
@@ -38,6 +42,12 @@ impl Link {
     /// Sends what the kernel takes.
     pub fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         rustix::io::retry_on_intr(|| net::send(self.0.as_fd(), bytes, SendFlags::NOSIGNAL))
+    }
+
+    /// Whether nothing has come, not even the end.
+    pub fn is_quiet(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        net::recv(self.0.as_fd(), &mut [0u8; 1][..], flags) == Err(Errno::AGAIN)
     }
 
     /// Receives what has come; 0 when the other side has closed.

@@ -21,7 +21,10 @@ pub(crate) struct Conduct<'a> {
     pub record: &'a Record,
     pub spent: Spent,
     pub offered: f64,
+    /// Most connections that it may open.
     pub connections: usize,
+    /// Whether that is fewer than asked for, because of the limit of open files.
+    pub clamped: bool,
     /// The generator's own ceiling if it was measured, requests/s.
     pub ceiling: Option<f64>,
 }
@@ -51,10 +54,15 @@ pub(crate) fn judge(conduct: &Conduct<'_>, goal: &Goal, outcome: Outcome) -> Val
         validity.invalid.extend(reasons);
     }
     if record.at_limit {
-        validity.caveats.push(format!(
+        let reason = format!(
             "requests waited because the generator may open no more than {} connections",
             conduct.connections
-        ));
+        );
+        if conduct.clamped && outcome != Outcome::Held {
+            validity.invalid.push(reason + "; raise its limit of open files");
+        } else {
+            validity.caveats.push(reason);
+        }
     }
     validity
 }

@@ -128,9 +128,10 @@ pub(crate) fn at_end(goal: &Goal, rate: f64, held: bool, outstanding: &[(f64, u6
     }
 }
 
-/// How long answers are awaited after a hopeless step, seconds.
+/// How long answers are awaited after a hopeless step, seconds: a service that still works on
+/// what nobody waits for any more would spoil the next step.
 pub(crate) fn drain(goal: &Goal) -> f64 {
-    (2.0 * goal.latency.0).clamp(0.2, 2.0)
+    (2.0 * goal.latency.0).max(3.0)
 }
 
 /// Whether a queue that grows by so many requests/s breaks the goal within the horizon: each

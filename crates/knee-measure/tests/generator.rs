@@ -6,11 +6,59 @@ use knee_core::Goal;
 use knee_core::observe::{Outcome, Step};
 use knee_core::workload::{Body, Request};
 use knee_measure::{Generator, GeneratorOptions, MeasureError, Pace, Target};
-use server::{Manner, Server};
-use std::net::SocketAddr;
+use server::{Server, read_request};
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// How it behaves.
+#[derive(Clone)]
+struct Manner {
+    answer: String,
+    /// Close after the answer, without having said so.
+    close: bool,
+    /// Cut every other request on a fresh connection before a byte of the answer.
+    every_other: bool,
+    delay_ms: u64,
+    /// One request at a time over all connections.
+    serial: bool,
+}
+
+impl Manner {
+    fn answer(text: &str) -> Self {
+        Manner { answer: text.into(), close: false, every_other: false, delay_ms: 0, serial: false }
+    }
+}
+
+fn serve(mut stream: TcpStream, manner: &Manner, turn: &Mutex<()>, number: usize) {
+    while read_request(&mut stream).is_some() {
+        {
+            let _turn = manner.serial.then(|| turn.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(manner.delay_ms));
+        }
+        if manner.every_other {
+            // A fresh connection each time, so that no retry hides the cut.
+            if number.is_multiple_of(2) {
+                return;
+            }
+            let closing = manner.answer.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+            let _ = stream.write_all(closing.as_bytes());
+            return;
+        }
+        if stream.write_all(manner.answer.as_bytes()).is_err() || manner.close {
+            return;
+        }
+    }
+}
+
+fn start(manner: Manner) -> Server {
+    let turn = Mutex::new(());
+    Server::with(move |stream, number| serve(stream, &manner, &turn, number))
+}
 
 fn generator(addr: SocketAddr, request: Request, options: GeneratorOptions) -> Generator {
     Generator::new(Target { addr, host: "test".into() }, vec![request], options).unwrap()
@@ -31,7 +79,7 @@ fn step(server: &Server) -> Step {
 
 #[test]
 fn a_good_server_answers_everything() {
-    let server = Server::start(Manner::answer(OK));
+    let server = start(Manner::answer(OK));
     let step = step(&server);
     assert_eq!((step.counts.ok, step.counts.failed()), (100, 0));
     assert_eq!(step.outcome, Outcome::Held, "{step:?}");
@@ -46,25 +94,25 @@ fn bodies_end_by_length_by_chunks_and_by_closing() {
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
     ] {
-        let counts = step(&Server::start(Manner::answer(answer))).counts;
+        let counts = step(&start(Manner::answer(answer))).counts;
         assert_eq!((counts.ok, counts.failed()), (100, 0), "{answer:?}");
     }
     let closing = Manner { close: true, ..Manner::answer("HTTP/1.1 200 OK\r\n\r\nhello") };
-    let server = Server::start(closing);
+    let server = start(closing);
     assert_eq!(step(&server).counts.ok, 100);
     assert!(server.connections() >= 100, "a connection per request");
 }
 
 #[test]
 fn a_server_that_closes_without_saying_so_loses_nothing() {
-    let counts = step(&Server::start(Manner { close: true, ..Manner::answer(OK) })).counts;
+    let counts = step(&start(Manner { close: true, ..Manner::answer(OK) })).counts;
     assert_eq!((counts.ok, counts.failed()), (100, 0));
 }
 
 #[test]
 fn every_kind_of_failure_is_counted_apart() {
     let closing = |text| Manner { close: true, ..Manner::answer(text) };
-    let count = |manner| step(&Server::start(manner)).counts;
+    let count = |manner| step(&start(manner)).counts;
     let bad = |status| format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n");
     let (error, missing) = (bad(503), bad(404));
     assert!(count(Manner::answer(&error)).server_error >= 10);
@@ -79,7 +127,7 @@ fn every_kind_of_failure_is_counted_apart() {
 #[test]
 fn every_request_that_is_due_has_one_end() {
     let failing = Manner { every_other: true, ..Manner::answer(OK) };
-    let counts = step(&Server::start(failing)).counts;
+    let counts = step(&start(failing)).counts;
     assert!(counts.ok > 0 && counts.reset + counts.ok == counts.due(), "{counts:?}");
 }
 
@@ -93,14 +141,14 @@ fn nobody_listening_is_refused() {
 
 #[test]
 fn a_client_error_may_be_what_the_target_says_when_idle() {
-    let server = Server::start(Manner::answer("HTTP/1.1 401 x\r\nContent-Length: 0\r\n\r\n"));
+    let server = start(Manner::answer("HTTP/1.1 401 x\r\nContent-Length: 0\r\n\r\n"));
     let options = GeneratorOptions { client_errors_ok: true, ..GeneratorOptions::default() };
     assert_eq!(step_with(server.addr, Request::get("/"), options).counts.ok, 100);
 }
 
 #[test]
 fn a_large_request_arrives_whole() {
-    let server = Server::start(Manner::answer(OK));
+    let server = start(Manner::answer(OK));
     let mut post = Request::get("/");
     post.method = "POST".into();
     post.body = Body::Inline(vec![b'x'; 3 << 20]);
@@ -118,7 +166,7 @@ fn a_large_request_arrives_whole() {
 fn a_full_queue_is_hopeless_soon() {
     // One connection at a time, 50 ms each: 20 requests/s.
     let slow = Manner { delay_ms: 50, serial: true, ..Manner::answer(OK) };
-    let server = Server::start(slow);
+    let server = start(slow);
     let goal: Goal = "p99<100ms".parse().unwrap();
     let mut generator = generator(server.addr, Request::get("/"), GeneratorOptions::default());
     let stop = AtomicBool::new(false);
@@ -132,7 +180,7 @@ fn a_full_queue_is_hopeless_soon() {
 #[test]
 fn latency_counts_from_due_under_a_connection_limit() {
     // One connection and 20 ms an answer: the tenth of ten at once waits for nine others.
-    let server = Server::start(Manner { delay_ms: 20, ..Manner::answer(OK) });
+    let server = start(Manner { delay_ms: 20, ..Manner::answer(OK) });
     let options = GeneratorOptions { max_connections: 1, ..GeneratorOptions::default() };
     let mut generator = generator(server.addr, Request::get("/"), options);
     let goal: Goal = "p99<5s".parse().unwrap();
@@ -146,7 +194,7 @@ fn latency_counts_from_due_under_a_connection_limit() {
 
 #[test]
 fn a_stop_is_obeyed() {
-    let server = Server::start(Manner::answer(OK));
+    let server = start(Manner::answer(OK));
     let mut generator = generator(server.addr, Request::get("/"), GeneratorOptions::default());
     let stop = AtomicBool::new(true);
     let pace = Pace::Poisson { rate: 10.0 };
@@ -168,7 +216,7 @@ fn other_hosts_are_refused_unless_meant() {
 
 #[test]
 fn a_rate_beyond_the_generator_is_not_blamed_on_the_service() {
-    let server = Server::start(Manner { delay_ms: 1, serial: true, ..Manner::answer(OK) });
+    let server = start(Manner { delay_ms: 1, serial: true, ..Manner::answer(OK) });
     let mut generator = generator(server.addr, Request::get("/"), GeneratorOptions::default());
     let stop = AtomicBool::new(false);
     let ceiling = generator.calibrate(&stop).unwrap();
@@ -182,15 +230,15 @@ fn a_rate_beyond_the_generator_is_not_blamed_on_the_service() {
 
 #[test]
 fn the_target_is_asked_before_it_is_loaded() {
-    let server = Server::start(Manner::answer("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"));
+    let server = start(Manner::answer("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"));
     let ask = |addr| {
         let options = GeneratorOptions { timeout: 0.3, ..GeneratorOptions::default() };
         generator(addr, Request::get("/orders"), options).ask().remove(0)
     };
     let reply = ask(server.addr);
     assert_eq!((reply.path.as_str(), reply.status), ("/orders", Ok(404)));
-    let silent = Server::start(Manner::answer(""));
+    let silent = start(Manner::answer(""));
     assert_eq!(ask(silent.addr).status, Err("no answer in time".into()));
-    let closing = Server::start(Manner { close: true, ..Manner::answer("") });
+    let closing = start(Manner { close: true, ..Manner::answer("") });
     assert_eq!(ask(closing.addr).status, Err("closed without an answer".into()));
 }

@@ -50,13 +50,22 @@ fn survey(kinds: &[Kind], noise: f64) -> (Vec<f64>, Vec<f64>) {
                 let options = SearchOptions { first, ..SearchOptions::default() };
                 let capacity = found(&mut service, &goal, &options);
                 errors.push((capacity.rate / truth).ln());
-                times.push(capacity.curve.iter().map(|s| s.seconds + options.warm_up).sum());
+                times.push(capacity.curve.iter().map(|s| length(s, &goal, &options)).sum());
             }
         }
     }
     errors.sort_by(f64::total_cmp);
     times.sort_by(f64::total_cmp);
     (errors, times)
+}
+
+/// Time that a step takes with all that belongs to it, seconds.
+fn length(step: &Step, goal: &Goal, options: &SearchOptions) -> f64 {
+    let drain = match step.outcome {
+        Outcome::Hopeless => step.latency.max.min(verdict::drain(goal)),
+        _ => 0.0,
+    };
+    options.warm_up + step.seconds + drain
 }
 
 fn at(sorted: &[f64], share: f64) -> f64 {
@@ -77,7 +86,7 @@ fn the_capacity_is_found_within_the_resolution() {
     assert!(within(&errors, 2.0 * resolution) >= 0.85);
     assert!(within(&errors, 4.0 * resolution) == 1.0);
     assert!(at(&errors, 0.5).abs() < resolution, "leans to one side");
-    assert!(at(&times, 0.5) < 16.0 && at(&times, 0.9) < 22.0);
+    assert!(at(&times, 0.5) < 20.0 && at(&times, 0.9) < 26.0);
 }
 
 /// Each step runs at a speed of its own, 5 % up or down.
@@ -85,9 +94,9 @@ fn the_capacity_is_found_within_the_resolution() {
 fn a_restless_machine_costs_precision_but_no_sanity() {
     let (errors, times) = survey(&FAST, 0.05);
     println!("errors {errors:.3?}\ntimes {times:.1?}");
-    assert!(within(&errors, 0.10) >= 0.85 && within(&errors, 0.20) == 1.0);
+    assert!(within(&errors, 0.10) >= 0.85 && within(&errors, 0.25) == 1.0);
     assert!(at(&errors, 0.5).abs() < 0.04, "leans to one side");
-    assert!(at(&times, 0.5) < 16.0 && at(&times, 0.9) < 22.0);
+    assert!(at(&times, 0.5) < 20.0 && at(&times, 0.9) < 26.0);
 }
 
 /// Some hundred requests cannot tell a p99 better, and in some seconds a queue does not grow
@@ -96,8 +105,8 @@ fn a_restless_machine_costs_precision_but_no_sanity() {
 fn few_requests_still_give_an_answer() {
     let (errors, times) = survey(&SLOW, 0.02);
     println!("errors {errors:.3?}\ntimes {times:.1?}");
-    assert!(within(&errors, 0.15) >= 0.85 && within(&errors, 0.25) == 1.0);
-    assert!(at(&times, 0.5) < 24.0 && at(&times, 1.0) < 40.0);
+    assert!(within(&errors, 0.15) >= 0.85 && within(&errors, 0.30) == 1.0);
+    assert!(at(&times, 0.5) < 26.0 && at(&times, 1.0) < 42.0);
 }
 
 /// M/M/1: the time in the system is exponential with rate service rate less arrival rate.

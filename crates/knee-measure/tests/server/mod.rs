@@ -1,29 +1,9 @@
-//! A server of few manners, a thread per connection, gone when it is dropped.
+//! A server with a thread per connection, gone when it is dropped.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-/// How it behaves.
-#[derive(Clone)]
-pub struct Manner {
-    pub answer: String,
-    /// Close after the answer, without having said so.
-    pub close: bool,
-    /// Cut every other request on a fresh connection before a byte of the answer.
-    pub every_other: bool,
-    pub delay_ms: u64,
-    /// One request at a time over all connections.
-    pub serial: bool,
-}
-
-impl Manner {
-    pub fn answer(text: &str) -> Self {
-        Manner { answer: text.into(), close: false, every_other: false, delay_ms: 0, serial: false }
-    }
-}
 
 pub struct Server {
     pub addr: SocketAddr,
@@ -32,20 +12,27 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(manner: Manner) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    /// Handles each connection, which has a number, on a thread of its own.
+    pub fn with(handle: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
+        Server::on(TcpListener::bind("127.0.0.1:0").unwrap(), handle)
+    }
+
+    pub fn on(
+        listener: TcpListener,
+        handle: impl Fn(TcpStream, usize) + Send + Sync + 'static,
+    ) -> Self {
         let addr = listener.local_addr().unwrap();
         let accepted = Arc::new(AtomicUsize::new(0));
         let stop = Arc::new(AtomicBool::new(false));
-        let (count, stopped, turn) = (accepted.clone(), stop.clone(), Arc::new(Mutex::new(())));
+        let (count, stopped, handle) = (accepted.clone(), stop.clone(), Arc::new(handle));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
                 let number = count.fetch_add(1, Ordering::Relaxed);
-                let (manner, turn) = (manner.clone(), turn.clone());
-                std::thread::spawn(move || serve(stream, &manner, &turn, number));
+                let handle = handle.clone();
+                std::thread::spawn(move || handle(stream, number));
             }
         });
         Server { addr, accepted, stop }
@@ -64,29 +51,8 @@ impl Drop for Server {
     }
 }
 
-fn serve(mut stream: TcpStream, manner: &Manner, turn: &Mutex<()>, number: usize) {
-    while read_request(&mut stream).is_some() {
-        {
-            let _turn = manner.serial.then(|| turn.lock().unwrap());
-            std::thread::sleep(Duration::from_millis(manner.delay_ms));
-        }
-        if manner.every_other {
-            // A fresh connection each time, so that no retry hides the cut.
-            if number.is_multiple_of(2) {
-                return;
-            }
-            let closing = manner.answer.replacen("\r\n", "\r\nConnection: close\r\n", 1);
-            let _ = stream.write_all(closing.as_bytes());
-            return;
-        }
-        if stream.write_all(manner.answer.as_bytes()).is_err() || manner.close {
-            return;
-        }
-    }
-}
-
 /// Reads one request with its body.
-fn read_request(stream: &mut TcpStream) -> Option<()> {
+pub fn read_request(stream: &mut TcpStream) -> Option<()> {
     let mut bytes = Vec::new();
     let mut piece = [0; 16 << 10];
     loop {
