@@ -10,7 +10,7 @@ const BEHIND: f64 = 0.03;
 /// follows through the whole curve, or nowhere.
 pub fn knee(curve: &[Step]) -> Option<f64> {
     let mut steps: Vec<(f64, f64)> =
-        curve.iter().filter(|s| s.validity.is_valid()).map(|s| (s.offered, s.behind())).collect();
+        curve.iter().filter(|s| s.validity.is_valid()).map(|s| (s.offered, behind(s))).collect();
     steps.sort_by(|a, b| a.0.total_cmp(&b.0));
     let last = steps.iter().rposition(|(_, behind)| *behind <= BEHIND)?;
     let (below, above) = (steps[last], *steps.get(last + 1)?);
@@ -18,14 +18,9 @@ pub fn knee(curve: &[Step]) -> Option<f64> {
     Some(below.0 + share * (above.0 - below.0))
 }
 
-trait Behind {
-    fn behind(&self) -> f64;
-}
-
-impl Behind for Step {
-    fn behind(&self) -> f64 {
-        1.0 - self.throughput / self.offered
-    }
+/// Share by which throughput stays behind the offered rate.
+fn behind(step: &Step) -> f64 {
+    1.0 - step.throughput / step.offered
 }
 
 #[cfg(test)]

@@ -115,7 +115,11 @@ fn scene_no_cpu() {
     let busy = AtomicBool::new(true);
     let step = std::thread::scope(|scope| {
         for _ in 0..32 {
-            scope.spawn(|| while busy.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while busy.load(Ordering::Relaxed) {
+                    std::hint::spin_loop()
+                }
+            });
         }
         let step = step(&server, 300.0);
         busy.store(false, Ordering::Relaxed);
