@@ -45,7 +45,8 @@ fn a_kill_for_memory_and_what_lives_on() {
     let before = observer.mark();
     std::fs::write(running.host_path("/go".as_ref()), "").unwrap();
     let seen = usage(&observer, before, "the kill", |u| u.oom_kills > 0);
-    assert!(seen.oom_kills == 1 && seen.memory <= Bytes::mib(64), "{seen:?}");
+    // The kernel may kill more than one process for one shortage.
+    assert!(seen.memory <= Bytes::mib(64), "{seen:?}");
     let after = observer.mark();
     assert_eq!(observer.usage_since(after).oom_kills, 0, "it was before");
     running.alive().unwrap();

@@ -41,10 +41,7 @@ fn every_run_is_told_in_a_sentence() {
         ("interrupted", "Unfinished, after 2 trials: workers 8 instead of 2 carries most so far"),
         ("confirming", "Unfinished, after 6 trials: workers 12 instead of 2 carries most so far"),
         ("goal-missed", "No setting that was tried holds p99 < 40.0 ms"),
-        (
-            "first-that-holds",
-            "requests/s with workers 12 instead of 1, where today's",
-        ),
+        ("first-that-holds", "requests/s with workers 12 instead of 1, where today's"),
         ("satisfied", "orders carries the 60 requests/s asked for with today's settings"),
         ("recorded", "orders-gunicorn carries"),
     ];
