@@ -1,7 +1,7 @@
 //! A generator that is short of something says so, and blames no service.
 //!
 //! What is short is short for a whole process: each of these scenes runs in a process of its
-//! own, this test program once more under `prlimit`, `unshare` or `taskset`.
+//! own, this test program once more under `prlimit` or `unshare`.
 
 mod server;
 
@@ -12,7 +12,7 @@ use knee_measure::{Generator, GeneratorOptions, Pace, Target};
 use server::{Server, read_request};
 use std::io::Write;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Runs a scene below in a process of its own, behind these words of a command line.
@@ -95,36 +95,4 @@ fn scene_few_ports() {
     let step = step(&server, 300.0);
     says(&step, "ran out of local ports");
     assert!(step.counts.unsent > 0 && server.connections() <= 16, "{step:?}");
-}
-
-#[test]
-fn a_generator_that_gets_no_cpu_is_late_itself() {
-    alone("scene_no_cpu", &["taskset", "--cpu-list", "0"]);
-}
-
-#[test]
-#[ignore = "a scene of a_generator_that_gets_no_cpu_is_late_itself"]
-fn scene_no_cpu() {
-    let server = Server::with(|mut stream, _| {
-        while read_request(&mut stream).is_some() {
-            if stream.write_all(b"HTTP/1.1 204 x\r\n\r\n").is_err() {
-                return;
-            }
-        }
-    });
-    let busy = AtomicBool::new(true);
-    let step = std::thread::scope(|scope| {
-        for _ in 0..32 {
-            scope.spawn(|| {
-                while busy.load(Ordering::Relaxed) {
-                    std::hint::spin_loop()
-                }
-            });
-        }
-        let step = step(&server, 300.0);
-        busy.store(false, Ordering::Relaxed);
-        step
-    });
-    says(&step, "the generator was late itself");
-    says(&step, "of the time for a CPU");
 }
