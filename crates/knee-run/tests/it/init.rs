@@ -1,6 +1,6 @@
 //! What an init has to do: the behaviours that tini and dumb-init are known for.
 
-use crate::support::{Talk, code_of_shell, kill, knee_run, output, until};
+use crate::support::{Talk, code_of_shell, command, kill, knee_run, output, until};
 use knee_probe::process::Process;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -221,7 +221,7 @@ fn what_does_not_listen_keeps_no_container_alive() {
 
 /// As the first process of a pid namespace.
 fn first(text: &str) -> Command {
-    let mut command = Command::new("unshare");
+    let mut command = command("unshare");
     // SAFETY: a plain call.
     if unsafe { libc::geteuid() } != 0 {
         command.args(["--user", "--map-root-user"]);

@@ -1,15 +1,32 @@
 //! Starting the program, and waiting for what it does.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Whatever has not come by then never will; machines of continuous integration stall.
 const LONG: Duration = Duration::from_secs(60);
 
+/// A command that gets SIGINT and SIGQUIT as a terminal's shell leaves them: where these tests
+/// run in the background both are ignored, and whatever is started would inherit that.
+pub fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    let ordinary = || {
+        for signal in [libc::SIGINT, libc::SIGQUIT] {
+            // SAFETY: a plain call between fork and exec.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: it allocates nothing.
+    unsafe { command.pre_exec(ordinary) };
+    command
+}
+
 /// The program with these words.
 pub fn knee_run(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_knee-run"));
+    let mut command = command(env!("CARGO_BIN_EXE_knee-run"));
     command.args(words).stdin(Stdio::null()).env_remove("ECS_CONTAINER_METADATA_URI_V4");
     command
 }
