@@ -33,3 +33,4 @@ pub use generator::{Ceiling, Generator, GeneratorOptions, Reply, Target};
 pub use pacer::{DueTimes, Pace};
 pub use rates::measure_rates;
 pub use search::{SearchOptions, Standing, check_rate, search_capacity, search_on, stand};
+pub use thread::may_go_first;

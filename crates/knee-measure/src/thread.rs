@@ -1,25 +1,53 @@
-//! The thread that makes the load: how precisely it wakes, what CPU it got and was denied.
+//! The thread that makes the load: its priority, how precisely it wakes, what CPU it got and was
+//! denied.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit,
+};
 use rustix::thread::{current_timer_slack, set_current_timer_slack};
 use std::num::NonZeroU64;
 use std::time::Instant;
 
-/// While it lives, this thread's timers fire without the kernel's slack of 50 µs.
-pub(crate) struct Punctual(Option<NonZeroU64>);
+/// The highest priority of an ordinary thread, as a nice value (sched(7)).
+const FIRST: i32 = -20;
+
+/// Whether this process may raise the priority of its threads: CAP_SYS_NICE, or RLIMIT_NICE.
+/// A service that shares the host's CPUs with a [`Generator`](crate::Generator) then needs no lower one.
+pub fn may_go_first() -> bool {
+    getpriority_process(None).is_ok_and(|nice| {
+        nice <= FIRST || setpriority_process(None, nice - 1).is_ok_and(|()| back_to(nice))
+    })
+}
+
+/// To a lower priority than now, which is always allowed.
+fn back_to(nice: i32) -> bool {
+    setpriority_process(None, nice).is_ok()
+}
+
+/// While it lives, this thread goes before others where that is allowed, and its timers fire
+/// without the kernel's slack of 50 µs. (Linux gives each thread its own nice value: setpriority(2).)
+pub(crate) struct Punctual {
+    slack: Option<NonZeroU64>,
+    nice: Option<i32>,
+}
 
 impl Punctual {
     pub fn begin() -> Self {
-        let before = current_timer_slack().ok().and_then(NonZeroU64::new);
+        let slack = current_timer_slack().ok().and_then(NonZeroU64::new);
         // Refused only by unusual sandboxes; then lateness is measured and says so.
         let _ = set_current_timer_slack(NonZeroU64::new(1));
-        Punctual(before)
+        let nice = getpriority_process(None).ok();
+        let nice = nice.filter(|_| setpriority_process(None, FIRST).is_ok());
+        Punctual { slack, nice }
     }
 }
 
 impl Drop for Punctual {
     fn drop(&mut self) {
-        let _ = set_current_timer_slack(self.0);
+        let _ = set_current_timer_slack(self.slack);
+        if let Some(nice) = self.nice {
+            back_to(nice);
+        }
     }
 }
 
@@ -70,4 +98,19 @@ pub(crate) fn thread_cpu() -> f64 {
 fn run_queue_delay() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().nth(1)?.parse::<f64>().ok().map(|ns| ns / 1e9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_goes_first_where_it_may_and_is_as_before_afterwards() {
+        let nice = || getpriority_process(None).unwrap();
+        let before = nice();
+        let punctual = Punctual::begin();
+        assert_eq!(nice(), if may_go_first() { FIRST } else { before });
+        drop(punctual);
+        assert_eq!(nice(), before);
+    }
 }

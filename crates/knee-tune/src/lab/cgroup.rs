@@ -15,6 +15,30 @@ use std::time::{Duration, Instant};
 const PERIOD: u64 = 100_000;
 /// The least quota that the kernel takes, microseconds.
 const LEAST_QUOTA: u64 = 1_000;
+/// A task's weight among the host's other programs, in units of v2's `cpu.weight`, where 100 is
+/// everybody's. The load generator, outside of the task, has to go first all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// The generator's thread weighs nine times as much (nice -20: 88761 of 1024 as of
+    /// `sched_prio_to_weight` in the kernel's sched/core.c): the task can have what ECS reserves for
+    /// it, whatever else runs on the host.
+    Reserved = 1000,
+    /// Nothing makes the generator go first but a task that comes last.
+    Least = 1,
+}
+
+impl Weight {
+    /// Before anything runs: what this process's rights allow.
+    pub fn here() -> Weight {
+        if knee_measure::may_go_first() { Weight::Reserved } else { Weight::Least }
+    }
+
+    /// The same in cgroup v1's `cpu.shares`, where 1024 is everybody's.
+    fn shares(self) -> u32 {
+        self as u32 * 1024 / 100
+    }
+}
+
 /// How long processes may take to die, and cgroups to empty.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -70,17 +94,15 @@ impl Group {
         Ok(())
     }
 
-    /// Gives a task's cgroup its quota and memory limit, without swap, and the lowest priority
-    /// next to the load generator.
-    pub fn limit(&self, task: Task) -> Result<(), LabError> {
+    /// Gives a task's cgroup its quota and memory limit, without swap, and its weight.
+    pub fn limit(&self, task: Task, weight: Weight) -> Result<(), LabError> {
         let quota = ((task.cpu * PERIOD as f64).round() as u64).max(LEAST_QUOTA);
         let bytes = task.memory.0.to_string();
         match self {
             Group::V1 { cpu, memory, .. } => {
                 write(&cpu.join("cpu.cfs_period_us"), &PERIOD.to_string())?;
                 write(&cpu.join("cpu.cfs_quota_us"), &quota.to_string())?;
-                // As much as v2's weight of 1.
-                write(&cpu.join("cpu.shares"), "10")?;
+                write(&cpu.join("cpu.shares"), &weight.shares().to_string())?;
                 write(&memory.join("memory.limit_in_bytes"), &bytes)?;
                 // Memory and swap together: absent where the kernel does not count swap.
                 write_if_there(&memory.join("memory.memsw.limit_in_bytes"), &bytes)?;
@@ -88,7 +110,7 @@ impl Group {
             }
             Group::V2 { path } => {
                 write(&path.join("cpu.max"), &format!("{quota} {PERIOD}"))?;
-                write(&path.join("cpu.weight"), "1")?;
+                write(&path.join("cpu.weight"), &(weight as u32).to_string())?;
                 write(&path.join("memory.max"), &bytes)?;
                 write_if_there(&path.join("memory.swap.max"), "0")?;
                 // One worker is killed, as in production, not the whole task.
@@ -207,7 +229,7 @@ mod tests {
         for optional in ["memory.swap.max", "memory.oom.group"] {
             fs::write(path.join(optional), "max").unwrap();
         }
-        task.limit(TASK).unwrap();
+        task.limit(TASK, Weight::Least).unwrap();
         let written = |name: &str| read(path.join(name));
         assert_eq!(written("cpu.max"), "25000 100000");
         assert_eq!(written("memory.max"), "536870912");
@@ -236,10 +258,11 @@ mod tests {
         };
         let task = base.below("knee-1");
         task.create().unwrap();
-        task.limit(TASK).unwrap();
+        task.limit(TASK, Weight::Reserved).unwrap();
         assert_eq!(task.folders().len(), 3, "cpu and cpuacct are one");
         assert_eq!(read(at("cpu,cpuacct/knee-1/cpu.cfs_quota_us")), "25000");
         assert_eq!(read(at("cpu,cpuacct/knee-1/cpu.cfs_period_us")), "100000");
+        assert_eq!(read(at("cpu,cpuacct/knee-1/cpu.shares")), "10240");
         assert_eq!(read(at("memory/knee-1/memory.limit_in_bytes")), "536870912");
         assert!(!at("memory/knee-1/memory.memsw.limit_in_bytes").exists(), "no swap is counted");
         let error = task.create().unwrap_err().to_string();

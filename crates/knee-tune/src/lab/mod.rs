@@ -33,7 +33,7 @@ pub use ready::port_holder;
 pub use running::Running;
 
 use base::Base;
-use cgroup::Group;
+use cgroup::{Group, Weight};
 use files::{Files, View, storages};
 use forker::Forker;
 use identity::{Name, Owner};
@@ -172,7 +172,7 @@ impl Lab {
         if let Some(group) = &group {
             running.store.note(&group.folders(), &running.marks)?;
             group.create()?;
-            group.limit(launch.task)?;
+            group.limit(launch.task, Weight::here())?;
         }
         for (index, container) in launch.containers.iter().enumerate() {
             self.start_container(&mut running, index, container, files.as_ref())?;
