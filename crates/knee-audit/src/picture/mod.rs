@@ -1,0 +1,84 @@
+//! One picture of each service: what its files say, joined, precedence resolved, each value with its place.
+//!
+//! Formats know no runtime here, rules know no format. What cannot be known from the files stays
+//! [`Known::Unknown`] with the reason and is never guessed.
+
+mod files;
+mod found;
+mod program;
+mod service;
+
+pub use files::{File, FileId, Files, Place};
+pub use found::{Datum, Found, Known, Origin, Overrode};
+pub use program::{Chain, Link, LinkKind, Program, Runtime, Shell, Supervision};
+pub use service::{
+    Container, Database, Deployment, Image, Launch, LoadBalancer, Nofile, Purpose, Service, Target,
+    Task,
+};
+
+use std::path::Path;
+
+/// Everything that the files of a repository say about what is deployed.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    /// The files that were read, and the paths of those that were not.
+    pub files: Files,
+    /// What is deployed, or could be: a Dockerfile that no deployment names is a service of its own.
+    pub services: Vec<Service>,
+    /// Load balancers; a [`Target`] names one by its index.
+    pub load_balancers: Vec<LoadBalancer>,
+    /// Databases whose limits the files state.
+    pub databases: Vec<Database>,
+    /// What could not be read, or only in part.
+    pub notes: Vec<Note>,
+}
+
+/// Something that could not be read, for people.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// The file, relative to the root.
+    pub path: String,
+    /// 1-based line and column, where the place is known.
+    pub at: Option<(u32, u32)>,
+    /// What is the matter, and what is left out because of it.
+    pub text: String,
+}
+
+/// A value that was discovered, for `--facts`.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    /// The service, and the container where there is one: `shop/web`.
+    pub of: String,
+    /// Dotted name: `alb.idle_timeout`, `gunicorn.workers`, `task.cpu`.
+    pub key: String,
+    /// The value for people, or why it is unknown. Never a secret.
+    pub value: String,
+    /// Where it stands, or whose default it is.
+    pub origin: Origin,
+    /// What it won against.
+    pub overrode: Vec<Overrode>,
+}
+
+impl Picture {
+    /// Reads a folder or a file.
+    ///
+    /// # Errors
+    /// Only when the root itself cannot be read; a file that cannot be is a note.
+    pub fn read(root: &Path) -> std::io::Result<Picture> {
+        root.metadata()?;
+        Ok(Picture::default())
+    }
+
+    /// Every value that was discovered, in the order of services, containers, programs.
+    pub fn facts(&self) -> Vec<Fact> {
+        Vec::new()
+    }
+
+    /// Each program with the container and the service it runs in.
+    pub fn programs(&self) -> impl Iterator<Item = (&Service, &Container, &Program)> {
+        self.services
+            .iter()
+            .flat_map(|s| s.containers.iter().map(move |c| (s, c)))
+            .flat_map(|(s, c)| c.programs.iter().map(move |p| (s, c, p)))
+    }
+}
