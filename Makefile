@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check advisories fuzz bench
+.PHONY: help knee-run demo setup test check advisories fuzz bench
 
 # What the examples run stands below target/setup, see scripts/setup.
 WITH_SETUP := PATH="$(CURDIR)/target/setup/venv/bin:$$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 EXAMPLE ?= gunicorn
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## tune an example service here and now; EXAMPLE=node picks another
 	@scripts/demo $(EXAMPLE)
@@ -16,6 +16,15 @@ setup: ## bring what the examples and tests run (demo and test do so themselves)
 
 test: setup ## every test, on the real runtimes
 	$(WITH_SETUP) cargo test --workspace --locked --no-fail-fast
+
+# A target of its own, as build scripts must not be linked statically: musl's where it is installed
+# (rustup target add x86_64-unknown-linux-musl), else the host's with the C library linked in.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+MUSL = $(subst -gnu,-musl,$(HOST))
+STATIC = $(if $(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(MUSL)/lib),$(MUSL),$(HOST))
+
+knee-run: ## the container's entrypoint as a static program below target/, and its size
+	@scripts/knee-run $(STATIC)
 
 check: ## format, lints, and the licences of all dependencies; Rust as Cargo.toml states or newer
 	cargo fmt --all --check

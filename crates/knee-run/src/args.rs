@@ -9,8 +9,9 @@ pub const HELP: &str = "\
 The container's entrypoint: fills in what was left open (workers, heap, threads) as its task's real
 size allows, is the init of what it starts, and stops that without losing a request.
 
-usage: knee-run [FLAGS] [--] COMMAND [ARGUMENT ...]
-       knee-run doctor
+usage: knee run [FLAGS] [--] COMMAND [ARGUMENT ...]
+       knee doctor
+As the small program `knee-run` it is called without `run`: knee-run [--] COMMAND, knee-run doctor.
 
   --dry-run            say what is seen and would be filled in, start nothing
   --keep               fill in nothing: only be the init
@@ -19,6 +20,11 @@ usage: knee-run [FLAGS] [--] COMMAND [ARGUMENT ...]
   --stop-timeout TIME  the task definition's stopTimeout, after which ECS kills [default: 30s]
   -h, --help           print this
   -V, --version        print the version
+
+Examples:
+  knee run -- gunicorn app:app
+  knee run --dry-run -- node server.js          what it would fill in, and why
+  knee run --serve-for 10s -- ./served
 
 doctor prints what is seen of limits, cgroups and ECS metadata, without secrets: for a bug report.
 Exit codes: the command's own; 128+n when signal n ended it; 127 not found, 126 not executable,

@@ -19,6 +19,7 @@ mod recognise;
 mod size;
 mod stop;
 
+pub use args::HELP;
 use args::{Asked, Options};
 use fill::Filled;
 use log::say;
@@ -29,7 +30,7 @@ use stop::Plan;
 /// Does what these words, those behind the program's name, ask for; the exit code.
 pub fn main(words: Vec<OsString>) -> u8 {
     match args::parse(words) {
-        Ok(Asked::Help) => print(args::HELP),
+        Ok(Asked::Help) => print(HELP),
         Ok(Asked::Version) => print(concat!("knee-run ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Asked::Doctor) => print(&doctor::report()),
         Ok(Asked::Run(options)) => run(&options),

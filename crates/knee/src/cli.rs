@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::verbs::{apply, explain, init, measure, report, resume, tune};
+use crate::verbs::{apply, explain, init, measure, report, resume, run, tune};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -36,6 +36,8 @@ enum Verb {
     Apply(apply::Flags),
     Resume(resume::Flags),
     Init(Box<init::Flags>),
+    Run(run::Flags),
+    Doctor(run::Doctor),
     Explain(explain::Flags),
 }
 
@@ -50,6 +52,8 @@ impl Cli {
             Verb::Apply(flags) => apply::run(&root, &flags),
             Verb::Resume(flags) => resume::run(&root, &flags),
             Verb::Init(flags) => init::run(&root, &flags),
+            Verb::Run(flags) => run::run(flags),
+            Verb::Doctor(_) => run::doctor(),
             Verb::Explain(flags) => explain::run(&flags),
         }
     }

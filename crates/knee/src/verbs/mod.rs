@@ -6,4 +6,5 @@ pub mod init;
 pub mod measure;
 pub mod report;
 pub mod resume;
+pub mod run;
 pub mod tune;
