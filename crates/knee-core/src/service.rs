@@ -1,8 +1,9 @@
 //! A service as it was read from its files: what starts it, what it runs in, what may be turned.
 
 use crate::launch::{Bind, Environment};
+use crate::runtimes::{Runtime, Surroundings};
 use crate::settings::{Knob, Settings, Site, Value};
-use crate::sourced::Sourced;
+use crate::sourced::{Origin, Sourced};
 use crate::task::Task;
 use std::path::PathBuf;
 
@@ -82,6 +83,43 @@ pub struct Place {
 }
 
 impl Service {
+    /// A service of which nothing is known but its runtime: every knob at its default, written
+    /// nowhere yet.
+    pub fn of_runtime(runtime: &'static Runtime, around: &Surroundings) -> Service {
+        let origin = || Origin::Default { program: runtime.title.into() };
+        let placed = |knob: Knob| {
+            let value = (runtime.default)(&knob.name, around)?;
+            let site = knob.sites.first()?.clone();
+            let place = Place { site, file: None, seen_at: None };
+            Some(PlacedKnob { current: Sourced::new(value, origin()), place, knob })
+        };
+        let because = "nothing else is known of the service";
+        let part = Part {
+            runtime: runtime.id,
+            recognised: Sourced::assumed(runtime.title.into(), because),
+            knobs: (runtime.knobs)().into_iter().filter_map(placed).collect(),
+        };
+        let container = ServiceContainer {
+            name: "app".into(),
+            command: Sourced::assumed(vec![], because),
+            workdir: PathBuf::from("/"),
+            env: Environment::default(),
+            nofile: None,
+            parts: vec![part],
+        };
+        Service {
+            root: PathBuf::from("/"),
+            name: runtime.id.into(),
+            containers: vec![container],
+            serving: 0,
+            binds: vec![],
+            stand_ins: vec![],
+            task: None,
+            port: None,
+            ready: None,
+        }
+    }
+
     /// Every knob with the part it belongs to.
     pub fn knobs(&self) -> impl Iterator<Item = (&Part, &PlacedKnob)> {
         self.parts().flat_map(|part| part.knobs.iter().map(move |knob| (part, knob)))

@@ -129,6 +129,7 @@ fn profile() -> Profile {
         }],
         background: value(0.005),
         contention: value(0.1),
+        crowding: value(0.0),
         memory: Memory { shared: value(60e6), per_process: value(45e6), per_request: value(0.0) },
         start: value(0.5),
         heap: None,

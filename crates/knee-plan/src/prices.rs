@@ -91,10 +91,12 @@ pub enum PricesError {
 pub const MONTH: f64 = 730.0;
 
 impl Prices {
+    /// The file of the prices that knee ships.
+    pub const SHIPPED: &str = include_str!("../data/prices.toml");
+
     /// The prices that knee ships.
     pub fn shipped() -> Prices {
-        let text = include_str!("../data/prices.toml");
-        Prices::parse(text).expect("the shipped prices are read in a test")
+        Prices::parse(Prices::SHIPPED).expect("the shipped prices are read in a test")
     }
 
     /// Reads prices; an error names line and column.
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_mistake_is_named_with_its_place() {
-        let shipped = include_str!("../data/prices.toml");
+        let shipped = Prices::SHIPPED;
         let error = |from: &str, to: &str| {
             let text = shipped.replacen(from, to, 1);
             assert_ne!(text, shipped);

@@ -74,6 +74,28 @@ pub fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     Some((my - slope * mx, slope))
 }
 
+/// Brings the left square of a system of equations to the identity (Gauss and Jordan, with
+/// pivoting), so that its solutions stand beside it. None where it has none.
+pub fn eliminate<const N: usize, const M: usize>(mut rows: [[f64; M]; N]) -> Option<[[f64; M]; N]> {
+    for i in 0..N {
+        let pivot = (i..N).max_by(|a, b| rows[*a][i].abs().total_cmp(&rows[*b][i].abs()))?;
+        rows.swap(i, pivot);
+        let head = rows[i][i];
+        if head.abs() < 1e-12 {
+            return None;
+        }
+        rows[i].iter_mut().for_each(|value| *value /= head);
+        let row = rows[i];
+        for other in (0..N).filter(|j| *j != i) {
+            let factor = rows[other][i];
+            for (value, above) in rows[other].iter_mut().zip(row) {
+                *value -= factor * above;
+            }
+        }
+    }
+    Some(rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

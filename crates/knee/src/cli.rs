@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::verbs::{apply, explain, init, measure, report, resume, run, tune};
+use crate::verbs::{apply, explain, init, measure, plan, report, resume, run, tune};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -24,6 +24,7 @@ Begin in your service's folder:
   knee tune --goal 'p99<250ms' --task 0.5,1GB
   knee apply                             write them into its files
   knee measure http://127.0.0.1:8000/    where something that runs gives out
+  knee plan --rate 2000                  which tasks, how many, at what price
   knee explain exit-codes                what a script learns from how knee ended
 
 `knee help VERB` has examples for each.";
@@ -32,6 +33,7 @@ Begin in your service's folder:
 enum Verb {
     Tune(Box<tune::Flags>),
     Measure(Box<measure::Flags>),
+    Plan(Box<plan::Flags>),
     Report(report::Flags),
     Apply(apply::Flags),
     Resume(resume::Flags),
@@ -48,6 +50,7 @@ impl Cli {
         match self.verb {
             Verb::Tune(flags) => tune::run(&root, &flags),
             Verb::Measure(flags) => measure::run(&flags),
+            Verb::Plan(flags) => plan::run(&root, &flags),
             Verb::Report(flags) => report::run(&root, &flags),
             Verb::Apply(flags) => apply::run(&root, &flags),
             Verb::Resume(flags) => resume::run(&root, &flags),

@@ -13,6 +13,7 @@ mod failure;
 mod kept;
 mod out;
 mod pace;
+mod plan;
 mod render;
 pub mod report;
 mod run;

@@ -3,7 +3,7 @@
 //! Gunther, "Guerrilla Capacity Planning", 2007, chapter 4: throughput of n workers is
 //! rate n / (1 + contention (n - 1) + crosstalk n (n - 1)).
 
-use crate::statistics::line;
+use crate::statistics::{eliminate, line};
 
 /// The law's three numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,22 +62,8 @@ fn parabola(points: &[(f64, f64)]) -> Option<[f64; 3]> {
             }
         }
     }
-    // Gauss with pivoting.
-    for i in 0..3 {
-        let pivot = (i..3).max_by(|a, b| m[*a][i].abs().total_cmp(&m[*b][i].abs()))?;
-        m.swap(i, pivot);
-        if m[i][i].abs() < 1e-12 {
-            return None;
-        }
-        for j in (0..3).filter(|j| *j != i) {
-            let factor = m[j][i] / m[i][i];
-            let row = m[i];
-            for (value, above) in m[j].iter_mut().zip(row) {
-                *value -= factor * above;
-            }
-        }
-    }
-    Some([0, 1, 2].map(|i| m[i][3] / m[i][i]))
+    let solved = eliminate(m)?;
+    Some([0, 1, 2].map(|i| solved[i][3]))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::Observed;
 use crate::statistics::line;
 use knee_core::observe::{Step, Usage};
 use knee_core::profile::{Estimate, Heap, Memory};
-use knee_core::runtimes;
+use knee_core::runtimes::Runtime;
 use std::collections::BTreeMap;
 
 /// Relative error of what one process takes, from one number of processes alone.
@@ -42,8 +42,6 @@ pub(super) fn fit(observed: &Observed<'_>, today: u32) -> Memory {
 
 /// The most memory that was seen with each number of processes.
 fn by_processes(observed: &Observed<'_>, today: u32) -> Vec<(f64, f64)> {
-    let around = observed.place().surroundings();
-    let runtime = observed.runtime();
     let mut most: BTreeMap<u32, f64> = BTreeMap::new();
     let mut note = |processes: u32, step: &Step| {
         if let Some(usage) = &step.usage {
@@ -53,43 +51,43 @@ fn by_processes(observed: &Observed<'_>, today: u32) -> Vec<(f64, f64)> {
     };
     note(today, observed.light);
     for (settings, step) in &observed.steps {
-        if let Some(network) = runtime.and_then(|r| (r.model)(settings, &around)) {
+        if let Some(network) = observed.network(settings) {
             note(network.processes, step);
         }
     }
     most.into_iter().map(|(n, m)| (f64::from(n), m)).collect()
 }
 
-/// What a collector has to do, from the busiest step under today's settings that tells of one.
+/// Share of the CPU from which a collector is worth a model, and the most that Go's takes
+/// (<https://go.dev/doc/gc-guide#Memory_limit>).
+const COLLECTS: f64 = 0.05;
+const MOST_COLLECTED: f64 = 0.5;
+
+/// What a collector has to do, from the low load: there the quota stretches none of its times.
 /// `lanes` are the threads of whose time it says a share.
 pub(super) fn heap(observed: &Observed<'_>, lanes: f64) -> Option<Heap> {
-    let runtime = observed.runtime()?;
-    let network =
-        (runtime.model)(&observed.calibration.settings, &observed.place().surroundings())?;
-    network.collector?;
-    let told = |step: &Step| {
-        let usage = step.usage.as_ref()?;
-        let reading = |end| reading(usage, runtime, end);
-        let live = reading("heap.live")? * 1e6;
-        let goal = reading("heap.goal")? * 1e6;
-        let collector = (reading("gc.cpu")? * lanes / usage.cpu.max(1e-3)).min(0.95);
-        let cycles = reading("gc.cycles")?;
-        let allocated = cycles * (goal - live).max(0.0) / step.throughput.max(1e-9);
-        Some((step.throughput, live, allocated, collector))
-    };
-    let told: Vec<_> = observed.today().filter_map(told).collect();
-    let (_, live, allocated, collector) = told.into_iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    observed.network(&observed.calibration.settings)?.collector?;
+    let step = observed.light;
+    let usage = step.usage.as_ref()?;
+    let reading = |end| reading(usage, observed.runtime, end);
+    let live = reading("heap.live")? * 1e6;
+    let goal = reading("heap.goal")? * 1e6;
+    let collector = reading("gc.cpu")? * lanes / usage.cpu.max(1e-3);
+    let allocated = reading("gc.cycles")? * (goal - live).max(0.0) / step.throughput.max(1e-9);
+    if collector < COLLECTS || allocated < 1.0 {
+        return None;
+    }
     let estimate = |value: f64, error: f64| {
         Estimate::observed(value, error * value, observed.by("collections"))
     };
     Some(Heap {
         per_request: estimate(allocated, 0.15),
         live: estimate(live, 0.10),
-        collector: estimate(collector, 0.15),
+        collector: estimate(collector.min(MOST_COLLECTED), 0.15),
     })
 }
 
-fn reading(usage: &Usage, runtime: &runtimes::Runtime, end: &str) -> Option<f64> {
+fn reading(usage: &Usage, runtime: &Runtime, end: &str) -> Option<f64> {
     let name = format!("{}.{end}", runtime.id);
     usage.readings.iter().find(|r| r.name == name).map(|r| r.value)
 }

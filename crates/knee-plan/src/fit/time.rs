@@ -2,74 +2,137 @@
 
 use super::Observed;
 use crate::forecast::{Case, Effort, Span};
-use crate::statistics::line;
+use crate::statistics::eliminate;
 use knee_core::Goal;
-use knee_core::observe::Step;
+use knee_core::observe::{Outcome, Step};
 use knee_core::profile::{Demand, Estimate, Profile, Shape};
+use knee_core::settings::Settings;
 
 /// What CPU is used, without load and by requests.
 pub(super) struct Cpu {
     pub per_request: Estimate,
     pub background: Estimate,
     pub contention: Estimate,
+    pub crowding: Estimate,
 }
 
 /// Least relative error of a CPU time: the same service measured again differs by as much.
 const LEAST_ERROR: f64 = 0.03;
-/// What contention may be where one step alone says nothing about it.
-const UNKNOWN_CONTENTION: f64 = 0.10;
-/// Most that contention is taken for, either way: beyond that something else is the matter.
-const MOST_CONTENTION: f64 = 0.5;
+/// Relative error of the CPU of one step, until the steps tell better.
+const STEP_ERROR: f64 = 0.06;
+/// What growth with load and with processes is before anything is measured: none, give or take.
+const UNKNOWN_GROWTH: f64 = 0.10;
 
-/// A straight line through the CPU of a request over the share of the quota that is used.
+/// CPU per request in one step.
+struct Seen {
+    /// Share of the quota that was used.
+    busy: f64,
+    /// Logarithm of the processes over today's.
+    crowd: f64,
+    /// Logarithm of the CPU of a request, seconds.
+    cpu: f64,
+}
+
+/// The CPU of a request at rest, and how it grows with load and with processes: least squares over
+/// all steps, where growth is taken for none as far as they do not tell (ridge regression).
 pub(super) fn cpu(observed: &Observed<'_>) -> Cpu {
     let light = observed.light;
-    let quota = observed.started.task.value.cpu;
     let usage = light.usage.as_ref().map_or(0.0, |u| u.cpu);
     // The calibration took the idle service's part off.
     let idle = (usage - observed.calibration.cpu.0 * light.throughput).clamp(0.0, usage);
-    let used = |step: &Step| {
-        let usage = step.usage.as_ref()?;
-        let clean = step.counts.failed_share() < 0.01 && step.counts.ok >= 20;
-        let share = (usage.cpu / quota).min(1.0);
-        clean.then(|| (share, (usage.cpu - idle).max(0.0) / step.throughput.max(1e-9)))
-    };
-    let points: Vec<(f64, f64)> = observed.today().filter_map(used).collect();
-    let measured = format!("{} steps", points.len());
-    let alone = observed.calibration.cpu.0;
-    let background = Estimate::observed(idle, 0.2 * idle, observed.by("without requests"));
-    let Some((start, slope)) = line(&points).filter(|(start, _)| *start > 0.0) else {
-        return Cpu {
-            per_request: Estimate::observed(
-                alone,
-                2.0 * LEAST_ERROR * alone,
-                observed.by("one step"),
-            ),
-            background,
-            contention: Estimate::assumed(
-                0.0,
-                UNKNOWN_CONTENTION,
-                "one rate does not tell how CPU per request grows with load",
-            ),
-        };
-    };
-    let error = |(share, cpu): &(f64, f64)| (cpu - start - slope * share) / start;
-    let n = points.len() as f64;
-    let square: f64 = points.iter().map(error).map(|e| e * e).sum();
-    let scatter = (square / (n - 2.0).max(1.0)).sqrt().max(LEAST_ERROR);
-    let mean = points.iter().map(|p| p.0).sum::<f64>() / n;
-    let spread: f64 = points.iter().map(|p| (p.0 - mean) * (p.0 - mean)).sum();
-    let contention = (slope / start).clamp(-MOST_CONTENTION, MOST_CONTENTION);
-    // A slope beyond belief is not taken; then the line goes through the middle of the points.
-    let level = points.iter().map(|p| p.1 / (1.0 + contention * p.0)).sum::<f64>() / n;
+    let seen = seen(observed, idle);
+    let first = regress(&seen, STEP_ERROR);
+    let error = |s: &Seen| s.cpu - first.at(s);
+    let square: f64 = seen.iter().map(|s| error(s) * error(s)).sum();
+    let freedom = (seen.len() as f64 - 3.0).max(1.0);
+    let scatter = (square / freedom).sqrt().max(LEAST_ERROR);
+    let fitted = if seen.len() > 3 { regress(&seen, scatter) } else { first };
+    let by = || observed.by(&format!("{} steps", seen.len()));
+    let [level, contention, crowding] = fitted.values;
+    let [uncertain, contention_error, crowding_error] = fitted.deviations;
+    let alone = libm::exp(level);
     Cpu {
-        per_request: Estimate::observed(level, level * scatter / n.sqrt(), observed.by(&measured)),
-        background,
-        contention: Estimate::observed(
-            contention,
-            (scatter / spread.sqrt().max(0.1)).min(UNKNOWN_CONTENTION),
-            observed.by(&measured),
-        ),
+        per_request: Estimate::observed(alone, alone * uncertain.max(LEAST_ERROR), by()),
+        background: Estimate::observed(idle, 0.2 * idle, observed.by("without requests")),
+        contention: Estimate::observed(libm::expm1(contention), contention_error, by()),
+        crowding: Estimate::observed(crowding, crowding_error, by()),
+    }
+}
+
+/// Every step that tells the CPU of a request.
+fn seen(observed: &Observed<'_>, idle: f64) -> Vec<Seen> {
+    let today = &observed.calibration.settings;
+    let processes =
+        |settings: &Settings| observed.network(settings).map(|n| f64::from(n.processes));
+    let before = processes(today).unwrap_or(1.0);
+    let told = |settings: &Settings, step: &Step| {
+        let usage = step.usage.as_ref()?;
+        // Where requests pile up, CPU is used for other requests than those that were answered.
+        let clean = step.outcome == Outcome::Held
+            && step.validity.is_valid()
+            && step.counts.failed_share() < 0.01
+            && step.counts.ok >= 20;
+        let cpu = (usage.cpu - idle) / step.throughput.max(1e-9);
+        (clean && cpu > 0.0).then(|| {
+            Some(Seen {
+                busy: (usage.cpu / observed.task.cpu).min(1.0),
+                crowd: libm::log(processes(settings)? / before),
+                cpu: libm::log(cpu),
+            })
+        })?
+    };
+    // A collector that is paced otherwise takes another CPU.
+    let alike = |settings: &Settings| {
+        observed.network(settings).map(|n| n.collector)
+            == observed.network(today).map(|n| n.collector)
+    };
+    let steps = observed.steps.iter().filter(|(settings, _)| alike(settings));
+    let mut all: Vec<Seen> = std::iter::once(&(today, observed.light))
+        .chain(steps)
+        .filter_map(|(settings, step)| told(settings, step))
+        .collect();
+    if all.is_empty() {
+        // Too few requests to believe in, and better than nothing.
+        let cpu = libm::log(observed.calibration.cpu.0.max(1e-6));
+        all.push(Seen { busy: 0.0, crowd: 0.0, cpu });
+    }
+    all
+}
+
+/// Level, growth with load and growth with processes, each with its standard deviation.
+struct Fitted {
+    values: [f64; 3],
+    deviations: [f64; 3],
+}
+
+impl Fitted {
+    fn at(&self, seen: &Seen) -> f64 {
+        self.values[0] + self.values[1] * seen.busy + self.values[2] * seen.crowd
+    }
+}
+
+fn regress(seen: &[Seen], error: f64) -> Fitted {
+    let unknown = 1.0 / (UNKNOWN_GROWTH * UNKNOWN_GROWTH);
+    let precision = 1.0 / (error * error);
+    // Normal equations, with the identity beside them for the variances.
+    let mut rows = [[0.0; 7]; 3];
+    for (i, prior) in [0.0, unknown, unknown].into_iter().enumerate() {
+        rows[i][i] = prior;
+        rows[i][4 + i] = 1.0;
+    }
+    for s in seen {
+        let terms = [1.0, s.busy, s.crowd];
+        for (row, term) in rows.iter_mut().zip(terms) {
+            for (value, other) in row.iter_mut().zip(terms) {
+                *value += precision * term * other;
+            }
+            row[3] += precision * term * s.cpu;
+        }
+    }
+    let solved = eliminate(rows).unwrap_or([[0.0; 7]; 3]);
+    Fitted {
+        values: [0, 1, 2].map(|i| solved[i][3]),
+        deviations: [0, 1, 2].map(|i| solved[i][4 + i].max(0.0).sqrt()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! A service under some settings, in a task of some size: what is forecast.
 
 use super::parameters::Parameters;
-use crate::bounds::bound;
+use super::quick::capacity;
+use crate::bounds::{Demand, bound};
 use crate::gaussian::exceeds;
 use crate::sim::{Arrivals, Clients, Cycle, Host, Scenario};
+use knee_core::Goal;
 use knee_core::model::{Collector, Network};
 use knee_core::observe::{Bound, Resource};
 use knee_core::profile::Profile;
@@ -24,6 +26,8 @@ pub struct Case<'a> {
     pub network: Network,
     /// What the settings cost compared with those that were measured.
     pub cost: Cost,
+    /// Logarithm of the processes over those with which the CPU per request was measured.
+    crowd: f64,
 }
 
 /// Where a service runs, and what it shares.
@@ -77,7 +81,13 @@ impl<'a> Case<'a> {
             }
             _ => Cost::default(),
         };
-        Some(Case { profile, place, network, cost })
+        let today = profile.measured.as_ref().and_then(|measured| {
+            let seen = Place::of(measured.task, measured.visible_cpus);
+            (runtime.model)(&measured.settings, &seen.surroundings())
+        });
+        let today = today.map_or(place.visible_cpus, |network| network.processes);
+        let crowd = libm::log(f64::from(network.processes) / f64::from(today.max(1)));
+        Some(Case { profile, place, network, cost, crowd })
     }
 
     /// Memory while so many requests are in service.
@@ -106,10 +116,22 @@ impl<'a> Case<'a> {
         Host { quota: (task.quota - background).max(0.05 * task.quota), ..task }
     }
 
+    /// The most requests/s that the service could carry.
+    pub(super) fn most(&self) -> f64 {
+        self.bound(&Parameters::best(self.profile)).rate
+    }
+
+    /// Requests/s that hold the goal, by a closed form.
+    pub fn quick(&self, goal: &Goal) -> f64 {
+        let mut demand = Demand::from(self.profile);
+        demand.cpu *= self.cost.cpu * self.slower(&Parameters::best(self.profile), 1.0);
+        capacity(&self.network.concurrency(), &demand, self.place.task.cpu, goal)
+    }
+
     /// The most requests/s that the service could carry, with the resource that says so.
     pub(super) fn bound(&self, parameters: &Parameters) -> Bound {
         let mut demand = parameters.demand();
-        demand.cpu *= self.cost.cpu * (1.0 + parameters.contention) / self.place.speed;
+        demand.cpu *= self.cost.cpu * self.slower(parameters, 1.0);
         let host = self.host(parameters);
         let own = bound(&self.network.concurrency(), &demand, host.quota.min(host.cores));
         let connections = self.place.connections.map(|n| Bound {
@@ -122,9 +144,9 @@ impl<'a> Case<'a> {
     /// What is simulated for so many requests/s.
     pub(super) fn scenario(&self, parameters: &Parameters, rate: f64) -> Scenario {
         let host = self.host(parameters);
-        let alone = parameters.demand().cpu * self.cost.cpu / self.place.speed;
+        let alone = parameters.demand().cpu * self.cost.cpu * self.slower(parameters, 0.0);
         let busy = (rate * alone / host.quota.min(host.cores)).min(1.0);
-        let slower = (1.0 + parameters.contention * busy) / self.place.speed;
+        let slower = self.slower(parameters, busy);
         let (program, collector) = self.collector(parameters, slower);
         let classes = parameters.classes.iter().cloned().map(|mut class| {
             class.cpu.0 *= program * slower;
@@ -141,6 +163,12 @@ impl<'a> Case<'a> {
             start: parameters.start / self.place.speed,
             collector,
         }
+    }
+
+    /// CPU of a request over that of the profile, while such a share of the quota is used.
+    fn slower(&self, parameters: &Parameters, busy: f64) -> f64 {
+        let crowded = libm::exp(parameters.crowding * self.crowd);
+        (1.0 + parameters.contention * busy) * crowded / self.place.speed
     }
 
     /// CPU of a request without the collector, over today's with it; and what the collector does.

@@ -72,7 +72,7 @@ const DRAWS: u64 = 0x6c6f6164;
 
 impl Effort {
     /// For one of many draws.
-    pub(super) fn cheaper(&self) -> Effort {
+    pub(crate) fn cheaper(&self) -> Effort {
         let span = match self.span {
             Span::Steady { requests } => Span::Steady { requests: requests.div_ceil(5).max(2_000) },
             Span::Steps { warm_up, seconds, count } => {
@@ -120,6 +120,16 @@ pub(super) fn show(
             let run = Run { requests, warm_up, seed: effort.seed, give_up: give_up(requests) };
             shown(simulate(scenario, &run), goal)
         }
+        // Of many requests a step is as good as a day.
+        Span::Steps { seconds, .. } if rate * seconds > MANY => {
+            let run = Run {
+                requests: MANY as u64,
+                warm_up: MANY as u64 / 10,
+                seed: effort.seed,
+                give_up: give_up(MANY as u64),
+            };
+            shown(simulate(scenario, &run), goal)
+        }
         Span::Steps { warm_up, seconds, count } => {
             let [mut source] = Source::streams(effort.seed ^ ARRIVALS);
             let steps = (0..u64::from(count.max(1))).map(|step| {
@@ -142,6 +152,8 @@ pub(super) fn show(
     }
 }
 
+/// Requests of a step from which on more of them say the same.
+const MANY: f64 = 10_000.0;
 const ARRIVALS: u64 = 0x61727269;
 
 /// As the generator of a measurement paces: exactly so many requests, at independent places.

@@ -7,11 +7,13 @@
 mod case;
 mod load;
 mod parameters;
+mod prior;
 mod quick;
 mod search;
 
 pub use case::{Case, Need, Place};
 pub use load::Load;
+pub use prior::prior;
 pub use quick::capacity;
 pub use search::Carried;
 
@@ -110,6 +112,13 @@ impl Effort {
     /// Enough to rank settings: about a millisecond for each.
     pub const DRAFT: Effort =
         Effort { span: Span::Steady { requests: 3_000 }, resolution: 0.04, draws: 0, seed: 1 };
+    /// What a measurement of a capacity will find, whose confirming steps take six seconds.
+    pub const MEASURED: Effort = Effort {
+        span: Span::Steps { warm_up: 0.5, seconds: 6.0, count: 5 },
+        resolution: 0.03,
+        draws: 0,
+        seed: 1,
+    };
     /// Enough to show.
     pub const FULL: Effort =
         Effort { span: Span::Steady { requests: 20_000 }, resolution: 0.02, draws: 12, seed: 1 };

@@ -11,6 +11,7 @@ pub(super) struct Parameters {
     pub classes: Vec<Class>,
     pub background: f64,
     pub contention: f64,
+    pub crowding: f64,
     pub start: f64,
     pub heap: Option<Heap>,
 }
@@ -58,6 +59,7 @@ impl Parameters {
             background: value(&profile.background).max(0.0),
             // Requests cannot become cheaper than half by load.
             contention: value(&profile.contention).max(-0.5),
+            crowding: value(&profile.crowding),
             start: value(&profile.start).max(0.0),
             heap,
         }

@@ -1,6 +1,6 @@
 //! Why no setting in no task can hold a goal, and what would have to change.
 
-use super::{Choice, Request};
+use super::Request;
 use crate::bounds::Demand;
 use crate::forecast::{Effort, Span};
 use knee_core::observe::Resource;
@@ -19,13 +19,8 @@ pub struct Impossible {
     pub change: String,
 }
 
-/// Why the goal cannot be held at the rate, if it cannot.
-pub(super) fn why(request: &Request<'_>, choices: &[Choice]) -> Option<Impossible> {
-    backend(request).or_else(|| if choices.is_empty() { nothing(request) } else { None })
-}
-
 /// Connections that all tasks share carry a rate of their own, however many tasks there are.
-fn backend(request: &Request<'_>) -> Option<Impossible> {
+pub(super) fn backend(request: &Request<'_>) -> Option<Impossible> {
     let connections = f64::from(request.connections?);
     let wait = Demand::from(request.profile).wait;
     let most = connections / wait.max(1e-9);
@@ -48,7 +43,8 @@ fn backend(request: &Request<'_>) -> Option<Impossible> {
 /// Share of its connections up to which a backend is not in the way.
 const BUSY: f64 = 0.8;
 
-fn nothing(request: &Request<'_>) -> Option<Impossible> {
+/// Why no task size holds the goal at any rate.
+pub(super) fn nothing(request: &Request<'_>) -> Option<Impossible> {
     let largest = request.sizes.iter().copied().max_by(larger)?;
     let cases: Vec<_> = (request.candidates)(&request.place(largest).surroundings())
         .into_iter()

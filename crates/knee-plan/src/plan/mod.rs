@@ -5,9 +5,11 @@
 mod impossible;
 mod scaling;
 mod size;
+mod sweep;
 
 pub use impossible::Impossible;
 pub use scaling::{Growth, Tracking};
+pub use sweep::{Point, Sweep, sweep};
 
 use crate::forecast::{Carried, Case, Effort, Load, Need, Place};
 use crate::prices::{MONTH, Prices};
@@ -128,6 +130,11 @@ pub struct OnInstances {
 /// Plans.
 pub fn plan(request: &Request<'_>) -> Plan {
     let (mut choices, mut unfit) = (vec![], vec![]);
+    if let Some(impossible) = impossible::backend(request) {
+        let impossible = Some(impossible);
+        let Request { rate, goal, .. } = *request;
+        return Plan { rate, goal, choices, unfit, impossible, instances: vec![] };
+    }
     let (mut known, mut cpu) = (size::Known::default(), 0.0);
     for task in &request.sizes {
         if task.cpu != cpu {
@@ -139,10 +146,7 @@ pub fn plan(request: &Request<'_>) -> Plan {
         }
     }
     choices.sort_by(|a, b| a.month.x86.total_cmp(&b.month.x86));
-    let impossible = impossible::why(request, &choices);
-    if impossible.is_some() {
-        choices.clear();
-    }
+    let impossible = if choices.is_empty() { impossible::nothing(request) } else { None };
     Plan {
         rate: request.rate,
         goal: request.goal,

@@ -2,8 +2,7 @@
 
 use super::scaling::tracking;
 use super::{Choice, Request};
-use crate::bounds::Demand;
-use crate::forecast::{Carried, Case, Effort, Interval, Load, Place, capacity};
+use crate::forecast::{Carried, Case, Effort, Interval, Load, Place};
 use knee_core::model::Network;
 use knee_core::runtimes::Cost;
 use knee_core::settings::Settings;
@@ -115,16 +114,12 @@ fn shortlist<'a, 'p>(
     fitting: &[&'a (&'a Settings, Case<'p>)],
     known: &mut Known,
 ) -> Vec<&'a (&'a Settings, Case<'p>)> {
-    let demand = Demand::from(request.profile);
     let mut quick = |case: &Case<'_>| {
         let key = Key::of(case);
         if let Some((_, rate)) = known.quick.iter().find(|(k, _)| *k == key) {
             return *rate;
         }
-        let cpu = demand.cpu * case.cost.cpu / case.place.speed;
-        let demand = Demand { cpu, ..demand };
-        let concurrency = case.network.concurrency();
-        let rate = capacity(&concurrency, &demand, case.place.task.cpu, &request.goal);
+        let rate = case.quick(&request.goal);
         known.quick.push((key, rate));
         rate
     };
@@ -195,7 +190,8 @@ fn choice(
     let count = tasks(value);
     let rate = request.rate / f64::from(count);
     let connections = request.connections.map(|all| (all / count).max(1));
-    let planned = Case { place: Place { connections, ..case.place }, ..case.clone() };
+    let mut planned = case.clone();
+    planned.place = Place { connections, ..case.place };
     let at_target = load(request, case, usable * value, known);
     Choice {
         task,

@@ -10,6 +10,9 @@ use super::program::{Program, Step};
 use super::request::{Kind, Request, is_of};
 use super::{Arrivals, Outcome, Run, Scenario};
 
+/// Requests that come behind those that count, besides a tenth of them, so that the last ones are
+/// not alone. Of an overload there is no end: then no more come.
+const BEHIND: u64 = 1000;
 /// Requests in the system at which a simulation is given up.
 const MOST: usize = 2_000_000;
 
@@ -137,7 +140,8 @@ impl<'a> Engine<'a> {
     fn arrive(&mut self) {
         let number = self.arrived;
         self.arrived += 1;
-        self.next_arrival = self.now + self.gap();
+        let last = self.run.warm_up + self.run.requests + self.run.requests / 10 + BEHIND;
+        self.next_arrival = if number < last { self.now + self.gap() } else { f64::INFINITY };
         if number == self.run.warm_up {
             self.before = (self.now, self.cpu.used);
         }

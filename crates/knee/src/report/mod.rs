@@ -9,6 +9,7 @@ mod figures;
 mod glossary;
 mod measure;
 mod page;
+mod plan;
 mod steps;
 mod story;
 mod svg;
@@ -16,6 +17,7 @@ mod trials;
 mod verdict;
 mod words;
 
+use crate::plan::Answer;
 use crate::render::curve::Measurement;
 use crate::run::Run;
 use askama::Template;
@@ -38,6 +40,12 @@ pub(crate) fn headline(run: &Run) -> Headline {
 /// The page of a measurement made `at` seconds after 1970-01-01 UTC.
 pub(crate) fn measure_html(measurement: &Measurement, at: u64) -> String {
     let page = measure::MeasurePage::of(measurement, at);
+    printable(&page.render().expect("writing to a string does not fail"))
+}
+
+/// The page of an answer of `knee plan`, given `at` seconds after 1970-01-01 UTC.
+pub(crate) fn plan_html(answer: &Answer, at: u64) -> String {
+    let page = plan::PlanPage::of(answer, at);
     printable(&page.render().expect("writing to a string does not fail"))
 }
 

@@ -7,15 +7,17 @@ use crate::terms;
 use clap::Args;
 use knee_core::runtimes::{self, Runtime};
 use knee_core::settings::{Knob, Site};
+use knee_plan::prices::Prices;
 use std::fmt::Write;
 
-/// Explain an exit code, a word of a report, a runtime or a knob
+/// Explain an exit code, a word of a report, a runtime or a knob; prices
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   knee explain                     what can be explained
   knee explain exit-codes
   knee explain capacity            a word of the report
+  knee explain prices              the file that `knee plan --prices` reads
   knee explain gunicorn            what knee can turn there
   knee explain pm.max_children     one knob: what it does, its range, its places")]
 pub struct Flags {
@@ -40,6 +42,9 @@ fn page(topic: &str) -> Option<String> {
     if matches!(asked.as_str(), "exit codes" | "exit code") {
         return Some(exit_codes(&Exit::ALL));
     }
+    if asked == "prices" {
+        return Some(Prices::SHIPPED.into());
+    }
     if let Some(exit) = Exit::ALL.iter().find(|exit| exit.code().to_string() == asked) {
         return Some(exit_codes(&[*exit]));
     }
@@ -60,7 +65,7 @@ fn exit_codes(exits: &[Exit]) -> String {
 }
 
 fn topics() -> String {
-    let mut text = String::from("exit-codes\n\nwords of a report\n");
+    let mut text = String::from("exit-codes\nprices\n\nwords of a report\n");
     terms::all().for_each(|(name, _)| text += &format!("  {name}\n"));
     text += "\nruntimes and their knobs\n";
     for runtime in runtimes::all() {

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod explain;
 pub mod init;
 pub mod measure;
+pub mod plan;
 pub mod report;
 pub mod resume;
 pub mod run;

@@ -3,6 +3,7 @@
 mod cli;
 mod examples;
 mod measure;
+mod plan;
 mod process;
 mod report;
 mod runs;

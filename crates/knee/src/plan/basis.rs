@@ -1,0 +1,167 @@
+//! What a plan rests on: a run's profile, a committed one, or stated assumptions.
+
+use super::Assumed;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::kept;
+use crate::run::Run;
+use knee_core::Goal;
+use knee_core::profile::Profile;
+use knee_core::service::Service;
+use knee_files::Overrides;
+use knee_plan::fit::{self, Check, FitError};
+use knee_tune::journal::{self, JournalError};
+use std::path::{Path, PathBuf};
+
+/// What a plan rests on.
+#[derive(Debug)]
+pub struct Basis {
+    /// What requests and processes take.
+    pub profile: Profile,
+    /// Where that comes from, in words.
+    pub from: String,
+    /// The service in the folder, if the profile is one of it.
+    pub service: Option<Service>,
+    /// What it has to hold, where its run or its files say so.
+    pub goal: Option<Goal>,
+    /// Share of a task's memory that stays free.
+    pub memory_free: f64,
+    /// What one task carried with the best settings, requests/s, and in which run.
+    pub carried: Option<(f64, String)>,
+    /// The run's own measurements with their forecasts.
+    pub checks: Vec<Check>,
+}
+
+/// A profile that is kept with the service's files.
+pub const LOCK: &str = "knee.lock";
+
+impl Basis {
+    /// From a run by number or folder; the latest one, else a committed profile.
+    pub fn of_folder(root: &Path, run: Option<&str>) -> Result<Basis, Failure> {
+        match journal::find(root, run) {
+            Ok(folder) => Basis::of_run(root, &folder),
+            Err(JournalError::NoRun { .. }) if run.is_none() => Basis::of_lock(root),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn of_run(root: &Path, folder: &Path) -> Result<Basis, Failure> {
+        let events = journal::read(folder)?;
+        let name = kept::name(folder);
+        let nothing = |error: FitError| {
+            Failure::new(Exit::Nothing, error.to_string())
+                .remedy("`knee tune` makes a run; `knee plan --assume` needs none")
+        };
+        let profile = fit::profile(&name, &events).map_err(nothing)?;
+        let checks = fit::check(&name, &events, &profile).map_err(nothing)?;
+        let run = Run::of(&events);
+        let capacities = run.trials.iter().filter(|t| t.rejected.is_none());
+        let best = capacities.filter_map(|t| Some(t.capacity.as_ref()?.rate)).fold(0.0, f64::max);
+        let name = format!("run {name}");
+        Ok(Basis {
+            from: name.clone(),
+            goal: run.started.as_ref().map(|s| s.goal.value),
+            carried: (best > 0.0).then_some((best, name)),
+            checks,
+            ..Basis::with_files(root, profile)?
+        })
+    }
+
+    fn of_lock(root: &Path) -> Result<Basis, Failure> {
+        let path = root.join(LOCK);
+        let none = || {
+            let what = format!("{}: no run of knee and no {LOCK} is here", root.display());
+            Failure::new(Exit::Nothing, what).remedy(
+                "`knee tune` makes a run; without one, state what you know: \
+                 --assume cpu=8ms,wait=40ms,memory=45MiB --runtime gunicorn",
+            )
+        };
+        let text = match std::fs::read_to_string(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(none()),
+            read => read.map_err(|e| at(&path, e))?,
+        };
+        let profile = serde_json::from_str(&text).map_err(|e| at(&path, e))?;
+        Ok(Basis { from: path.display().to_string(), ..Basis::with_files(root, profile)? })
+    }
+
+    /// From what was stated.
+    pub fn assumed(root: &Path, assumed: &Assumed, runtime: &str) -> Result<Basis, Failure> {
+        let from = format!("stated: {assumed}, {runtime}");
+        Ok(Basis { from, ..Basis::with_files(root, assumed.profile(runtime))? })
+    }
+
+    /// With what the folder's files say, where the profile is one of the service there.
+    fn with_files(root: &Path, profile: Profile) -> Result<Basis, Failure> {
+        let discovery = knee_files::discover(root, &Overrides::default())?;
+        let memory_free = discovery.head_room.value;
+        let same = discovery.service.parts().any(|p| p.runtime == profile.runtime);
+        Ok(Basis {
+            profile,
+            from: String::new(),
+            goal: same.then_some(discovery.goal.value),
+            service: same.then_some(discovery.service),
+            memory_free,
+            carried: None,
+            checks: vec![],
+        })
+    }
+
+    /// Writes the profile where it can be committed; the path.
+    pub fn lock(&self, root: &Path) -> Result<PathBuf, Failure> {
+        let path = root.join(LOCK);
+        let text = serde_json::to_string_pretty(&self.profile).expect("a profile is always JSON");
+        kept::put(&path, &(text + "\n"))?;
+        Ok(path)
+    }
+
+    /// How far off the model was where it could be checked, in words; None without a check.
+    pub fn accuracy(&self) -> Option<String> {
+        let mut errors: Vec<(f64, &Check)> =
+            self.checks.iter().map(|check| (check.error(), check)).collect();
+        errors.sort_by(|a, b| a.0.abs().total_cmp(&b.0.abs()));
+        let (middle, (worst, check)) = (errors.get(errors.len() / 2)?.0, *errors.last()?);
+        let n = errors.len();
+        let percent = |error: f64| format!("{:+.0} %", 100.0 * error);
+        Some(match n {
+            1 => format!(
+                "forecast against measured in {}: {} for the only setting",
+                self.from,
+                percent(worst)
+            ),
+            _ => format!(
+                "forecast against measured in {}, {n} settings: {:.0} % off in the middle, {} at worst ({})",
+                self.from,
+                100.0 * middle.abs(),
+                percent(worst),
+                check.settings
+            ),
+        })
+    }
+
+    /// What of the profile rests on an assumption, in words.
+    pub fn assumptions(&self) -> Vec<String> {
+        super::assume::assumptions(&self.profile)
+    }
+
+    /// Reasons for care: a model that its own run contradicts.
+    pub fn doubts(&self) -> Vec<String> {
+        let far = self.checks.iter().filter(|c| c.error().abs() > FAR);
+        far.map(|c| {
+            format!(
+                "{} carried {:.0} requests/s, the model says {:.0}: something is at work that it \
+                 does not know (a lock inside the application, a backend that slows under load)",
+                c.settings, c.measured, c.forecast
+            )
+        })
+        .take(1)
+        .collect()
+    }
+}
+
+/// Error of a forecast from which the model is in doubt.
+const FAR: f64 = 0.25;
+
+fn at(path: &Path, problem: impl std::fmt::Display) -> Failure {
+    let what = format!("{}: {problem}", path.display());
+    Failure::new(Exit::Refused, what).remedy("`knee plan --lock` writes it anew from a run")
+}
