@@ -1,5 +1,5 @@
 //! What a service takes per request and per worker, with how firmly that is known: the file
-//! `knee.lock`. `knee measure` and `knee tune` fit it, `knee plan` and `knee run` size from it.
+//! `knee.lock`. It is fitted from a run of `knee tune`; `knee plan` forecasts from it.
 //!
 //! What lives here: the nouns and their meaning. What never does: the fit, forecasts, reading a file.
 

@@ -10,6 +10,7 @@ use knee_core::profile::Profile;
 use knee_core::service::Service;
 use knee_files::Overrides;
 use knee_plan::fit::{self, Check, FitError};
+use knee_plan::statistics::median;
 use knee_tune::journal::{self, JournalError};
 use std::path::{Path, PathBuf};
 
@@ -116,24 +117,18 @@ impl Basis {
 
     /// How far off the model was where it could be checked, in words; None without a check.
     pub fn accuracy(&self) -> Option<String> {
-        let mut errors: Vec<(f64, &Check)> =
-            self.checks.iter().map(|check| (check.error(), check)).collect();
-        errors.sort_by(|a, b| a.0.abs().total_cmp(&b.0.abs()));
-        let (middle, (worst, check)) = (errors.get(errors.len() / 2)?.0, *errors.last()?);
-        let n = errors.len();
-        let percent = |error: f64| format!("{:+.0} %", 100.0 * error);
+        let errors: Vec<f64> = self.checks.iter().map(|check| check.error().abs()).collect();
+        let worst =
+            self.checks.iter().max_by(|a, b| a.error().abs().total_cmp(&b.error().abs()))?;
+        let said = format!("{:+.0} %", 100.0 * worst.error());
+        let (from, n) = (&self.from, errors.len());
         Some(match n {
-            1 => format!(
-                "forecast against measured in {}: {} for the only setting",
-                self.from,
-                percent(worst)
-            ),
+            1 => format!("forecast against measured in {from}: {said} for the only setting"),
             _ => format!(
-                "forecast against measured in {}, {n} settings: {:.0} % off in the middle, {} at worst ({})",
-                self.from,
-                100.0 * middle.abs(),
-                percent(worst),
-                check.settings
+                "forecast against measured in {from}, {n} settings: {:.0} % off in the median, \
+                 {said} at worst ({})",
+                100.0 * median(&errors)?,
+                worst.settings
             ),
         })
     }
@@ -147,9 +142,14 @@ impl Basis {
     pub fn doubts(&self) -> Vec<String> {
         let far = self.checks.iter().filter(|c| c.error().abs() > FAR);
         far.map(|c| {
+            let why = if c.error() > 0.0 {
+                "something is at work that it does not know (a lock inside the application, a \
+                 backend that slows under load)"
+            } else {
+                "a request took less there than where the profile was measured"
+            };
             format!(
-                "{} carried {:.0} requests/s, the model says {:.0}: something is at work that it \
-                 does not know (a lock inside the application, a backend that slows under load)",
+                "{} carried {:.0} requests/s, the model says {:.0}: {why}",
                 c.settings, c.measured, c.forecast
             )
         })

@@ -6,13 +6,12 @@ use crate::render::text::wrap;
 use crate::render::words::{rate, thousands};
 use anstyle::Style;
 use knee_core::Seconds;
-use knee_core::observe::Resource;
 use knee_plan::forecast::{Interval, Method};
 use knee_plan::plan::{Choice, Impossible};
 use std::fmt::Write;
 
-/// Task sizes that are listed; the others are in the page and in the JSON document.
-const LISTED: usize = 12;
+/// A size is listed beside a cheaper one with as much CPU if it carries so much more.
+const WORTH: f64 = 1.05;
 
 /// The answer, `width` columns wide.
 pub fn text(answer: &Answer, width: usize) -> String {
@@ -23,11 +22,19 @@ pub fn text(answer: &Answer, width: usize) -> String {
         let table =
             Table { columns: columns(), rows: shown.iter().map(|c| row(answer, c)).collect() };
         let dim = Style::new().dimmed();
-        for (index, line) in table.lines(width).iter().enumerate() {
+        let lines = table.lines(width);
+        for (index, line) in lines.iter().enumerate() {
             let style = if index == 0 { dim } else { Style::new() };
             let _ = writeln!(text, "{style}{line}{style:#}");
         }
         text += "\n";
+        if lines.iter().any(|line| line.ends_with('…')) {
+            for choice in &shown {
+                let line = format!("{}: {}", choice.task, answer.settings(&choice.settings));
+                let _ = writeln!(text, "{}", wrap(&line, 2, width));
+            }
+            text += "\n";
+        }
     }
     for (name, sentences) in notes(answer) {
         for sentence in sentences {
@@ -60,33 +67,33 @@ fn tasks(choice: &Choice) -> String {
     format!("{} tasks of {}", thousands(choice.tasks.into()), choice.task)
 }
 
-/// The cheapest of each CPU size first, then what is left, up to a screen.
+/// The cheapest of each CPU size, and those whose memory makes a task carry more than it.
 fn listed(choices: &[Choice]) -> Vec<&Choice> {
-    let first = |c: &&Choice| {
-        let same = choices.iter().find(|other| other.task.cpu == c.task.cpu);
-        same.is_some_and(|other| other.task == c.task)
+    let worth = |c: &&Choice| {
+        let cheaper = choices.iter().take_while(|other| other.task != c.task);
+        let most = cheaper
+            .filter(|other| other.task.cpu == c.task.cpu)
+            .map(|other| other.carries.rate.value)
+            .reduce(f64::max);
+        most.is_none_or(|most| c.carries.rate.value > WORTH * most)
     };
-    let mut kept: Vec<&Choice> = choices.iter().filter(first).collect();
-    let rest: Vec<&Choice> = choices.iter().filter(|c| !first(c)).collect();
-    kept.extend(rest.into_iter().take(LISTED.saturating_sub(kept.len())));
-    kept.sort_by(|a, b| a.month.x86.total_cmp(&b.month.x86));
-    kept
+    choices.iter().filter(worth).collect()
 }
 
 fn columns() -> Vec<Column> {
     vec![
         Column::words("task", 0),
-        Column::words("settings", 1),
         Column::number("one carries", 2),
         Column::number("tasks", 0),
-        Column::number("p50", 6),
+        Column::number("p50", 8),
         Column::number("p99", 3),
-        Column::number("left", 7),
-        Column::number("memory", 8),
+        Column::number("left", 6),
+        Column::number("memory", 7),
         Column::number("$/month", 0),
         Column::number("Spot", 5),
-        Column::number("ARM", 4),
-        Column::words("gives out", 2),
+        Column::number("ARM", 5),
+        Column::words("gives out", 4),
+        Column::words("settings", 1),
     ]
 }
 
@@ -95,17 +102,17 @@ pub fn row(answer: &Answer, choice: &Choice) -> Vec<String> {
     let load = &choice.load;
     vec![
         choice.task.to_string(),
-        answer.settings(&choice.settings).to_string(),
         interval(&choice.carries.rate),
         thousands(choice.tasks.into()),
         latency(load.p50.value),
-        latency(load.p99.value),
+        between(&load.p99),
         format!("{:.0} %", 100.0 * choice.head_room),
         load.memory.expected.to_string(),
         dollars(choice.month.x86),
         dollars(choice.month.x86_spot),
         dollars(choice.month.arm),
-        resource(choice.carries.binding).into(),
+        choice.carries.binding.to_string(),
+        answer.settings(&choice.settings).to_string(),
     ]
 }
 
@@ -123,8 +130,15 @@ fn latency(seconds: f64) -> String {
     if seconds.is_finite() { Seconds(seconds).to_string() } else { "-".into() }
 }
 
-fn resource(resource: Resource) -> String {
-    resource.to_string()
+/// A latency and its interval: `116 (104 to 131) ms`.
+fn between(i: &Interval) -> String {
+    let said = [i.value, i.low, i.high].map(latency);
+    let [value, low, high] = said.each_ref().map(|s| s.split_once(' ').unwrap_or((s, "")));
+    match (low.1 == value.1 && high.1 == value.1, low.0 == high.0) {
+        (_, true) => said[0].clone(),
+        (true, _) => format!("{} ({} to {}) {}", value.0, low.0, high.0, value.1),
+        (false, _) => format!("{} ({} to {})", said[0], said[1], said[2]),
+    }
 }
 
 /// Dollars, whole ones where they are many.
@@ -156,7 +170,12 @@ pub fn notes(answer: &Answer) -> Vec<(&'static str, Vec<String>)> {
         )
     });
     let prices = &answer.prices;
+    let more = plan.choices.len() - listed(&plan.choices).len();
+    let more = (more > 0).then(|| {
+        format!("{more} sizes with more memory carry no more; --html and --json have them all")
+    });
     vec![
+        ("sizes", more.into_iter().collect()),
         ("rate", answer.rate_from.iter().cloned().collect()),
         ("what would have to change", plan.impossible.iter().map(|i| i.change.clone()).collect()),
         ("memory", best.and_then(killed).into_iter().collect()),
