@@ -1,10 +1,12 @@
 //! A cell: an example, a task and a mix; what is asked of it and what articles advise for it.
 
+use crate::kept;
 use knee_core::event::Event;
 use knee_core::settings::Settings;
 use knee_core::workload::Request;
 use knee_core::{Bytes, Goal, Origin, Sourced, Task};
 use knee_files::Overrides;
+use knee_tune::journal::Journal;
 use knee_tune::tune::{Lengths, TRIALS, TuneRequest, tune};
 use std::fmt;
 use std::net::TcpStream;
@@ -114,10 +116,14 @@ pub struct Tuned {
     pub seconds: f64,
 }
 
-pub fn tuned(request: &TuneRequest, stop: &AtomicBool) -> Result<Tuned, Failure> {
+pub fn tuned(request: &TuneRequest, cell: &Cell, stop: &AtomicBool) -> Result<Tuned, Failure> {
     let began = Instant::now();
+    let mut journal = Journal::create(&kept::folder(cell))?;
     let mut trials = vec![];
     let verdict = tune(request, stop, &mut |event| {
+        if let Err(error) = journal.append(event) {
+            eprintln!("  {error}");
+        }
         if let Event::Tried(trial) = event {
             trials.push((trial.number, trial.settings.clone()));
         }

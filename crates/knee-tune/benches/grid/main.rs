@@ -11,8 +11,12 @@
 //!    times each; medians are compared, so that a lucky point of the grid is not taken for best;
 //! 4. random choice and TPE draw as many trials as knee took from the grid's measurements: their
 //!    regret is computed, not measured again, and knee's is over the same table.
+//!
+//! What was measured is kept below `target/tmp/grid/`, a folder for each cell: the points in
+//! `grid.jsonl`, knee's run in its journal. The benchmark of the forecasts compares with it.
 
 mod cell;
+mod kept;
 mod peers;
 mod table;
 
@@ -101,7 +105,7 @@ fn row(cell: &Cell) -> Result<Row, Box<dyn std::error::Error>> {
     let backend = cell::Backend::start()?;
     let request = cell.request()?;
     let table = Table::measure(&request, cell, &stop)?;
-    let tuned = cell::tuned(&request, &stop)?;
+    let tuned = cell::tuned(&request, cell, &stop)?;
     let advice = cell.advice(&request);
     let finalists = table.finalists(&tuned.settings, advice.as_ref(), &request);
     let medians = table::in_turn(&request, &finalists, &stop)?;

@@ -1,6 +1,9 @@
 //! The exhaustive grid of one cell, measured.
 
 use crate::cell::{Cell, Failure};
+use crate::kept::Points;
+use knee_core::event::Trial;
+use knee_core::observe::Capacity;
 use knee_core::runtimes::{Heap, Surroundings};
 use knee_core::settings::{Settings, Value};
 use knee_measure::SearchOptions;
@@ -12,6 +15,7 @@ use knee_tune::stage::Stage;
 use knee_tune::tune::{TuneError, TuneRequest};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 /// Every point of the grid with what it carries; 0 where the service does not live with it.
 pub struct Table {
@@ -32,11 +36,23 @@ impl Table {
         let lab = Lab::new(LabOptions::default())?;
         let mut order: Vec<Settings> = grid(request)?.into_iter().map(|c| c.settings).collect();
         shuffle(&mut order);
+        let mut kept = Points::create(cell)?;
         let mut points = vec![];
         for (i, settings) in order.iter().enumerate() {
-            let rate = capacity(&lab, request, settings, BUDGET, stop)?;
+            let began = Instant::now();
+            let capacity = capacity(&lab, request, settings, BUDGET, stop)?;
+            let rate = capacity.as_ref().map_or(0.0, |c| c.rate);
             eprintln!("  {cell}: {}/{} {settings}: {rate:.1}", i + 1, order.len());
             points.push((settings.clone(), rate));
+            kept.add(&Trial {
+                number: i as u32 + 1,
+                settings: settings.clone(),
+                bound: None,
+                rejected: capacity.is_none().then(|| "the service does not live with it".into()),
+                capacity,
+                abandoned: None,
+                seconds: began.elapsed().as_secs_f64(),
+            })?;
         }
         Ok(Table { points })
     }
@@ -88,7 +104,8 @@ pub fn in_turn(
     let mut rates = vec![vec![]; settings.len()];
     for _ in 0..ROUNDS {
         for (of, settings) in rates.iter_mut().zip(settings) {
-            of.push(capacity(&lab, request, settings, request.lengths.pair, stop)?);
+            let capacity = capacity(&lab, request, settings, request.lengths.pair, stop)?;
+            of.push(capacity.map_or(0.0, |c| c.rate));
         }
     }
     let medians = rates.iter().map(|of| median(of).unwrap_or(0.0));
@@ -121,13 +138,14 @@ fn moves(knob: &str) -> bool {
     !knob.starts_with("GO") && !knob.contains("size") && !knob.contains("backlog")
 }
 
+/// What the settings carry; None where the service does not live with them.
 fn capacity(
     lab: &Lab,
     request: &TuneRequest,
     settings: &Settings,
     budget: f64,
     stop: &AtomicBool,
-) -> Result<f64, Failure> {
+) -> Result<Option<Capacity>, Failure> {
     let scene = Scene { task: request.task.value, concurrency: None, alone: None, nofile: None };
     let options = SearchOptions {
         seconds: request.lengths.step,
@@ -139,8 +157,8 @@ fn capacity(
     let measured = Stage::open(lab, request, settings, request.seed, stop)
         .and_then(|mut stage| stage.capacity(vec![], &options, &scene, &mut |_| {}));
     match measured {
-        Ok(capacity) => Ok(capacity.rate),
-        Err(TuneError::Lab(_)) => Ok(0.0),
+        Ok(capacity) => Ok(Some(capacity)),
+        Err(TuneError::Lab(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
