@@ -6,7 +6,8 @@ pub mod config;
 mod copies;
 mod discover;
 mod error;
-mod formats;
+#[doc(hidden)]
+pub mod formats;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod hidden;
@@ -16,9 +17,11 @@ mod located;
 mod official;
 mod patches;
 mod plan;
-mod program;
+#[doc(hidden)]
+pub mod program;
 mod sources;
-mod text;
+#[doc(hidden)]
+pub mod text;
 mod turn;
 mod view;
 

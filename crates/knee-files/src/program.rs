@@ -4,7 +4,7 @@
 use knee_core::runtimes::{self, Evidence, Runtime};
 
 /// A program of a command line that knee knows.
-pub(crate) struct Recognised {
+pub struct Recognised {
     /// Index of the program's word.
     pub at: usize,
     pub runtime: &'static Runtime,
@@ -13,10 +13,10 @@ pub(crate) struct Recognised {
 }
 
 /// Text of a file below the service's root.
-pub(crate) type Files<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type Files<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Starters that take the program's options for their own, or give them to a script.
-pub(crate) const RUNNERS: [&str; 6] = ["npm", "npx", "yarn", "pnpm", "make", "pm2-runtime"];
+pub const RUNNERS: [&str; 6] = ["npm", "npx", "yarn", "pnpm", "make", "pm2-runtime"];
 
 const SHELLS: [&str; 4] = ["sh", "bash", "dash", "ash"];
 
@@ -30,12 +30,12 @@ const TOOLS: [&str; 47] = [
 ];
 
 /// Whether a word is a shell's own command or a small tool, which no runtime is.
-pub(crate) fn is_builtin(name: &str) -> bool {
+pub fn is_builtin(name: &str) -> bool {
     TOOLS.contains(&base(name)) || matches!(name, "exec" | "command")
 }
 
 /// Which runtime the command starts.
-pub(crate) fn recognise(argv: &[String], file: Files) -> Option<Recognised> {
+pub fn recognise(argv: &[String], file: Files) -> Option<Recognised> {
     let mut starts = vec![program(argv)];
     starts.extend(argv.iter().position(|w| w == "--").map(|at| at + 1));
     starts.into_iter().find_map(|at| {
@@ -53,12 +53,12 @@ pub(crate) fn recognise(argv: &[String], file: Files) -> Option<Recognised> {
 }
 
 /// The file name of a path.
-pub(crate) fn base(path: &str) -> &str {
+pub fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Index of the program itself, behind `exec`, `env A=1`, `tini --`, `poetry run`, `python -m`.
-pub(crate) fn program(argv: &[String]) -> usize {
+pub fn program(argv: &[String]) -> usize {
     let mut at = 0;
     while let Some(next) = step(&argv[at..]) {
         at += next;
@@ -67,7 +67,7 @@ pub(crate) fn program(argv: &[String]) -> usize {
 }
 
 /// How many words to step over; None where the program stands. The last word is never left.
-pub(crate) fn step(argv: &[String]) -> Option<usize> {
+pub fn step(argv: &[String]) -> Option<usize> {
     let word = |n: usize| argv.get(n).map(String::as_str);
     let options = |from: usize| {
         let count = argv[from..].iter().take_while(|a| a.starts_with('-') && *a != "--").count();

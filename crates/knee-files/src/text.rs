@@ -28,14 +28,14 @@ impl std::fmt::Display for Position {
 }
 
 /// The 1-based line of byte `offset`.
-pub(crate) fn line(text: &str, offset: usize) -> u32 {
+pub fn line(text: &str, offset: usize) -> u32 {
     let before = &text.as_bytes()[..offset.min(text.len())];
     before.iter().filter(|b| **b == b'\n').count() as u32 + 1
 }
 
 /// What `range` of a text is replaced by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Edit {
+pub struct Edit {
     pub range: Range<usize>,
     pub text: String,
 }
@@ -59,20 +59,20 @@ impl Edit {
 
 /// The text with every edit made; they do not overlap. Of two at the same place the first comes
 /// first.
-pub(crate) fn apply_all(text: &str, mut edits: Vec<Edit>) -> String {
+pub fn apply_all(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| edit.range.start);
     edits.iter().rev().fold(text.to_string(), |text, edit| edit.apply(&text))
 }
 
 /// The white space that the line of byte `offset` begins with.
-pub(crate) fn indent(text: &str, offset: usize) -> &str {
+pub fn indent(text: &str, offset: usize) -> &str {
     let start = text[..offset].rfind('\n').map_or(0, |n| n + 1);
     let rest = &text[start..];
     &rest[..rest.len() - rest.trim_start_matches([' ', '\t']).len()]
 }
 
 /// The line ending that the text uses.
-pub(crate) fn newline(text: &str) -> &'static str {
+pub fn newline(text: &str) -> &'static str {
     if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 

@@ -1,9 +1,9 @@
 //! What each knob is today, after precedence, and the one place where it is written.
 
-use super::expression::{Expression, Values};
 use crate::blueprint::{Blueprint, Variable};
 use crate::command::{Home, Homed};
 use crate::error::FilesError;
+use crate::formats::expression::{Expression, Values};
 use crate::formats::python;
 use crate::formats::word::{Dress, Word};
 use crate::located::Located;

@@ -1,7 +1,6 @@
 //! What stands in a service's folder, as a service with an origin for every value.
 
 mod container;
-mod expression;
 mod facts;
 mod knobs;
 mod parts;

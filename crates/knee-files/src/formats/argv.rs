@@ -3,7 +3,7 @@
 
 /// Where an option stands among words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub struct Found {
     /// Index of the word that holds the value.
     pub index: usize,
     /// What that word says before the value: `--workers=`, `-w` or nothing.
@@ -14,7 +14,7 @@ pub(crate) struct Found {
 
 /// A change of words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub enum Change {
     /// The word at this index says something else.
     Replace(usize, String),
     /// New words stand at this index.
@@ -34,7 +34,7 @@ impl Change {
 }
 
 /// The option among `words`, the last one where it stands twice.
-pub(crate) fn find<S: AsRef<str>>(words: &[S], long: &str, short: Option<&str>) -> Option<Found> {
+pub fn find<S: AsRef<str>>(words: &[S], long: &str, short: Option<&str>) -> Option<Found> {
     let names = [Some(long), short];
     let at = |index: usize| -> Option<Found> {
         let word = words[index].as_ref();
@@ -67,7 +67,7 @@ fn joined<'a>(word: &'a str, long: &str, short: Option<&str>) -> Option<(&'a str
 }
 
 /// How the option is turned to `value`: where it stands, else as new words at `insert`.
-pub(crate) fn turn<S: AsRef<str>>(
+pub fn turn<S: AsRef<str>>(
     words: &[S],
     (long, short): (&str, Option<&str>),
     value: &str,
@@ -85,7 +85,7 @@ const BUILTINS: [&str; 10] =
 
 /// A command as people write it in one line: program and arguments, or a shell's text where it
 /// needs a shell.
-pub(crate) fn command_line(text: &str) -> Vec<String> {
+pub fn command_line(text: &str) -> Vec<String> {
     let shell = text.contains([';', '&', '|', '<', '>', '$', '`', '(', '\n', '*', '?']);
     let first = text.split_whitespace().next().unwrap_or_default();
     let builtin = first.contains('=') || BUILTINS.contains(&first);

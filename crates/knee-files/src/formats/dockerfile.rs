@@ -10,7 +10,7 @@ use std::ops::Range;
 
 /// What a Dockerfile says about one stage's image, what it builds on included.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Image {
+pub struct Image {
     /// The image that the first of its stages builds on, with its tag.
     pub base: String,
     pub entrypoint: Option<CommandText>,
@@ -29,7 +29,7 @@ pub(crate) struct Image {
 
 /// One COPY or ADD of files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Copy {
+pub struct Copy {
     /// The stage or image that it copies from; None for the build context.
     pub from: Option<String>,
     pub sources: Vec<String>,
@@ -39,7 +39,7 @@ pub(crate) struct Copy {
 }
 
 /// A Dockerfile that was understood.
-pub(crate) struct Dockerfile<'a> {
+pub struct Dockerfile<'a> {
     /// The whole text; spans of the parser begin after a byte-order mark.
     text: &'a str,
     shift: usize,
@@ -333,7 +333,7 @@ fn define(scope: &mut BTreeMap<String, String>, argument: &str) {
 }
 
 /// `path` seen from `base`, without `.` and `..`.
-pub(crate) fn absolute(base: &str, path: &str) -> String {
+pub fn absolute(base: &str, path: &str) -> String {
     let joined = if path.starts_with('/') { path.to_string() } else { format!("{base}/{path}") };
     let mut parts: Vec<&str> = Vec::new();
     for part in joined.split('/') {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A part of a text and what it becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
+pub struct Piece {
     pub range: Range<usize>,
     /// None where it stays as it is.
     pub becomes: Option<String>,
@@ -12,13 +12,13 @@ pub(crate) struct Piece {
 
 /// `text` with its variables replaced. A name that `value` does not know becomes its default, or
 /// nothing. What is more than a plain name (`$(…)`, `${N%x}`) is left as it is.
-pub(crate) fn expand(text: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
+pub fn expand(text: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
     let pieces = pieces(text, value).into_iter();
     pieces.map(|p| p.becomes.unwrap_or_else(|| text[p.range].into())).collect()
 }
 
 /// The parts of [`expand`]'s answer.
-pub(crate) fn pieces(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Vec<Piece> {
+pub fn pieces(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut at = 0;
     while at < text.len() {
@@ -39,7 +39,7 @@ pub(crate) fn pieces(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Vec<
 }
 
 /// The variable that `text` begins with: its name, its default and its length.
-pub(crate) fn variable(text: &str) -> Option<(&str, Option<&str>, usize)> {
+pub fn variable(text: &str) -> Option<(&str, Option<&str>, usize)> {
     let name =
         |t: &str| t.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(t.len());
     let after = text.strip_prefix('$')?;

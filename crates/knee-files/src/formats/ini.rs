@@ -10,14 +10,14 @@ use crate::text::{Edit, Position, newline};
 
 /// A file that was understood.
 #[derive(Clone, Debug)]
-pub(crate) struct Ini<'a> {
+pub struct Ini<'a> {
     text: &'a str,
     sections: Vec<Section>,
 }
 
 /// One section; the first is what stands before any header.
 #[derive(Clone, Debug)]
-pub(crate) struct Section {
+pub struct Section {
     pub name: Option<String>,
     /// In order; a later key wins over an earlier one.
     pub keys: Vec<(String, Entry)>,

@@ -1,20 +1,25 @@
 //! Readers of the files that users write. Each finds entries with their bytes and edits one,
 //! leaving every other byte as it was. They know no runtime.
 
-pub(crate) mod argv;
-pub(crate) mod compose;
-pub(crate) mod dockerfile;
-pub(crate) mod expand;
-pub(crate) mod ini;
-mod json;
-pub(crate) mod nginx;
-pub(crate) mod package_json;
-pub(crate) mod procfile;
-pub(crate) mod python;
-pub(crate) mod shell;
-pub(crate) mod task_definition;
-pub(crate) mod word;
-pub(crate) mod yaml;
+pub mod argv;
+pub mod cloudformation;
+pub mod compose;
+pub mod dockerfile;
+pub mod expand;
+pub mod expression;
+pub mod ini;
+pub mod json;
+pub mod loose;
+pub mod nginx;
+pub mod package_json;
+pub mod procfile;
+pub mod python;
+pub mod shell;
+pub mod task_definition;
+pub mod terraform;
+pub mod tree;
+pub mod word;
+pub mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +41,7 @@ pub struct FormatError {
 
 /// A value that stands in a file. It may be a secret, and `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// What it is set to.
     pub value: String,
     /// What its word says before the value (`--workers=`) and behind it.
@@ -68,7 +73,7 @@ impl fmt::Debug for Entry {
 
 /// A command as a file states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CommandText {
+pub struct CommandText {
     /// Program and arguments; shell form is `["/bin/sh", "-c", text]`.
     pub argv: Vec<String>,
     /// The simple commands in it: one for exec form, any number for a shell's text.
@@ -91,7 +96,7 @@ impl CommandText {
 }
 
 /// Index of the text after `sh -c`.
-pub(crate) fn shell_text(argv: &[String]) -> Option<usize> {
+pub fn shell_text(argv: &[String]) -> Option<usize> {
     let program = argv.first()?.rsplit('/').next()?;
     if !matches!(program, "sh" | "bash" | "dash" | "ash" | "zsh") {
         return None;

@@ -9,7 +9,7 @@ use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged;
 
 /// The text of the script of that name, which is for the shell; None where there is none.
-pub(crate) fn script(text: &str, name: &str) -> Result<Option<Inner>, FormatError> {
+pub fn script(text: &str, name: &str) -> Result<Option<Inner>, FormatError> {
     let text = &*json::unmarked(text);
     let Some(Value::Object(package)) = json::parse(text)? else {
         let problem = "is no package.json: an object belongs here".into();

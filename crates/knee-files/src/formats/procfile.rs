@@ -9,7 +9,7 @@ use crate::text::line;
 
 /// The process types with their commands, in order. What is no such line is left out, as by the
 /// programs that run a Procfile.
-pub(crate) fn parse(text: &str) -> Vec<(String, CommandText)> {
+pub fn parse(text: &str) -> Vec<(String, CommandText)> {
     let mut at = 0;
     let lines = text.split_inclusive('\n').map(|raw| {
         let start = at;

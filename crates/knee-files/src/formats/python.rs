@@ -7,7 +7,7 @@ use crate::text::{Edit, newline};
 use std::ops::Range;
 
 /// The last assignment to `name` at top level.
-pub(crate) fn find(text: &str, name: &str) -> Option<Entry> {
+pub fn find(text: &str, name: &str) -> Option<Entry> {
     let found = statements(text).into_iter().rev().find_map(|range| {
         let statement = &text[range.clone()];
         let rest = statement.strip_prefix(name)?;
@@ -29,7 +29,7 @@ pub(crate) fn find(text: &str, name: &str) -> Option<Entry> {
 }
 
 /// The edit that gives `name` a value: in place, else on a line of its own at the end.
-pub(crate) fn set(text: &str, name: &str, value: &str) -> Edit {
+pub fn set(text: &str, name: &str, value: &str) -> Edit {
     match find(text, name) {
         Some(entry) => entry.set(text, value),
         None => {

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// One simple command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Statement {
+pub struct Statement {
     /// `NAME=value` before the program.
     pub assignments: Vec<(String, Word)>,
     /// The program and its arguments.
@@ -25,7 +25,7 @@ const KEYWORDS: [&str; 11] =
     ["if", "then", "elif", "else", "while", "until", "do", "!", "{", "}", "time"];
 
 /// The commands of a shell text.
-pub(crate) fn statements(inner: &Inner) -> Vec<Statement> {
+pub fn statements(inner: &Inner) -> Vec<Statement> {
     let mut lexer = Lexer { inner, text: &inner.text, at: 0, heredocs: Vec::new() };
     let mut found = vec![Statement::default()];
     while let Some(token) = lexer.next() {
@@ -40,7 +40,7 @@ pub(crate) fn statements(inner: &Inner) -> Vec<Statement> {
 }
 
 /// What a word of a text says as a text of its own, as a shell that it is given to reads it.
-pub(crate) fn nested(inner: &Inner, word: &Word) -> Inner {
+pub fn nested(inner: &Inner, word: &Word) -> Inner {
     let at = inner.place(word.range.start);
     let mut lexer = Lexer { inner, text: &inner.text, at, heredocs: Vec::new() };
     let (said, _) = lexer.say();

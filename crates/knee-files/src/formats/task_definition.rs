@@ -9,7 +9,7 @@ use jsonc_parser::common::Ranged;
 
 /// A task definition that was understood.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TaskDefinition {
+pub struct TaskDefinition {
     pub family: Option<Entry>,
     /// As written: `512`, `0.5 vCPU`.
     pub cpu: Option<Entry>,
@@ -21,7 +21,7 @@ pub(crate) struct TaskDefinition {
 
 /// One container definition.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Container {
+pub struct Container {
     pub name: String,
     pub line: u32,
     pub image: Option<String>,
@@ -61,7 +61,7 @@ impl Container {
 
 /// Reads a task definition. In a template a bare `${port}`, `<port>` or `{{ port }}` is taken for
 /// a text that says nothing.
-pub(crate) fn parse(text: &str) -> Result<TaskDefinition, FormatError> {
+pub fn parse(text: &str) -> Result<TaskDefinition, FormatError> {
     let text = &*json::unmarked(text);
     read(text).or_else(|error| match masked(text) {
         Some(masked) => read(&masked).map_err(|_| error),

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// The notation that a text is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coat {
+pub enum Coat {
     /// As it is.
     Verbatim,
     /// A string of JSON or of TOML's basic kind, in double quotes.
@@ -87,7 +87,7 @@ impl Coat {
 }
 
 /// `text` as a string of JSON.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     format!("\"{}\"", escape_json(text))
 }
 
@@ -120,7 +120,7 @@ fn plain_is_safe(text: &str) -> bool {
 /// A text taken out of a file, its escapes undone, with the way back to the file's bytes. It may
 /// be a secret, and `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Inner {
+pub struct Inner {
     pub text: String,
     pub coat: Coat,
     /// For each byte of `text`, and its end, where it stands in the file.
@@ -128,6 +128,16 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    /// A text with the place of each of its bytes and of its end.
+    pub fn with_offsets(text: String, coat: Coat, offsets: Vec<usize>) -> Inner {
+        Inner { text, coat, offsets }
+    }
+
+    /// For each byte of the text, and its end, where it stands in the file.
+    pub fn places(&self) -> &[usize] {
+        &self.offsets
+    }
+
     /// A part of the file as it stands.
     pub fn verbatim(file: &str, range: Range<usize>) -> Inner {
         Inner::pieces(file, &[range])
@@ -200,7 +210,7 @@ fn behind(raw: &str, count: usize) -> usize {
 
 /// How a word is written where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dress {
+pub enum Dress {
     /// An item of a list.
     Item(Coat),
     /// A word of the shell, in a text of that coat.
@@ -209,7 +219,7 @@ pub(crate) enum Dress {
 
 /// A word of a command, or a value. It may be a secret, and `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Word {
+pub struct Word {
     /// What the program gets; `$` expansions are left as they are.
     pub text: String,
     /// Bytes of the file, quotes included.
@@ -307,7 +317,7 @@ impl Word {
 }
 
 /// A word as the shell needs it; what has no meaning to it is left bare.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     let harmless = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if !text.is_empty() && text.chars().all(harmless) {
         return text.into();

@@ -2,14 +2,15 @@
 //! so that a small file cannot become a large tree. Only the first document is read.
 
 use super::FormatError;
+use super::tree::{DEEPEST, Node as Plain, Value};
 use super::word::{Coat, Dress, Inner, Word};
 use crate::text::{Position, line};
-use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
+use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// A document that was understood.
-pub(crate) struct Yaml<'a> {
+pub struct Yaml<'a> {
     text: &'a str,
     nodes: Vec<Node>,
 }
@@ -17,6 +18,8 @@ pub(crate) struct Yaml<'a> {
 struct Node {
     kind: Kind,
     range: Range<usize>,
+    /// `Ref` where it is tagged `!Ref`.
+    tag: Option<String>,
 }
 
 enum Kind {
@@ -30,7 +33,7 @@ enum Kind {
 
 /// A node in its place.
 #[derive(Clone, Copy)]
-pub(crate) struct At<'y> {
+pub struct At<'y> {
     yaml: &'y Yaml<'y>,
     node: usize,
     /// The alias that stands in its place, if one does.
@@ -83,15 +86,18 @@ struct Builder {
 impl Builder {
     fn take(&mut self, event: Event<'_>, range: Range<usize>) {
         match event {
-            Event::Scalar(value, style, anchor, _) => {
-                self.add(Kind::Scalar(value.into_owned(), style), range, anchor);
+            Event::Scalar(value, style, anchor, tag) => {
+                let node = self.add(Kind::Scalar(value.into_owned(), style), range, anchor);
+                self.nodes[node].tag = named(tag.as_deref());
             }
-            Event::SequenceStart(style, anchor, _) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 let node = self.add(Kind::List(Vec::new(), style), range, anchor);
+                self.nodes[node].tag = named(tag.as_deref());
                 self.open.push((node, None));
             }
-            Event::MappingStart(style, anchor, _) => {
+            Event::MappingStart(style, anchor, tag) => {
                 let node = self.add(Kind::Map(Vec::new(), style), range, anchor);
+                self.nodes[node].tag = named(tag.as_deref());
                 self.open.push((node, None));
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -110,7 +116,7 @@ impl Builder {
 
     fn add(&mut self, kind: Kind, range: Range<usize>, anchor: usize) -> usize {
         let node = self.nodes.len();
-        self.nodes.push(Node { kind, range });
+        self.nodes.push(Node { kind, range, tag: None });
         if anchor != 0 {
             self.anchors.insert(anchor, node);
         }
@@ -125,7 +131,56 @@ impl Builder {
     }
 }
 
+/// The name of a tag of the document's own (`!Ref`); YAML's own tags say nothing new.
+fn named(tag: Option<&Tag>) -> Option<String> {
+    tag.filter(|tag| tag.handle() == "!").map(|tag| tag.suffix().to_string())
+}
+
+/// More nodes than this are not made of aliases.
+const MOST: usize = 200_000;
+
+/// The first document as a tree, aliases and merge keys resolved. A tagged node is a map of the
+/// tag's name, as `!Ref x` is `{"Ref": x}`. None where the document is empty.
+pub fn tree(text: &str, file: usize) -> Result<Option<Plain>, FormatError> {
+    let yaml = Yaml::parse(text)?;
+    let mut left = MOST;
+    Ok(yaml.root().map(|root| root.plain(file, 0, &mut left)))
+}
+
 impl<'y> At<'y> {
+    /// It and all below as a tree.
+    fn plain(self, file: usize, depth: usize, left: &mut usize) -> Plain {
+        let range = self.range();
+        *left = left.saturating_sub(1);
+        if depth > DEEPEST || *left == 0 {
+            return Plain::unknown("stands too deep, or is too large", file, range);
+        }
+        let node = match self.kind() {
+            Kind::List(items, _) => {
+                let items = items.iter().map(|i| self.yaml.at(*i, false));
+                let items = items.map(|item| item.plain(file, depth + 1, left)).collect();
+                Plain::new(Value::List(items), file, range.clone())
+            }
+            Kind::Map(..) => {
+                let entries = self.entries().into_iter();
+                let entries =
+                    entries.map(|(key, node)| (key.into(), node.plain(file, depth + 1, left)));
+                Plain::new(Value::Map(entries.collect()), file, range.clone())
+            }
+            _ => match self.inner() {
+                Some(inner) => Plain {
+                    places: Some(inner.places().into()),
+                    ..Plain::new(Value::Text(inner.text), file, range.clone())
+                },
+                None => Plain::new(Value::Null, file, range.clone()),
+            },
+        };
+        match &self.yaml.nodes[self.node].tag {
+            Some(tag) => Plain::new(Value::Map(vec![(tag.clone(), node)]), file, range),
+            None => node,
+        }
+    }
+
     fn kind(self) -> &'y Kind {
         &self.yaml.nodes[self.node].kind
     }

@@ -14,7 +14,7 @@ use environment::Writer;
 
 /// One service.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Service {
+pub struct Service {
     pub name: String,
     pub line: u32,
     pub image: Option<Entry>,
@@ -44,7 +44,7 @@ pub(crate) struct Service {
 
 /// How an image is built. Paths are as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Build {
+pub struct Build {
     pub context: String,
     pub dockerfile: Option<String>,
     pub target: Option<String>,
@@ -61,7 +61,7 @@ impl Service {
 }
 
 /// Reads a compose file; `value` knows the variables that it may name, as its `.env` does.
-pub(crate) fn parse(
+pub fn parse(
     text: &str,
     value: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Service>, FormatError> {

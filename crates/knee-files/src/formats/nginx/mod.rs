@@ -17,7 +17,7 @@ const DEEPEST: usize = 64;
 
 /// A file that was understood.
 #[derive(Clone, Debug)]
-pub(crate) struct Nginx<'a> {
+pub struct Nginx<'a> {
     text: &'a str,
     /// In the order of the file; a block stands before what it holds.
     directives: Vec<Directive>,
@@ -27,7 +27,7 @@ pub(crate) struct Nginx<'a> {
 
 /// One directive, perhaps with a block.
 #[derive(Clone, Debug)]
-pub(crate) struct Directive {
+pub struct Directive {
     pub name: String,
     pub args: Vec<Word>,
     /// 1-based line.

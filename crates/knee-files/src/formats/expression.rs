@@ -2,11 +2,11 @@
 //! `$(( 2 * $(nproc) + 1 ))` and `${WORKERS:-4}` in a shell. Nothing is run: what is more than
 //! arithmetic on numbers, CPUs and environment variables is not understood, and said to be so.
 
-use crate::formats::expand::variable;
+use super::expand::variable;
 
 /// What a value is computed from.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Expression {
+pub enum Expression {
     Number(f64),
     Text(String),
     /// An environment variable, and what holds where it is not set.
@@ -20,7 +20,7 @@ pub(super) enum Expression {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operator {
+pub enum Operator {
     Add,
     Subtract,
     Multiply,
@@ -36,7 +36,7 @@ pub(super) enum Operator {
 }
 
 /// What an expression is computed with.
-pub(super) struct Values<'a> {
+pub struct Values<'a> {
     pub cpus: u32,
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The expression that a name of the same file stands for.

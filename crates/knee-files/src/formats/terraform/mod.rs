@@ -1,0 +1,129 @@
+//! Terraform: a folder of `.tf` files with the modules that it calls, evaluated as far as the files
+//! say what a value needs. Variables have their defaults, or what the caller of the module or
+//! `terraform.tfvars` gives; what is known only after an apply, and what a module that is not in
+//! the repository does, stays unknown.
+//!
+//! Source: <https://developer.hashicorp.com/terraform/language/expressions>.
+
+mod evaluate;
+mod functions;
+mod module;
+mod template;
+
+use super::FormatError;
+use super::tree::{Node, Span};
+use crate::text::Position;
+use hcl_edit::structure::Body;
+use std::collections::BTreeMap;
+
+/// A file larger than this is refused: nobody writes one by hand.
+const LARGEST: usize = 1 << 20;
+
+/// A resource, or the call of a module, with its arguments evaluated.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// What references name it by.
+    pub id: String,
+    /// `aws_ecs_service`; for a module its source.
+    pub kind: String,
+    pub body: Node,
+    pub span: Span,
+}
+
+/// What a root module and those below it say.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub resources: Vec<Resource>,
+    /// Calls of modules, those of this repository included.
+    pub calls: Vec<Resource>,
+}
+
+/// The Terraform files of a repository.
+#[derive(Default)]
+pub struct Terraform {
+    /// By folder.
+    folders: BTreeMap<String, Vec<Source>>,
+}
+
+struct Source {
+    file: usize,
+    body: Body,
+    /// Whether it gives values to variables (`terraform.tfvars`).
+    values: bool,
+}
+
+/// Another file of the repository, by its path: its number and its text.
+pub type Read<'a> = &'a dyn Fn(&str) -> Option<(usize, String)>;
+
+impl Terraform {
+    /// Takes a file; `path` is relative to the repository.
+    pub fn add(&mut self, path: &str, file: usize, text: &str) -> Result<(), FormatError> {
+        if text.len() > LARGEST {
+            let problem = "is too large for Terraform".into();
+            return Err(FormatError { at: Position::of(text, 0), problem });
+        }
+        // The parser has no byte-order mark; three blanks keep every byte in its place.
+        let text = text.strip_prefix('\u{feff}').map_or(text.into(), |rest| format!("   {rest}"));
+        let body = hcl_edit::parser::parse_body(&text).map_err(|error| FormatError {
+            at: Position {
+                line: error.location().line() as u32,
+                column: error.location().column() as u32,
+            },
+            problem: format!("is no Terraform: {}", error.message().replace('\n', " ")),
+        })?;
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let values = name == "terraform.tfvars" || name.ends_with(".auto.tfvars");
+        if values || name.ends_with(".tf") {
+            let source = Source { file, body, values };
+            self.folders.entry(folder.into()).or_default().push(source);
+        }
+        Ok(())
+    }
+
+    /// The folders that no other calls as a module.
+    pub fn roots(&self) -> Vec<String> {
+        let called = self.called();
+        self.folders.keys().filter(|folder| !called.contains(*folder)).cloned().collect()
+    }
+
+    /// Folders that another one calls as a module.
+    fn called(&self) -> std::collections::BTreeSet<String> {
+        let calls = |(folder, sources): (&String, &Vec<Source>)| {
+            let blocks = sources.iter().flat_map(|s| s.body.get_blocks("module"));
+            let source = |block: &hcl_edit::structure::Block| {
+                let source = block.body.get_attribute("source")?.value.as_str()?.to_string();
+                joined(folder, &source)
+            };
+            blocks.filter_map(source).collect::<Vec<_>>()
+        };
+        self.folders.iter().flat_map(calls).collect()
+    }
+
+    /// The folders.
+    pub fn folders(&self) -> impl Iterator<Item = &String> {
+        self.folders.keys()
+    }
+
+    /// The defaults that the types and defaults of a folder's variables state, by the name of the
+    /// variable or of the field of an object.
+    pub fn defaults(&self, folder: &str, read: Read<'_>) -> Vec<(String, Node)> {
+        module::defaults(self, folder, read)
+    }
+
+    /// Evaluates a folder as the root module.
+    pub fn plan(&self, folder: &str, read: Read<'_>) -> Plan {
+        module::plan(self, folder, read)
+    }
+}
+
+/// A relative source of a module seen from a folder; None for a remote one.
+fn joined(folder: &str, source: &str) -> Option<String> {
+    if !source.starts_with("./") && !source.starts_with("../") {
+        return None;
+    }
+    let path = super::dockerfile::absolute(&format!("/{folder}"), source);
+    Some(path.trim_matches('/').to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Folders of Terraform as people write them.
+
+use super::super::tree::{Node, Value};
+use super::*;
+use proptest::prelude::*;
+
+const MAIN: &str = r#"variable "env" { default = "prod" }
+variable "cpu" { type = number }
+variable "sidecar" { default = false }
+locals {
+  memory = var.env == "prod" ? 2048 : 512
+  env    = [for k, v in { A = "1", B = var.cpu } : { name = k, value = v }]
+  web = {
+    name        = "${var.env}-web"
+    image       = "${var.repo}:1"
+    command     = ["gunicorn", "-w", "4"]
+    environment = jsondecode(jsonencode(local.env))
+    stopTimeout = 60
+  }
+  a = local.b
+  b = local.a
+}
+resource "aws_ecs_task_definition" "web" {
+  family                = "shop"
+  cpu                   = var.cpu * 2
+  memory                = local.memory
+  container_definitions = jsonencode(concat([local.web], var.sidecar ? [{ name = "x" }] : []))
+}
+resource "aws_ecs_service" "web" {
+  count           = 1
+  task_definition = aws_ecs_task_definition.web.arn
+  dynamic "load_balancer" {
+    for_each = [aws_lb_target_group.web.arn]
+    content {
+      target_group_arn = load_balancer.value
+      container_name   = "${var.env}-web"
+    }
+  }
+}
+resource "aws_ecs_service" "off" { count = var.sidecar ? 1 : 0 }
+resource "aws_lb_target_group" "web" { deregistration_delay = 30 }
+module "job" {
+  source     = "./job"
+  name       = "job"
+  containers = { a = { image = "x" } }
+}
+module "remote" {
+  source = "terraform-aws-modules/alb/aws"
+  idle_timeout = 90
+}
+resource "aws_ecs_task_definition" "circle" { family = local.a }
+resource "aws_ecs_task_definition" "doc" {
+  container_definitions = <<EOF
+[
+  { "name": "doc", "cpu": ${var.cpu},
+    "memory": 128 }
+]
+EOF
+}
+"#;
+
+const JOB: &str = r#"variable "name" {}
+variable "containers" {
+  type = map(object({ image = string, stop_timeout = optional(number, 120) }))
+}
+resource "aws_ecs_task_definition" "this" {
+  family                = var.name
+  container_definitions = templatefile("${path.module}/c.json", { image = var.containers["a"].image, cpu = 7, tail = ",\"x\": 1" })
+  stop                  = var.containers["a"].stop_timeout
+}
+"#;
+
+const TEMPLATE: &str = "[{\"image\": \"${image}\",\n \"cpu\": ${cpu} ${tail} }]";
+
+fn read() -> Plan {
+    let mut terraform = Terraform::default();
+    terraform.add("infra/main.tf", 0, MAIN).unwrap();
+    terraform.add("infra/job/main.tf", 1, JOB).unwrap();
+    assert_eq!(terraform.roots(), ["infra"]);
+    let other = |path: &str| (path == "infra/job/c.json").then(|| (2, TEMPLATE.to_string()));
+    terraform.plan("infra", &other)
+}
+
+fn found<'p>(plan: &'p Plan, id: &str) -> &'p Node {
+    &plan.resources.iter().find(|resource| resource.id == id).unwrap_or_else(|| panic!("{id}")).body
+}
+
+#[test]
+fn locals_variables_and_conditionals() {
+    let plan = read();
+    let task = found(&plan, "aws_ecs_task_definition.web");
+    assert_eq!(task.get("memory").unwrap().number(), Some(2048.0));
+    assert_eq!(task.get("memory").unwrap().unless.as_deref(), Some("the variable env"));
+    assert!(task.get("cpu").unwrap().unknown_because().unwrap().contains("var.cpu * 2"));
+    let containers = task.get("container_definitions").unwrap().items();
+    assert_eq!(containers.len(), 1);
+    let web = &containers[0];
+    assert_eq!(web.get("name").unwrap().text().as_deref(), Some("prod-web"));
+    assert_eq!(web.get("image").unwrap().text().as_deref(), Some("${var.repo}:1"));
+    let stop = web.get("stop_timeout").unwrap();
+    assert_eq!(&MAIN[stop.span.range.clone()], "60");
+    let env = web.get("environment").unwrap().items();
+    assert_eq!(env[0].get("value").unwrap().text().as_deref(), Some("1"));
+    assert!(env[1].get("value").unwrap().unknown_because().is_some());
+    let doc = found(&plan, "aws_ecs_task_definition.doc").get("container_definitions").unwrap();
+    let doc = functions::decode(doc).unwrap();
+    let memory = doc.items()[0].get("memory").unwrap();
+    assert_eq!(&MAIN[memory.span.range.clone()], "128");
+    assert!(found(&plan, "aws_ecs_task_definition.circle").get("family").unwrap().text().is_none());
+}
+
+#[test]
+fn blocks_references_and_modules() {
+    let plan = read();
+    let service = found(&plan, "aws_ecs_service.web");
+    let task = Value::Reference("aws_ecs_task_definition.web".into());
+    assert_eq!(service.get("task_definition").unwrap().value, task);
+    let target = service.path(&["load_balancer", "target_group_arn"]).unwrap();
+    assert_eq!(target.reference(), Some("aws_lb_target_group.web"));
+    assert!(plan.resources.iter().all(|resource| resource.id != "aws_ecs_service.off"));
+    let job = found(&plan, "module.job.aws_ecs_task_definition.this");
+    assert_eq!(job.get("stop").unwrap().number(), Some(120.0));
+    assert_eq!(&JOB[job.get("stop").unwrap().span.range.clone()], "120");
+    let containers = functions::decode(job.get("container_definitions").unwrap()).unwrap();
+    let cpu = containers.items()[0].get("cpu").unwrap();
+    assert_eq!((cpu.number(), cpu.span.file), (Some(7.0), 2));
+    assert!(TEMPLATE[cpu.span.range.start..].starts_with("${cpu}"));
+    assert_eq!(containers.items()[0].get("x").unwrap().number(), Some(1.0));
+    assert_eq!(plan.calls[1].kind, "terraform-aws-modules/alb/aws");
+}
+
+#[test]
+fn what_is_no_terraform_is_named_with_its_place() {
+    let mut terraform = Terraform::default();
+    let error = terraform.add("a.tf", 0, "a = 1\nb = = 2\n").unwrap_err();
+    assert_eq!(error.at.line, 2, "{error}");
+    assert!(terraform.add("b.tf", 1, &"a = [".repeat(50_000)).is_err());
+    assert!(terraform.add("c.tf", 2, &format!("a = {}1", "!".repeat(100_000))).is_err());
+    terraform.add("d.tf", 3, "\u{feff}locals {\r\n  a = 1\r\n}\r\n").unwrap();
+}
+
+#[test]
+fn what_doubles_itself_ends() {
+    let doubling: String =
+        (1..60).map(|n| format!("  a{n} = [local.a{0}, local.a{0}]\n", n - 1)).collect();
+    let text = format!(
+        "locals {{\n  a0 = [1]\n{doubling}}}\nresource \"aws_ecs_service\" \"x\" {{ y = local.a59 }}\n"
+    );
+    let mut terraform = Terraform::default();
+    terraform.add("main.tf", 0, &text).unwrap();
+    assert!(terraform.plan("", &|_| None).resources[0].body.size() < 1_000_000);
+}
+
+proptest! {
+    #[test]
+    fn any_expression_is_computed(parts in proptest::collection::vec(prop::sample::select(vec![
+        "local.x", "var.v", "\"${local.x}\"", "[for k in local.x : k]", "merge(local.x, {})", "1 / 0", "local.x[0]", "local.x.a[*].b",
+        "try(local.x, 1)", "jsondecode(\"[\")", "element([], 1)", "format(\"%s%\", 1)", "templatefile(\"x\", {})", "!true", "module.m.o", "a.b.c", "substr(\"a\", 1)",
+        "{ (local.x) = 1 }", "null", "true ? local.x : 2", "length(local.x)", "coalesce(null, \"\")", "range(3)", "split(\"\", \"a\")",
+    ]), 1..5)) {
+        let list = parts.join(", ");
+        let text = format!("variable \"v\" {{ default = [{list}] }}\nlocals {{ x = concat([{list}]) }}\nmodule \"m\" {{ source = \"./m\" }}\nresource \"aws_lb\" \"l\" {{ a = [{list}] }}\n");
+        let mut terraform = Terraform::default();
+        terraform.add("main.tf", 0, &text).unwrap();
+        terraform.add("m/main.tf", 0, "output \"o\" { value = 1 }\nmodule \"m\" { source = \"../m\" }\n").unwrap();
+        terraform.plan("", &|_| None);
+    }
+}
