@@ -21,7 +21,7 @@ mod stop;
 
 pub use args::HELP;
 use args::{Asked, Options};
-use fill::Filled;
+use fill::{Filled, Means, Overlay, Written};
 use log::say;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -42,15 +42,23 @@ pub fn main(words: Vec<OsString>) -> u8 {
 }
 
 fn run(options: &Options) -> u8 {
-    let mut filled = Filled::default();
+    let mut written = Written::default();
+    let mut filled = Filled { command: options.command.clone(), ..Filled::default() };
     let mut told = Vec::new();
     if !options.keep {
         let size = size::look_here();
-        let command: Vec<String> =
-            options.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        filled = fill::fill(&command, &size, &|name| std::env::var(name).ok());
         told = size.told();
         told.extend(fill::files(options.dry_run));
+        let mut put = |file: &Overlay| {
+            if options.dry_run { file.possible() } else { written.add(file) }
+        };
+        let mut means = Means {
+            size: &size,
+            needs: &|_| None,
+            variable: &|name| std::env::var(name).ok(),
+            put: &mut put,
+        };
+        filled = fill::fill(&options.command, &mut means);
         told.append(&mut filled.told);
     }
     if options.dry_run {
@@ -58,7 +66,7 @@ fn run(options: &Options) -> u8 {
     }
     told.iter().for_each(|line| say(format_args!("{line}")));
     let plan = Plan::within(options.stop_timeout, options.serve_for);
-    init::run(&options.command, &filled.variables, plan)
+    init::run(&filled.command, &filled.variables, plan)
 }
 
 fn print(text: &str) -> u8 {

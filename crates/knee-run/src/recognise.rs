@@ -54,5 +54,5 @@ fn of_process(pid: i32) -> Option<&'static Runtime> {
 pub fn by(words: &[String], file: &dyn Fn(&str) -> Option<String>) -> Option<&'static Runtime> {
     let program = words.first()?.rsplit('/').next()?;
     let evidence = Evidence { argv: words, program, file };
-    runtimes::all().iter().copied().find(|runtime| (runtime.recognise)(&evidence).is_some())
+    runtimes::started().find(|runtime| (runtime.recognise)(&evidence).is_some())
 }

@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_is_set_is_never_chosen() {
-        let room = Room { cpu: 0.25, memory: Some(Bytes::mib(512)) };
+        let room = Room { cpu: 0.25, memory: Some(Bytes::mib(512)), ..Room::default() };
         let chosen = |set: &Settings| {
             let all = choose(set, &room).into_iter();
             all.map(|c| format!("{}={}", c.knob, c.value)).collect::<Vec<_>>().join(" ")

@@ -3,6 +3,7 @@
 //! Sources: <https://docs.gunicorn.org/en/stable/settings.html>,
 //! <https://docs.gunicorn.org/en/stable/design.html>.
 
+use super::room::open;
 use super::{
     Choice, ConfigFile, Evidence, Room, Runtime, Surroundings, bare, base, from_to, is, plain,
     same, silent,
@@ -171,24 +172,29 @@ fn choose(set: &Settings, room: &Room) -> Vec<Choice> {
     // A number, or one that only gunicorn itself can read.
     let threaded =
         class == "gthread" || set.0.get("threads").is_some_and(|t| t.as_int() != Some(1));
-    let (wanted, rule) = match class {
-        "sync" if !threaded => (2 * room.lanes() + 1, "2 × CPU + 1 for workers that wait, CPU"),
-        "sync" | "gthread" => (room.lanes(), "a process for each CPU, CPU"),
-        _ => (room.loops(), "an event loop for each whole CPU, CPU"),
+    let (workers, threads) = match class {
+        "sync" if !threaded => {
+            let rule = "2 × CPU + 1 for workers that wait";
+            (room.slots().unwrap_or(room.for_each(2 * room.lanes() + 1, rule)), None)
+        }
+        "sync" | "gthread" => {
+            let workers = room.for_each(room.lanes(), "a process for each CPU");
+            let assumed = (THREADS, "requests that wait share a process; an assumption".into());
+            let each = |(slots, why): (i64, String)| {
+                ((slots + workers.0 - 1) / workers.0, format!("shared out among processes: {why}"))
+            };
+            let threads = room.slots().map(each).unwrap_or(assumed);
+            (workers, (class == "gthread").then_some(threads))
+        }
+        _ => (room.for_each(room.loops(), "an event loop for each whole CPU"), None),
     };
-    let fit = room.memory.map(|memory| ((memory.as_mib() * 0.7) as i64 / WORKER as i64).max(1));
-    let workers = fit.map_or(wanted, |fit| fit.min(wanted));
-    let mut because = format!("{rule} being {}", room.cpu);
-    if let (Some(memory), true) = (room.memory, workers < wanted) {
-        because += &format!("; no more fit into 70 % of {memory} at an assumed {WORKER} MiB each");
-    }
+    let (workers, because) = room.fit(workers, WORKER);
     let mut choices = Vec::new();
-    if !set.0.contains_key("workers") {
+    if open(set, "workers") {
         choices.push(Choice { knob: "workers", value: workers.into(), because });
     }
-    if class == "gthread" && !set.0.contains_key("threads") {
-        let because = "requests that wait share a process; an assumption".into();
-        choices.push(Choice { knob: "threads", value: THREADS.into(), because });
+    if let (Some((threads, because)), true) = (threads, open(set, "threads")) {
+        choices.push(Choice { knob: "threads", value: threads.into(), because });
     }
     choices
 }
@@ -241,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_class_decides_how_many_workers() {
-        let room = Room { cpu: 2.0, memory: Some(Bytes::mib(4096)) };
+        let room = Room { cpu: 2.0, memory: Some(Bytes::mib(4096)), ..Room::default() };
         let chosen = |set: &Settings, room: &Room| {
             let all = choose(set, room).into_iter();
             all.map(|c| format!("{}={}", c.knob, c.value)).collect::<Vec<_>>().join(" ")
@@ -252,7 +258,7 @@ mod tests {
         assert_eq!(chosen(&class(UVICORN), &room), "workers=2");
         assert_eq!(chosen(&Settings::default().with("threads", 4), &room), "workers=2");
         assert_eq!(chosen(&Settings::default().with("workers", 1), &room), "");
-        let small = Room { cpu: 4.0, memory: Some(Bytes::mib(512)) };
+        let small = Room { cpu: 4.0, memory: Some(Bytes::mib(512)), ..Room::default() };
         let choice = &choose(&Settings::default(), &small)[0];
         assert_eq!(choice.value, 2.into());
         assert!(choice.because.contains("no more fit into 70 % of 512 MiB"), "{}", choice.because);

@@ -3,6 +3,7 @@
 //! To add one: a folder here with a `pub static RUNTIME: Runtime`, its line in [`all`], and a
 //! folder in `examples/`. The contract suite runs over every entry.
 
+mod celery;
 #[cfg(test)]
 mod contract;
 pub mod figure;
@@ -10,12 +11,16 @@ mod go;
 mod gunicorn;
 mod nginx;
 mod node;
+mod octane;
 mod php_fpm;
+mod room;
+mod uvicorn;
+
+pub use room::{Needs, Room};
 
 use crate::launch::Answer;
 use crate::model::Network;
 use crate::settings::{Knob, Range, Settings, Site, Value};
-use crate::units::Bytes;
 use figure::Figure;
 
 /// A runtime is knowledge, not behaviour: statics and pure functions.
@@ -104,27 +109,6 @@ pub struct Surroundings {
     pub task_cpu: f64,
     /// Memory of the task, bytes.
     pub task_memory: u64,
-}
-
-/// What a container can really use.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Room {
-    /// CPU, cores.
-    pub cpu: f64,
-    /// Memory; None where nothing limits it.
-    pub memory: Option<Bytes>,
-}
-
-impl Room {
-    /// Processes or threads that can compute at once: each has a CPU, the last perhaps a part of one.
-    pub fn lanes(&self) -> i64 {
-        (self.cpu.ceil() as i64).max(1)
-    }
-
-    /// Event loops that have a CPU of their own.
-    pub fn loops(&self) -> i64 {
-        (self.cpu.floor() as i64).max(1)
-    }
 }
 
 /// A value for a knob that was left open.
@@ -231,6 +215,13 @@ pub fn all() -> &'static [&'static Runtime] {
     &ALL
 }
 
+/// What the entrypoint knows beside [`all`]: it sizes these, and no laboratory has measured them, so
+/// that no other verb takes them for a service.
+pub fn started() -> impl Iterator<Item = &'static Runtime> {
+    static MORE: [&Runtime; 3] = [&uvicorn::RUNTIME, &celery::RUNTIME, &octane::RUNTIME];
+    MORE.iter().chain(all()).copied()
+}
+
 /// The runtime of that id.
 pub fn by_id(id: &str) -> Option<&'static Runtime> {
     all().iter().copied().find(|r| r.id == id)
@@ -244,11 +235,6 @@ fn plain(_: &str, _: &str, _: &Surroundings) -> Option<Value> {
 /// As the bare number or choice.
 fn bare(_: &str, value: &Value) -> String {
     value.to_string()
-}
-
-/// No rule without a measurement.
-fn no_rule(_: &Settings, _: &Room) -> Vec<Choice> {
-    vec![]
 }
 
 /// No memory to be traded for CPU.

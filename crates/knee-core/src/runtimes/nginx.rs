@@ -3,8 +3,10 @@
 //! Sources: <https://nginx.org/en/docs/ngx_core_module.html>,
 //! <https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive>.
 
+use super::room::open;
 use super::{
-    Along, ConfigFile, Evidence, Runtime, Surroundings, bare, base, from_to, no_rule, same, silent,
+    Along, Choice, ConfigFile, Evidence, Room, Runtime, Surroundings, bare, base, from_to, same,
+    silent,
 };
 use crate::model::{Network, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
@@ -21,7 +23,7 @@ pub static RUNTIME: Runtime = Runtime {
     suits: |_, _| true,
     model,
     collect: same,
-    choose: no_rule,
+    choose,
     stop: 3,
     reload: Some(1),
     inject: || None,
@@ -99,6 +101,27 @@ fn default(knob: &str, _: &Surroundings) -> Option<Value> {
 /// `auto` is the CPUs that nginx sees: its affinity, not a quota.
 fn read(knob: &str, text: &str, around: &Surroundings) -> Option<Value> {
     (knob == "worker_processes" && text == "auto").then(|| i64::from(around.visible_cpus).into())
+}
+
+/// Most connections of a process where nothing says how many: each takes some hundred bytes.
+const CONNECTIONS: u64 = 4096;
+
+/// An event loop for each CPU, where `auto` counts the host's. A connection that is passed on needs
+/// two descriptors.
+fn choose(set: &Settings, room: &Room) -> Vec<Choice> {
+    let mut choices = Vec::new();
+    if open(set, "worker_processes") {
+        let (value, because) = room.for_each(room.lanes(), "an event loop for each CPU");
+        choices.push(Choice { knob: "worker_processes", value: value.into(), because });
+    }
+    if open(set, "worker_connections")
+        && let Some(files) = room.files
+    {
+        let connections = (files / 2).clamp(64, CONNECTIONS) as i64;
+        let because = format!("half of {files} open files, {CONNECTIONS} at most");
+        choices.push(Choice { knob: "worker_connections", value: connections.into(), because });
+    }
+    choices
 }
 
 /// Without these nginx before 1.29.7 closes the connection to the upstream after each request.

@@ -3,9 +3,10 @@
 //! Source: <https://www.php.net/manual/en/install.fpm.configuration.php>.
 
 use super::figure::{Among, Figure, Over};
+use super::room::open;
 use super::{
-    ConfigFile, DecodeError, Evidence, Injection, Runtime, Surroundings, Told, bare, from_to, is,
-    member, no_rule, plain, same,
+    Choice, ConfigFile, DecodeError, Evidence, Injection, Room, Runtime, Surroundings, Told, bare,
+    from_to, is, member, plain, same,
 };
 use crate::model::{Full, Intake, Network, Recycling};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
@@ -22,7 +23,7 @@ pub static RUNTIME: Runtime = Runtime {
     suits: |_, _| true,
     model,
     collect: same,
-    choose: no_rule,
+    choose,
     stop: 3,
     reload: Some(12),
     inject,
@@ -150,6 +151,29 @@ fn settle(settings: &Settings) -> Settings {
         .with("pm.min_spare_servers", min)
         .with("pm.max_spare_servers", max)
         .with("pm.start_servers", start)
+}
+
+/// What a child takes beside what all share, an assumption: a framework's objects and its own copy of
+/// what it writes to.
+const CHILD: u64 = 40;
+/// Children for each CPU where nothing was measured: they wait as a rule, and cost memory alone
+/// while they do; an assumption.
+const EACH: i64 = 16;
+
+/// A pool of its own in a container keeps all its children: to start them takes CPU just when
+/// requests come.
+fn choose(set: &Settings, room: &Room) -> Vec<Choice> {
+    if !open(set, "pm.max_children") || !open(set, "pm") {
+        return vec![];
+    }
+    let rule = format!("{EACH} children that wait as a rule for each CPU");
+    let wanted = room.slots().unwrap_or(room.for_each(EACH * room.lanes(), &rule));
+    let (children, because) = room.fit(wanted, CHILD);
+    let kept = "all children are there before a burst comes".into();
+    vec![
+        Choice { knob: "pm", value: "static".into(), because: kept },
+        Choice { knob: "pm.max_children", value: children.into(), because },
+    ]
 }
 
 /// A unix socket between nginx and the pool, as Debian sets it; over TCP a full queue is not told.

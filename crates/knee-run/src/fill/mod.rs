@@ -1,105 +1,89 @@
 //! Fills in what was left open, and never what was set. The rules are the runtimes' own
 //! ([`knee_core::runtimes::Runtime::choose`]); here they meet the command and its environment.
 
+mod find;
+mod fpm;
+mod nginx;
+mod overlay;
 mod set;
+mod site;
 
-use crate::recognise;
+pub use overlay::{Overlay, Written};
+
 use crate::size::Size;
-use knee_core::runtimes::{Choice, Room, Runtime};
-use knee_core::settings::Site;
-use knee_probe::elf;
+use find::Found;
+use knee_core::Bytes;
+use knee_core::runtimes::{Needs, Room};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
 
 /// More descriptors than any service needs; some programs keep a table for all that they may open
 /// (<https://github.com/awslabs/amazon-eks-ami/issues/1746>).
 const MOST_FILES: u64 = 1 << 20;
-/// A program's own text, to see whether it reads a variable.
-const MOST_TEXT: u64 = 1 << 20;
 
 /// What is filled in.
 #[derive(Debug, Default, PartialEq)]
 pub struct Filled {
+    /// The command with what was added to it.
+    pub command: Vec<OsString>,
     /// Variables with their new values.
     pub variables: BTreeMap<String, String>,
     /// A line for each value, with its reason.
     pub told: Vec<String>,
 }
 
-/// For a command, its environment, and a container of that size.
-pub fn fill(command: &[String], size: &Size, variable: &dyn Fn(&str) -> Option<String>) -> Filled {
-    let mut filled = Filled::default();
-    let Some((runtime, words)) = find(command) else {
+/// What filling in rests on, and how a file is written.
+pub struct Means<'a> {
+    /// The container's size.
+    pub size: &'a Size,
+    /// What was measured of the service of that runtime.
+    pub needs: &'a dyn Fn(&str) -> Option<Needs>,
+    /// The environment.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Writes a file, or says whether it could.
+    pub put: &'a mut dyn FnMut(&Overlay) -> io::Result<()>,
+}
+
+/// For a command.
+pub fn fill(command: &[OsString], means: &mut Means) -> Filled {
+    let mut filled = Filled { command: command.to_vec(), ..Filled::default() };
+    let words: Vec<String> = command.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+    let all = find::find(&words);
+    if all.is_empty() {
         filled.told.push("no runtime that is known starts here: nothing is filled in".into());
-        return filled;
-    };
-    let mut set = set::read(runtime, &words, variable);
-    for knob in runtime.asked.iter().filter(|knob| !asks(&words, knob)) {
-        // It does nothing, so one process it is.
-        set = set.with(*knob, 1);
     }
-    let room = Room { cpu: size.cpu.value, memory: size.memory.as_ref().map(|m| m.value) };
-    for choice in (runtime.choose)(&set, &room) {
-        enter(runtime, &choice, variable, &mut filled);
-    }
-    if filled.told.is_empty() {
-        filled.told.push(format!("{}: nothing was left open", runtime.title));
+    // Those that serve share the memory.
+    let sharing = all.iter().filter(|found| !found.runtime.front).count().max(1) as u64;
+    let each = means.size.memory.as_ref().map(|m| Bytes(m.value.0 / sharing));
+    for found in &all {
+        let needs = if found.runtime.front { None } else { (means.needs)(found.runtime.id) };
+        let room =
+            Room { cpu: means.size.cpu.value, memory: each, files: Some(most_files()), needs };
+        one(found, &room, means, &mut filled);
     }
     filled
 }
 
-/// Sets a choice where the environment can.
-fn enter(
-    runtime: &Runtime,
-    choice: &Choice,
-    variable: &dyn Fn(&str) -> Option<String>,
-    filled: &mut Filled,
-) {
-    let knobs = (runtime.knobs)();
-    let Some(knob) = knobs.iter().find(|knob| knob.name == choice.knob) else { return };
-    let value = (runtime.write)(choice.knob, &choice.value);
-    let entry = knob.sites.iter().rev().find_map(|site| match site {
-        Site::Environment { name } => Some((name.to_string(), value.clone())),
-        Site::EnvironmentFlag { name, long } => {
-            let before = filled.variables.get(&**name).cloned().or_else(|| variable(name));
-            let before = before.map(|b| format!("{} ", b.trim())).unwrap_or_default();
-            Some((name.to_string(), format!("{before}{long}={value}").trim_start().to_string()))
-        }
-        _ => None,
-    });
-    let Some((name, entry)) = entry else { return };
-    // What stood there before may be a secret: only what is added is told.
-    filled.told.push(format!("{} {} ({name}): {}", choice.knob, value, choice.because));
-    filled.variables.insert(name, entry);
-}
-
-/// The runtime that a command starts, behind entrypoint scripts and shells, and the words from its
-/// program on.
-fn find(command: &[String]) -> Option<(&'static Runtime, Vec<String>)> {
-    let words: Vec<String> =
-        command.iter().flat_map(|word| word.split_whitespace()).map(Into::into).collect();
-    let program = |at: usize| {
-        let words = words.get(at..)?;
-        let path = located(words.first()?);
-        // A Go program carries the description of its module in itself.
-        let module = |name: &str| {
-            (name == "go.mod" && elf::has_section(path.as_deref()?, ".go.buildinfo"))
-                .then(String::new)
-        };
-        Some((recognise::by(words, &module)?, words.to_vec()))
-    };
-    (0..words.len()).find_map(program)
-}
-
-/// The file of a program, as execvp(3) finds it.
-fn located(program: &str) -> Option<PathBuf> {
-    if program.contains('/') {
-        return Some(program.into());
+fn one(found: &Found, room: &Room, means: &mut Means, filled: &mut Filled) {
+    let runtime = found.runtime;
+    let config = set::config(runtime, &found.words);
+    let mut set = set::read(runtime, &found.words, means.variable, config.as_deref());
+    for knob in runtime.asked.iter().filter(|knob| !asks(&found.words, knob)) {
+        // It does nothing, so one process it is.
+        set = set.with(*knob, 1);
     }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+    let before = filled.told.len();
+    let mut writer = site::Writer::new(found, config.as_deref(), means.variable);
+    for choice in (runtime.choose)(&set, room) {
+        writer.enter(&choice, filled);
+    }
+    writer.finish(means.put, filled);
+    if filled.told.len() == before {
+        filled.told.push(format!("{}: nothing was left open", runtime.title));
+    }
 }
 
 /// Whether the program's own first file names a variable.
@@ -107,8 +91,12 @@ fn asks(words: &[String], name: &str) -> bool {
     let Some(script) = words.iter().skip(1).find(|word| !word.starts_with('-')) else {
         return false;
     };
-    let small = fs::metadata(script).is_ok_and(|file| file.is_file() && file.len() <= MOST_TEXT);
-    small && fs::read_to_string(Path::new(script)).is_ok_and(|text| text.contains(name))
+    find::text(Path::new(script)).is_some_and(|text| text.contains(name))
+}
+
+/// The most open files that a process may be allowed.
+fn most_files() -> u64 {
+    getrlimit(Resource::Nofile).maximum.unwrap_or(MOST_FILES).min(MOST_FILES)
 }
 
 /// Raises the soft limit of open files to the hard one, for this process and all that it starts,
@@ -116,7 +104,7 @@ fn asks(words: &[String], name: &str) -> bool {
 pub fn files(try_only: bool) -> Option<String> {
     let limit = getrlimit(Resource::Nofile);
     let soft = limit.current?;
-    let most = limit.maximum.unwrap_or(MOST_FILES).min(MOST_FILES);
+    let most = most_files();
     if soft >= most {
         return None;
     }
@@ -130,7 +118,8 @@ pub fn files(try_only: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use knee_core::{Bytes, Sourced};
+    use knee_core::Sourced;
+    use std::fs;
 
     fn size(cpu: f64, mib: u64) -> Size {
         let memory = (mib > 0).then(|| Sourced::assumed(Bytes::mib(mib), "a test"));
@@ -138,13 +127,21 @@ mod tests {
     }
 
     fn filled(line: &[&str], cpu: f64, mib: u64, variables: &[(&str, &str)]) -> String {
-        let command: Vec<String> = line.iter().map(|word| word.to_string()).collect();
+        let command: Vec<OsString> = line.iter().map(OsString::from).collect();
         let variable = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string())
         };
-        let filled = fill(&command, &size(cpu, mib), &variable);
+        let mut means = Means {
+            size: &size(cpu, mib),
+            needs: &|_| None,
+            variable: &variable,
+            put: &mut |_| Ok(()),
+        };
+        let filled = fill(&command, &mut means);
         let entries = filled.variables.iter().map(|(name, value)| format!("{name}={value}"));
-        entries.collect::<Vec<_>>().join("; ")
+        let added = filled.command.iter().skip(command.len());
+        let added = added.map(|word| word.to_string_lossy().into_owned());
+        entries.chain(added).collect::<Vec<_>>().join("; ")
     }
 
     #[test]
@@ -181,6 +178,19 @@ mod tests {
             "NODE_OPTIONS=--enable-source-maps --max-old-space-size=358; WEB_CONCURRENCY=2"
         );
         assert_eq!(filled(&["node", &one], 2.0, 0, &[]), "", "no memory limit, no heap limit");
+    }
+
+    #[test]
+    fn processes_of_python_and_php() {
+        assert_eq!(filled(&["uvicorn", "app:app"], 2.0, 4096, &[]), "WEB_CONCURRENCY=2");
+        assert_eq!(filled(&["uvicorn", "app:app", "--workers", "3"], 2.0, 4096, &[]), "");
+        let celery = ["celery", "-A", "shop", "worker"];
+        assert_eq!(filled(&celery, 1.5, 4096, &[]), "--concurrency=2");
+        assert_eq!(filled(&["celery", "-A", "shop", "worker", "-c2"], 1.5, 4096, &[]), "");
+        assert_eq!(filled(&["celery", "-A", "shop", "worker", "-P", "solo"], 1.5, 4096, &[]), "");
+        let octane = ["php", "artisan", "octane:start", "--server=swoole", "--workers=auto"];
+        assert_eq!(filled(&octane, 1.0, 2048, &[]), "--workers=3");
+        assert_eq!(filled(&["sh", "-c", "celery -A shop worker"], 1.5, 4096, &[]), "");
     }
 
     #[test]

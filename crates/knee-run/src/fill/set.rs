@@ -1,25 +1,34 @@
 //! What the user has set already, at whatever site a knob can be set; none of it is touched.
 
+use super::{find, fpm, nginx};
 use knee_core::runtimes::Runtime;
 use knee_core::settings::{Knob, Settings, Site, Value};
-use std::fs;
+use std::path::{Path, PathBuf};
 
 /// A value that is set and that only the runtime itself can read.
 const UNREAD: &str = "set";
+/// What leaves it to the runtime itself, which counts the host's CPUs.
+const AUTO: &str = "auto";
+
+/// The runtime's configuration file: the one that is named, else the first that is there.
+pub fn config(runtime: &Runtime, words: &[String]) -> Option<PathBuf> {
+    let config = runtime.config.as_ref()?;
+    let (long, short) = config.flag;
+    let named = option(words, long, short);
+    let defaults = || words.first().map(|program| (config.default)(base(program)));
+    let paths = named.map(|path| vec![path]).or_else(defaults)?;
+    let files = paths.iter().map(|path| PathBuf::from(path.trim_start_matches("file:")));
+    files.into_iter().find(|path| path.is_file())
+}
 
 /// Reads the words from the program on, the environment, and the configuration file.
 pub fn read(
     runtime: &Runtime,
     words: &[String],
     variable: &dyn Fn(&str) -> Option<String>,
+    config: Option<&Path>,
 ) -> Settings {
-    let config = runtime.config.as_ref().and_then(|config| {
-        let (long, short) = config.flag;
-        let named = option(words, long, short);
-        let defaults = || words.first().map(|program| (config.default)(base(program)));
-        let paths = named.map(|path| vec![path]).or_else(defaults)?;
-        paths.iter().find_map(|path| fs::read_to_string(path.trim_start_matches("file:")).ok())
-    });
+    let text = config.and_then(find::text);
     let value = |knob: &Knob| {
         let mut found = knob.sites.iter().filter_map(|site| match site {
             Site::Flag { long, short } => option(words, long, short.as_deref()),
@@ -29,14 +38,38 @@ pub fn read(
                 let words: Vec<String> = text.split_whitespace().map(Into::into).collect();
                 option(&words, long, None)
             }
-            Site::PythonAssignment { name } => assigned(config.as_deref()?, name),
-            _ => None,
+            Site::PythonAssignment { name } => assigned(text.as_deref()?, name),
+            // `nginx -g 'worker_processes 4;'`
+            Site::Directive { name, .. } => {
+                words.iter().any(|word| word.contains(&**name)).then(|| UNREAD.into())
+            }
+            Site::Ini { .. } => None,
         });
         let text = found.next()?;
         let text = text.trim_matches(['"', '\'']);
+        if text == AUTO {
+            return None;
+        }
         Some((knob.name.to_string(), text.parse().map_or_else(|_| text.into(), Value::Int)))
     };
-    Settings((runtime.knobs)().iter().filter_map(value).collect())
+    let mut set = match (runtime.config.as_ref(), &text, config) {
+        (Some(_), Some(text), Some(path)) => file(runtime, path, text),
+        _ => Settings::default(),
+    };
+    set.0.extend((runtime.knobs)().iter().filter_map(value));
+    set
+}
+
+/// What stands in configuration files of a form of their own.
+fn file(runtime: &Runtime, path: &Path, text: &str) -> Settings {
+    let sites: Vec<Site> = (runtime.knobs)().into_iter().flat_map(|knob| knob.sites).collect();
+    if sites.iter().any(|site| matches!(site, Site::Ini { .. })) {
+        return fpm::read(path).map(|pools| pools.set(runtime)).unwrap_or_default();
+    }
+    if sites.iter().any(|site| matches!(site, Site::Directive { .. })) {
+        return nginx::set(runtime, text);
+    }
+    Settings::default()
 }
 
 /// `--flag=value`, `--flag value`, `-f value` or `-fvalue`; the last one counts. V8 takes `_` for
@@ -92,7 +125,8 @@ mod tests {
         let variable = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string())
         };
-        read(by_id(id).unwrap(), &words, &variable).to_string()
+        let runtime = by_id(id).unwrap();
+        read(runtime, &words, &variable, config(runtime, &words).as_deref()).to_string()
     }
 
     #[test]
@@ -135,7 +169,7 @@ mod tests {
         #[test]
         fn any_words_are_survived(words in prop::collection::vec(".{0,14}", 0..5), text in ".{0,60}") {
             for id in ["gunicorn", "node", "go"] {
-                let _ = read(by_id(id).unwrap(), &words, &|_| Some(text.clone()));
+                let _ = read(by_id(id).unwrap(), &words, &|_| Some(text.clone()), None);
             }
             assigned(&text, "workers");
         }

@@ -58,3 +58,117 @@ fn open_files_are_raised_to_the_hard_limit() {
     assert!(limits[0] == limits[1] || limits[0] == "1048576", "{limits:?}");
     assert!(err.contains(", was 64: what the hard limit allows"), "{err}");
 }
+
+/// A folder with PHP-FPM's files as they are packaged.
+fn fpm() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display();
+    std::fs::create_dir(folder.path().join("pool.d")).unwrap();
+    let main = format!("[global]\nerror_log = /dev/stderr\ninclude={at}/pool.d/*.conf\n");
+    std::fs::write(folder.path().join("php-fpm.conf"), main).unwrap();
+    let pool = format!(
+        "[www]\nlisten = {at}/fpm.sock\nuser = www-data\npm = dynamic\npm.max_children = 5\n\
+         pm.start_servers = 2\npm.min_spare_servers = 1\npm.max_spare_servers = 3\n"
+    );
+    std::fs::write(folder.path().join("pool.d/www.conf"), pool).unwrap();
+    let main = format!("{at}/php-fpm.conf");
+    (folder, main)
+}
+
+#[test]
+fn a_packaged_pool_is_sized_by_a_file_that_comes_last() {
+    let (folder, main) = fpm();
+    // With -tt it says what it has read, and ends.
+    let words = ["--", "php-fpm8.2", "--fpm-config", &main, "-tt"];
+    let (_, err) = said(&mut knee_run(&words));
+    assert!(err.contains("pm = static"), "{err}");
+    let told = err.lines().find_map(|l| l.strip_prefix("knee-run: pm.max_children ")).unwrap();
+    let children = told.split(' ').next().unwrap();
+    assert!(err.contains(&format!("\tpm.max_children = {children}\n")), "{err}");
+    let pool = folder.path().join("pool.d");
+    let left = || std::fs::read_dir(&pool).unwrap().count();
+    assert_eq!(left(), 1, "what was written goes with the service");
+    let (out, _) = said(&mut knee_run(&["--dry-run", "--", "php-fpm8.2", "-y", &main]));
+    assert!(out.contains("zzz-knee.conf): ") && left() == 1, "{out}");
+    // FPM reads them in the order of their names: before `www.conf` this would set nothing.
+    std::fs::write(pool.join("x.conf"), "[www]\npm.max_children = 7\n").unwrap();
+    let (_, err) = said(&mut knee_run(&words));
+    assert!(err.contains("PHP-FPM: nothing was left open"), "{err}");
+}
+
+#[test]
+fn a_script_that_starts_fpm_and_nginx_is_understood() {
+    let (folder, main) = fpm();
+    let script = folder.path().join("start.sh");
+    let text = format!("#!/bin/sh\nphp-fpm8.2 -y {main} -tt\nexec true nginx\n");
+    std::fs::write(&script, text).unwrap();
+    let (_, err) = said(&mut knee_run(&["--", "sh", script.to_str().unwrap()]));
+    assert!(err.contains("\tpm = static\n"), "{err}");
+    assert!(err.contains("worker_processes stays as it is, as "), "{err}");
+}
+
+#[test]
+fn a_pool_folder_that_takes_no_file_is_named_and_the_service_starts() {
+    let (folder, main) = fpm();
+    // A folder in the place of the file: it cannot be written, whoever asks.
+    std::fs::create_dir(folder.path().join("pool.d/zzz-knee.conf")).unwrap();
+    let (_, err) = said(&mut knee_run(&["--", "php-fpm8.2", "-y", &main, "-tt"]));
+    assert!(err.contains("pm.max_children stays as it is, as ") && err.contains("pool.d"), "{err}");
+    assert!(err.contains("\tpm.max_children = 5\n"), "{err}");
+}
+
+#[test]
+fn nginx_gets_a_copy_of_its_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display();
+    let path = folder.path().join("nginx.conf");
+    let text = format!(
+        "worker_processes auto;\npid {at}/pid;\nerror_log stderr;\nevents {{ worker_connections 100; }}\n\
+         http {{ include types; access_log off; server {{ listen unix:{at}/nginx.sock; }} }}\n"
+    );
+    std::fs::write(&path, &text).unwrap();
+    std::fs::write(folder.path().join("types"), "types { text/html html; }\n").unwrap();
+    let words = ["--", "nginx", "-T", "-e", "stderr", "-c", path.to_str().unwrap()];
+    let (out, err) = said(&mut knee_run(&words));
+    let copy = format!("{at}/knee-nginx.conf");
+    assert!(
+        out.contains(&format!("# configuration file {copy}:\nworker_processes ")),
+        "{out} {err}"
+    );
+    assert!(out.contains("text/html html") && !out.contains("worker_processes auto"), "{out}");
+    assert!(out.contains("worker_connections 100;") && !Path::new(&copy).exists(), "{out}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn uvicorn_and_celery_start_what_they_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("tasks.py"), TASKS).unwrap();
+    let words = ["--", "celery", "-A", "tasks", "worker", "-Q", "none"];
+    let (out, err) = said(knee_run(&words).current_dir(folder.path()).env("C_FORCE_ROOT", "1"));
+    let told = err.lines().find_map(|l| l.strip_prefix("knee-run: concurrency ")).unwrap();
+    let tasks = told.split(' ').next().unwrap();
+    assert!(out.contains(&format!("concurrency: {tasks} (prefork)")), "{out} {err}");
+    std::fs::write(folder.path().join("app.py"), APP).unwrap();
+    let words = ["--serve-for", "0s", "--", "uvicorn", "--port", "0", "app:app"];
+    let (out, err) = said(knee_run(&words).current_dir(folder.path()));
+    let told = err.lines().find_map(|l| l.strip_prefix("knee-run: workers ")).unwrap();
+    assert!(told.starts_with(out.lines().next().unwrap()), "{out} {err}");
+}
+
+/// Says how many it was told, and has itself ended.
+const APP: &str = "\
+import os
+print(os.environ['WEB_CONCURRENCY'], flush=True)
+os.kill(os.getppid(), 15)
+async def app(scope, receive, send): pass
+";
+
+/// A worker without a broker, which ends as soon as it is ready.
+const TASKS: &str = "\
+import os
+from celery import Celery, signals
+app = Celery('tasks', broker='memory://')
+@signals.worker_ready.connect
+def ready(**_): os.kill(os.getpid(), 15)
+";

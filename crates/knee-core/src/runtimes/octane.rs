@@ -1,0 +1,77 @@
+//! Laravel Octane: workers that keep the application in memory from one request to the next.
+//!
+//! Source: <https://laravel.com/docs/octane>, `src/Commands` of laravel/octane.
+
+use super::room::open;
+use super::{
+    Choice, Evidence, Room, Runtime, Surroundings, bare, base, from_to, is, plain, same, silent,
+};
+use crate::model::Network;
+use crate::settings::{Effect, Knob, Settings, Site, Value};
+
+/// `artisan octane:start` and its kin, on Swoole, RoadRunner or FrankenPHP.
+pub static RUNTIME: Runtime = Runtime {
+    id: "octane",
+    title: "Laravel Octane",
+    front: false,
+    recognise,
+    knobs,
+    default,
+    settle: Settings::clone,
+    suits: |_, _| true,
+    model,
+    collect: same,
+    choose,
+    stop: 15,
+    reload: None,
+    inject: || None,
+    decode: silent,
+    config: None,
+    read: plain,
+    write: bare,
+    asked: &[],
+    along: &[],
+};
+
+const COMMANDS: [&str; 4] =
+    ["octane:start", "octane:swoole", "octane:roadrunner", "octane:frankenphp"];
+
+fn recognise(evidence: &Evidence) -> Option<String> {
+    let runs = |w: &[String]| base(&w[0]) == "artisan" && COMMANDS.contains(&w[1].as_str());
+    let octane = evidence.argv.windows(2).take(3).any(runs);
+    (is(evidence.program, "php") && octane).then(|| "the command runs Octane".into())
+}
+
+fn knobs() -> Vec<Knob> {
+    vec![Knob {
+        name: "workers".into(),
+        doc: "requests served at once; auto is the CPUs that it sees".into(),
+        unit: "processes".into(),
+        range: from_to(1, 256),
+        sites: vec![Site::Flag { long: "--workers".into(), short: None }],
+        effect: Effect::Concurrency,
+    }]
+}
+
+fn default(knob: &str, around: &Surroundings) -> Option<Value> {
+    (knob == "workers").then(|| i64::from(around.visible_cpus).into())
+}
+
+/// Memory of a worker with the application in it, an assumption to be replaced by a measurement.
+const WORKER: u64 = 96;
+
+/// Workers wait for the backend as any others; the application in each is what they cost.
+fn choose(set: &Settings, room: &Room) -> Vec<Choice> {
+    if !open(set, "workers") {
+        return vec![];
+    }
+    let rule = "2 × CPU + 1 for workers that wait";
+    let wanted = room.slots().unwrap_or(room.for_each(2 * room.lanes() + 1, rule));
+    let (workers, because) = room.fit(wanted, WORKER);
+    vec![Choice { knob: "workers", value: workers.into(), because }]
+}
+
+fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
+    let workers = settings.int("workers").unwrap_or(i64::from(around.visible_cpus));
+    Some(Network::workers(workers.clamp(1, 10_000) as u32, 511))
+}
