@@ -2,6 +2,7 @@
 
 use knee_core::Seconds;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What `--help` says.
@@ -15,6 +16,7 @@ As the small program `knee-run` it is called without `run`: knee-run [--] COMMAN
 
   --dry-run            say what is seen and would be filled in, start nothing
   --keep               fill in nothing: only be the init
+  --lock FILE          what was measured of the service [default: knee.lock, where it is there]
   --serve-for TIME     go on serving that long after a stop signal, as the load balancer may still
                        send requests [default: 5s]
   --stop-timeout TIME  the task definition's stopTimeout, after which ECS kills [default: 30s]
@@ -51,6 +53,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Only be the init.
     pub keep: bool,
+    /// What was measured of the service, where it is named.
+    pub lock: Option<PathBuf>,
     /// How long it goes on serving after a stop signal.
     pub serve_for: Duration,
     /// When ECS kills.
@@ -67,6 +71,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
     let mut options = Options {
         dry_run: false,
         keep: false,
+        lock: None,
         serve_for: Duration::from_secs(5),
         stop_timeout: Duration::from_secs(30),
         command: vec![],
@@ -85,6 +90,10 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
             "doctor" if first => return Ok(Asked::Doctor),
             "--dry-run" => options.dry_run = true,
             "--keep" => options.keep = true,
+            "--lock" => {
+                let file = value.or_else(|| words.next());
+                options.lock = Some(file.ok_or("--lock needs a file, such as knee.lock")?.into());
+            }
             "--serve-for" => options.serve_for = time(flag, value.or_else(|| words.next()))?,
             "--stop-timeout" => options.stop_timeout = time(flag, value.or_else(|| words.next()))?,
             "--" => {

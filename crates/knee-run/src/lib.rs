@@ -14,6 +14,7 @@ mod doctor;
 mod exit;
 mod fill;
 mod init;
+mod lock;
 mod log;
 mod recognise;
 mod size;
@@ -54,7 +55,7 @@ fn run(options: &Options) -> u8 {
         };
         let mut means = Means {
             size: &size,
-            needs: &|_| None,
+            lock: lock::read(options.lock.as_deref(), &mut told),
             variable: &|name| std::env::var(name).ok(),
             put: &mut put,
         };

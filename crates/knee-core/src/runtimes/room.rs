@@ -10,6 +10,8 @@ const KNOWN: f64 = 0.9;
 /// Slots over those that use all the CPU at its mean: arrivals come in bursts, and a slot too many
 /// costs memory alone.
 const BURSTS: f64 = 1.25;
+/// More than one container serves at once, whatever a profile says.
+const MOST_SLOTS: i64 = 1024;
 
 /// What a container can really use.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -79,7 +81,7 @@ impl Room {
             "{BURSTS} × what uses {} CPU at {} of CPU and {} of waiting for each request ({})",
             self.cpu, needs.cpu, needs.wait, needs.source
         );
-        Some(((slots.ceil() as i64).max(1), because))
+        Some(((slots.ceil() as i64).clamp(1, MOST_SLOTS), because))
     }
 
     /// As many processes as wanted, or as fit into memory, with the reason. Each takes `assumed` MiB

@@ -10,10 +10,11 @@ mod site;
 
 pub use overlay::{Overlay, Written};
 
+use crate::lock::Lock;
 use crate::size::Size;
 use find::Found;
 use knee_core::Bytes;
-use knee_core::runtimes::{Needs, Room};
+use knee_core::runtimes::Room;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -39,8 +40,8 @@ pub struct Filled {
 pub struct Means<'a> {
     /// The container's size.
     pub size: &'a Size,
-    /// What was measured of the service of that runtime.
-    pub needs: &'a dyn Fn(&str) -> Option<Needs>,
+    /// What was measured of the service.
+    pub lock: Option<Lock>,
     /// The environment.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// Writes a file, or says whether it could.
@@ -55,11 +56,19 @@ pub fn fill(command: &[OsString], means: &mut Means) -> Filled {
     if all.is_empty() {
         filled.told.push("no runtime that is known starts here: nothing is filled in".into());
     }
+    if let Some(lock) = means.lock.take_if(|lock| all.iter().all(|f| f.runtime.id != lock.runtime))
+    {
+        let Lock { path, runtime, .. } = lock;
+        filled.told.push(format!(
+            "{path} is a profile of {runtime}, which does not start here: sized without a measurement"
+        ));
+    }
     // Those that serve share the memory.
     let sharing = all.iter().filter(|found| !found.runtime.front).count().max(1) as u64;
     let each = means.size.memory.as_ref().map(|m| Bytes(m.value.0 / sharing));
     for found in &all {
-        let needs = if found.runtime.front { None } else { (means.needs)(found.runtime.id) };
+        let measured = means.lock.as_ref().filter(|lock| lock.runtime == found.runtime.id);
+        let needs = measured.map(|lock| lock.needs.clone());
         let room =
             Room { cpu: means.size.cpu.value, memory: each, files: Some(most_files()), needs };
         one(found, &room, means, &mut filled);
@@ -131,12 +140,8 @@ mod tests {
         let variable = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string())
         };
-        let mut means = Means {
-            size: &size(cpu, mib),
-            needs: &|_| None,
-            variable: &variable,
-            put: &mut |_| Ok(()),
-        };
+        let mut means =
+            Means { size: &size(cpu, mib), lock: None, variable: &variable, put: &mut |_| Ok(()) };
         let filled = fill(&command, &mut means);
         let entries = filled.variables.iter().map(|(name, value)| format!("{name}={value}"));
         let added = filled.command.iter().skip(command.len());

@@ -172,3 +172,41 @@ app = Celery('tasks', broker='memory://')
 @signals.worker_ready.connect
 def ready(**_): os.kill(os.getpid(), 15)
 ";
+
+/// A profile as `knee plan --lock` writes it: 3 ms of CPU and 57 ms of waiting, 20 MiB a process.
+fn lock(runtime: &str) -> String {
+    let estimate = |value: f64| {
+        format!(r#"{{"value":{value},"deviation":0,"origin":{{"kind":"observed","by":"run 5"}}}}"#)
+    };
+    let demand = |mean| format!(r#"{{"mean":{},"shape":"constant"}}"#, estimate(mean));
+    let (cpu, wait, none) = (demand(0.003), demand(0.057), demand(0.0));
+    let (zero, shared, each) = (estimate(0.0), estimate(1e7), estimate(20.0 * 1048576.0));
+    format!(
+        r#"{{"version":1,"service":"orders","runtime":"{runtime}","classes":[{{"name":"GET /","weight":1,
+        "cpu":{cpu},"wait":{wait},"blocking":{none},"offloaded":{none},"calls":1}}],"background":{zero},
+        "contention":{zero},"crowding":{zero},"memory":{{"shared":{shared},"per_process":{each},
+        "per_request":{zero}}},"start":{zero},"heap":null,"measured":null}}"#
+    )
+}
+
+#[test]
+fn a_lock_sizes_by_what_was_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("knee.lock");
+    let dry = |words: &[&str]| {
+        let mut command = knee_run(&[words, &["--", "gunicorn", "app:app"]].concat());
+        said(command.current_dir(folder.path())).0
+    };
+    std::fs::write(&path, lock("gunicorn")).unwrap();
+    let out = dry(&["--dry-run"]);
+    assert!(out.contains("at 3.00 ms of CPU and 57.0 ms of waiting"), "{out}");
+    std::fs::write(&path, lock("node")).unwrap();
+    let out = dry(&["--dry-run"]);
+    assert!(out.contains("knee.lock is a profile of node, which does not start here"), "{out}");
+    assert!(out.contains("2 × CPU + 1"), "{out}");
+    std::fs::write(&path, "{\n  \"version\": 2").unwrap();
+    let out = dry(&["--dry-run"]);
+    assert!(out.contains("knee.lock:2:") && out.contains("`knee plan --lock`"), "{out}");
+    let out = dry(&["--dry-run", "--lock", "other.lock"]);
+    assert!(out.contains("other.lock: No such file") && out.contains("2 × CPU + 1"), "{out}");
+}

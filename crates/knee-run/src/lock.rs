@@ -1,0 +1,75 @@
+//! `knee.lock`: what was measured of the service. A file that cannot be used is said and left alone,
+//! and the service starts by the rules that need none.
+
+use knee_core::profile::Profile;
+use knee_core::runtimes::Needs;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Where it stands if nothing else is said: in the working folder.
+pub const NAME: &str = "knee.lock";
+
+/// A profile that was read.
+#[derive(Debug)]
+pub struct Lock {
+    /// The runtime that it is a profile of.
+    pub runtime: String,
+    /// What a request and a process take.
+    pub needs: Needs,
+    /// Its name as the user knows it.
+    pub path: String,
+}
+
+/// Reads it; what is wrong is said. Without `named` it need not be there.
+pub fn read(named: Option<&Path>, told: &mut Vec<String>) -> Option<Lock> {
+    let path = named.unwrap_or(Path::new(NAME));
+    let shown = path.display();
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound && named.is_none() => return None,
+        Err(error) => {
+            told.push(format!("{shown}: {error}: sized without a measurement"));
+            return None;
+        }
+    };
+    match serde_json::from_slice::<Profile>(&text) {
+        Ok(profile) => of(&profile, path, told),
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            // The message alone: what stands in the file is nobody else's business.
+            told.push(format!(
+                "{shown}:{line}:{column}: no profile that this knee reads, sized without a \
+                 measurement; `knee plan --lock` writes it anew"
+            ));
+            None
+        }
+    }
+}
+
+fn of(profile: &Profile, path: &Path, told: &mut Vec<String>) -> Option<Lock> {
+    let shown = path.display();
+    let run = profile.measured.as_ref().map(|measured| format!(", run {}", measured.run));
+    let source = format!("{shown}{}", run.unwrap_or(", assumed".into()));
+    let Some(needs) = Needs::of(profile, source) else {
+        told.push(format!("{shown}: it says no CPU of a request: sized without a measurement"));
+        return None;
+    };
+    Some(Lock { runtime: profile.runtime.clone(), needs, path: shown.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_file_is_survived(text in prop::collection::vec(any::<u8>(), 0..80)) {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), text).unwrap();
+            let mut told = vec![];
+            prop_assert!(read(Some(file.path()), &mut told).is_none() && told.len() == 1);
+        }
+    }
+}
