@@ -1,8 +1,10 @@
 //! How far off a profile's forecasts are from what its own run measured.
 
 use super::{FitError, Observed};
-use crate::forecast::{Case, Effort};
+use crate::forecast::{Case, Effort, Span};
+use knee_core::Goal;
 use knee_core::event::Event;
+use knee_core::observe::{Capacity, Outcome, Step};
 use knee_core::profile::Profile;
 use knee_core::settings::Settings;
 use serde::Serialize;
@@ -16,6 +18,21 @@ pub struct Check {
     pub measured: f64,
     /// What the profile forecasts for a measurement of the same length, requests/s.
     pub forecast: f64,
+    /// Latencies below that capacity.
+    pub tails: Vec<Tail>,
+}
+
+/// The goal's quantile of the latency in one step, with its forecast.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tail {
+    /// Offered rate over the measured capacity.
+    pub load: f64,
+    /// Share of the periods in which the quota ran out, as measured.
+    pub throttled: f64,
+    /// Measured, seconds.
+    pub measured: f64,
+    /// Forecast for a step of the same length, seconds; infinite where the rate is not carried.
+    pub forecast: f64,
 }
 
 impl Check {
@@ -23,6 +40,38 @@ impl Check {
     pub fn error(&self) -> f64 {
         self.forecast / self.measured - 1.0
     }
+}
+
+impl Tail {
+    /// Forecast over measured, less 1.
+    pub fn error(&self) -> f64 {
+        self.forecast / self.measured - 1.0
+    }
+}
+
+/// Requests below which a step tells no tail: one in a hundred of them is a request.
+const TOLD: u64 = 200;
+/// Share of the capacity above which a latency is that of a queue without end.
+const BELOW: f64 = 0.9;
+
+/// The steps of a search that tell a tail, with what the case forecasts for them.
+fn tails(case: &Case<'_>, capacity: &Capacity, goal: &Goal) -> Vec<Tail> {
+    let told = |step: &&Step| {
+        let below = step.offered <= BELOW * capacity.rate;
+        let clean = step.outcome == Outcome::Held && step.validity.is_valid();
+        below && clean && step.counts.ok >= TOLD && step.latency.goal > 0.0
+    };
+    let forecast = |step: &Step| {
+        let span = Span::Steps { warm_up: 0.5, seconds: step.seconds, count: 5 };
+        case.under(step.offered, goal, &Effort { span, ..Effort::MEASURED }).goal.value
+    };
+    let tail = |step: &Step| Tail {
+        load: step.offered / capacity.rate,
+        throttled: step.usage.as_ref().map_or(0.0, |u| u.throttled),
+        measured: step.latency.goal,
+        forecast: forecast(step),
+    };
+    capacity.curve.iter().filter(told).map(tail).collect()
 }
 
 /// Every setting of the run that carried anything, with its forecast.
@@ -45,7 +94,8 @@ pub fn check(run: &str, events: &[Event], profile: &Profile) -> Result<Vec<Check
         .filter_map(|(settings, capacity)| {
             let case = Case::new(profile, settings, place)?;
             let forecast = case.carries(&goal, &Effort::MEASURED).rate.value;
-            Some(Check { settings: settings.clone(), measured: capacity.rate, forecast })
+            let tails = tails(&case, capacity, &goal);
+            Some(Check { settings: settings.clone(), measured: capacity.rate, forecast, tails })
         })
         .collect())
 }

@@ -6,7 +6,7 @@ mod check;
 mod memory;
 mod time;
 
-pub use check::{Check, check};
+pub use check::{Check, Tail, check};
 
 use crate::forecast::{Case, Place};
 use knee_core::event::{Event, Started, Trial};

@@ -191,6 +191,32 @@ fn a_forecast_from_a_run_is_what_the_service_does() {
 }
 
 #[test]
+fn a_run_is_checked_against_its_own_profile() {
+    let truth = Truth {
+        class: sim::Class::new((0.004, Shape::Constant), (0.025, Shape::Exponential)),
+        background: 0.0,
+        contention: 0.0,
+        quota: 0.5,
+    };
+    let mut events = truth.run(8, &[16], &[20.0, 50.0, 80.0]);
+    let profile = profile("1", &events).unwrap();
+    for event in &mut events {
+        if let Event::Tried(trial) = event {
+            trial.capacity.as_mut().unwrap().rate = 90.0;
+        }
+    }
+    let checks = check("1", &events, &profile).unwrap();
+    assert_eq!(checks.len(), 2);
+    for check in &checks {
+        assert!(check.forecast > 80.0 && check.error().abs() < 0.4, "{check:?}");
+        // The lowest rate sent too few requests to tell a tail.
+        let loads: Vec<f64> = check.tails.iter().map(|t| (t.load * 90.0).round()).collect();
+        assert_eq!(loads, [50.0, 80.0], "{check:?}");
+        assert!(check.tails.iter().all(|tail| tail.error().abs() < 0.35), "{check:?}");
+    }
+}
+
+#[test]
 fn a_run_that_says_too_little_is_refused() {
     let truth = Truth {
         class: sim::Class::constant(0.004, 0.025),

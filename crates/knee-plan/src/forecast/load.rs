@@ -44,9 +44,9 @@ impl Case<'_> {
         let shown = simulated(&best, effort);
         let [mut source] = Source::streams(effort.seed ^ DRAWS);
         let cheaper = effort.cheaper();
-        let drawn: Vec<Shown> = (0..effort.draws)
-            .map(|_| simulated(&Parameters::drawn(self.profile, &mut source), &cheaper))
-            .collect();
+        let drawn = Parameters::drawn(self.profile, effort.draws, &mut source);
+        let drawn: Vec<Shown> =
+            drawn.iter().map(|parameters| simulated(parameters, &cheaper)).collect();
         let around =
             |of: fn(&Shown) -> f64| Interval::around(of(&shown), drawn.iter().map(of).collect());
         let in_service = found_quantile(&shown.outcome, 0.999);

@@ -1,7 +1,12 @@
 //! A profile with one value for each of its estimates: the best ones, or drawn at random as far
 //! as they are uncertain.
+//!
+//! A few draws have to show what is uncertain: they are stratified, one from each of as many equally
+//! likely parts of every estimate (McKay, Beckman and Conover, "A comparison of three methods for
+//! selecting values of input variables", Technometrics 21(2), 1979).
 
 use crate::bounds::Demand;
+use crate::gaussian::exceeds;
 use crate::sim::{Class, Source};
 use knee_core::profile::{Demand as Measured, Estimate, Profile};
 
@@ -31,9 +36,21 @@ impl Parameters {
         Parameters::pick(profile, |estimate| estimate.value)
     }
 
-    /// One draw: each estimate for itself.
-    pub fn drawn(profile: &Profile, source: &mut Source) -> Parameters {
-        Parameters::pick(profile, |estimate| draw(estimate, source))
+    /// So many draws, each estimate for itself.
+    pub fn drawn(profile: &Profile, count: u32, source: &mut Source) -> Vec<Parameters> {
+        // A column for each estimate, in the order in which they are asked for.
+        let mut columns: Vec<Vec<f64>> = vec![];
+        let draw = |row: usize| {
+            let mut column = 0;
+            Parameters::pick(profile, |estimate| {
+                if column == columns.len() {
+                    columns.push(strata(count as usize, source));
+                }
+                column += 1;
+                at(estimate, columns[column - 1][row])
+            })
+        };
+        (0..count as usize).map(draw).collect()
     }
 
     fn pick(profile: &Profile, mut value: impl FnMut(&Estimate) -> f64) -> Parameters {
@@ -59,7 +76,8 @@ impl Parameters {
             background: value(&profile.background).max(0.0),
             // Requests cannot become cheaper than half by load.
             contention: value(&profile.contention).max(-0.5),
-            crowding: value(&profile.crowding),
+            // Nor by company: caches that are filled once per process only cost.
+            crowding: value(&profile.crowding).max(0.0),
             start: value(&profile.start).max(0.0),
             heap,
         }
@@ -74,10 +92,31 @@ impl Parameters {
     }
 }
 
-/// A value as uncertain as the estimate: log-normal where it is positive, so that it stays so.
-fn draw(estimate: &Estimate, source: &mut Source) -> f64 {
+/// Normal deviates with mean 0 and variance 1, one from each of `n` equally likely parts, in random
+/// order.
+fn strata(n: usize, source: &mut Source) -> Vec<f64> {
+    let mut all: Vec<f64> =
+        (0..n).map(|i| normal((i as f64 + source.uniform()) / n as f64)).collect();
+    for i in (1..n).rev() {
+        all.swap(i, source.below(i + 1));
+    }
+    all
+}
+
+/// The normal deviate that a share `p` does not exceed, within 1e-6 or so, and never beyond 8.
+fn normal(p: f64) -> f64 {
+    let (mut low, mut high) = (-8.0, 8.0);
+    for _ in 0..50 {
+        let middle = (low + high) / 2.0;
+        if exceeds(middle) > 1.0 - p { low = middle } else { high = middle }
+    }
+    (low + high) / 2.0
+}
+
+/// The value of an estimate, `z` standard deviations up: log-normal where it is positive, so that
+/// it stays so.
+fn at(estimate: &Estimate, z: f64) -> f64 {
     let Estimate { value, deviation, .. } = *estimate;
-    let z = source.normal();
     if deviation <= 0.0 {
         value
     } else if value > 0.0 {
@@ -97,12 +136,25 @@ mod tests {
         let [mut source] = Source::streams(1);
         for (value, deviation) in [(10.0, 1.0), (10.0, 4.0), (0.0, 0.2), (-0.1, 0.05)] {
             let estimate = Estimate::assumed(value, deviation, "test");
-            let draws: Vec<f64> = (0..40_000).map(|_| draw(&estimate, &mut source)).collect();
+            let strata = strata(4_000, &mut source);
+            let draws: Vec<f64> = strata.into_iter().map(|z| at(&estimate, z)).collect();
             let n = draws.len() as f64;
             let mean = draws.iter().sum::<f64>() / n;
             let spread = (draws.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n).sqrt();
             assert!((mean - value).abs() < 5.0 * deviation / n.sqrt(), "{mean}");
             assert!((spread / deviation - 1.0).abs() < 0.05, "{spread} {deviation}");
+        }
+    }
+
+    #[test]
+    fn a_few_draws_show_both_ends() {
+        for seed in 1..50 {
+            let [mut source] = Source::streams(seed);
+            let mut few = strata(12, &mut source);
+            few.sort_by(f64::total_cmp);
+            assert!(few[0] < -1.38 && few[11] > 1.38, "{few:?}");
+            assert!((few[5] + few[6]).abs() < 0.5, "{few:?}");
+            assert!(few.iter().sum::<f64>().abs() < 2.0, "{few:?}");
         }
     }
 }

@@ -32,8 +32,8 @@ impl Case<'_> {
         let found = self.search(&best, goal, effort, 0.8 * bound.rate);
         let [mut source] = Source::streams(effort.seed ^ DRAWS);
         let draft = Effort { resolution: 2.0 * effort.resolution, ..effort.cheaper() };
-        let draws = (0..effort.draws).map(|_| {
-            let drawn = Parameters::drawn(self.profile, &mut source);
+        let drawn = Parameters::drawn(self.profile, effort.draws, &mut source).into_iter();
+        let draws = drawn.map(|drawn| {
             let guess = found.rate / bound.rate.max(1e-9) * self.bound(&drawn).rate;
             self.search(&drawn, goal, &draft, guess).rate
         });

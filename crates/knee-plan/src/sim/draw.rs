@@ -32,18 +32,6 @@ impl Source {
         (self.generator.next_u64() >> 11) as f64 * EPSILON
     }
 
-    /// Normal with mean 0 and variance 1, by the polar method (Marsaglia and Bray, "A convenient
-    /// method for generating normal variables", SIAM Review 6(3), 1964).
-    pub fn normal(&mut self) -> f64 {
-        loop {
-            let (x, y) = (2.0 * self.uniform() - 1.0, 2.0 * self.uniform() - 1.0);
-            let square = x * x + y * y;
-            if square > 0.0 && square < 1.0 {
-                return x * libm::sqrt(-2.0 * libm::log(square) / square);
-            }
-        }
-    }
-
     /// A whole number below `n`, which is not 0. Its bias, below n / 2^64, is of no account.
     #[inline]
     pub fn below(&mut self, n: usize) -> usize {

@@ -122,11 +122,16 @@ impl Basis {
             self.checks.iter().max_by(|a, b| a.error().abs().total_cmp(&b.error().abs()))?;
         let said = format!("{:+.0} %", 100.0 * worst.error());
         let (from, n) = (&self.from, errors.len());
+        let tails: Vec<f64> =
+            self.checks.iter().flat_map(|c| &c.tails).map(|tail| tail.error().abs()).collect();
+        let tails = median(&tails).map_or(String::new(), |middle| {
+            format!("; latency in {} steps: {:.0} % off in the median", tails.len(), 100.0 * middle)
+        });
         Some(match n {
-            1 => format!("forecast against measured in {from}: {said} for the only setting"),
+            1 => format!("forecast against measured in {from}: {said} for the only setting{tails}"),
             _ => format!(
                 "forecast against measured in {from}, {n} settings: {:.0} % off in the median, \
-                 {said} at worst ({})",
+                 {said} at worst ({}){tails}",
                 100.0 * median(&errors)?,
                 worst.settings
             ),

@@ -1,0 +1,201 @@
+//! How far off `knee plan`'s forecasts are from what was measured.
+//!
+//! `cargo bench -p knee-tune --bench forecast -- [FOLDER ...]`; without arguments the cells that the
+//! grid's benchmark has left below `target/tmp/grid/`. A folder holds a run of `knee tune` and, in
+//! `grid.jsonl`, the points of a grid. The profile is fitted from the calibration and the trial of
+//! today's settings alone; the grid's points, or else the run's other trials, are forecast from it.
+
+use knee_core::event::{Event, Trial};
+use knee_core::model::Network;
+use knee_core::profile::Profile;
+use knee_core::runtimes::{self, Surroundings};
+use knee_plan::fit::{self, Check, Tail};
+use knee_plan::statistics::median;
+use knee_tune::journal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// The goals that BENCHMARKS.md names.
+const CAPACITY: f64 = 0.10;
+/// Share of the periods from which the quota's stalls are in the latency.
+const STALLED: f64 = 0.05;
+/// Loads, over the capacity, at which latencies are told.
+const LOADS: [(&str, f64, f64); 3] =
+    [("30 %", 0.15, 0.40), ("50 %", 0.40, 0.65), ("80 %", 0.65, 0.90)];
+
+fn main() -> ExitCode {
+    // `cargo test --all-targets` starts benchmarks too; what it compares with takes hours to measure.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let named: Vec<PathBuf> =
+        std::env::args().skip(1).filter(|arg| arg != "--bench").map(PathBuf::from).collect();
+    let folders = if named.is_empty() { cells() } else { named };
+    if folders.is_empty() {
+        eprintln!(
+            "forecast: nothing is measured yet; `cargo bench -p knee-tune --bench grid` does"
+        );
+        return ExitCode::from(3);
+    }
+    println!(
+        "| cell | settings | capacity within 10 % | off in the median | at worst | p99 steps | off in the median | 90th percentile |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    let mut all = Measured::default();
+    for folder in &folders {
+        match Measured::of(folder) {
+            Ok(cell) => {
+                println!("{}", cell.row(&folder.file_name().unwrap_or_default().to_string_lossy()));
+                all.take(cell);
+            }
+            Err(error) => println!("| {} | not compared: {error} |", folder.display()),
+        }
+    }
+    println!("{}", all.row("all"));
+    all.details();
+    ExitCode::SUCCESS
+}
+
+/// The folders that the grid's benchmark has left.
+fn cells() -> Vec<PathBuf> {
+    let grid = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grid");
+    let entries = std::fs::read_dir(grid).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    folders.sort();
+    folders
+}
+
+/// Settings with their forecasts, and whether each has more threads than the quota has CPU.
+#[derive(Default)]
+struct Measured {
+    checks: Vec<(Check, bool)>,
+}
+
+impl Measured {
+    fn of(folder: &Path) -> Result<Measured, Failure> {
+        let events = journal::read(&journal::find(folder, None)?)?;
+        let name = folder.display().to_string();
+        let first = |event: &Event| matches!(event, Event::Tried(_));
+        let calibrating = events.iter().position(first).map_or(events.len(), |at| at + 1);
+        let profile = fit::profile(&name, &events[..calibrating])?;
+        let mut known = events[..calibrating].to_vec();
+        // Today's trial is what the profile was fitted from.
+        let today = profile.measured.as_ref().map(|measured| measured.settings.clone());
+        match points(folder)? {
+            Some(points) => known.extend(points.into_iter().map(|p| Event::Tried(Box::new(p)))),
+            None => known.extend(events[calibrating..].iter().filter(|e| first(e)).cloned()),
+        }
+        let checks = fit::check(&name, &known, &profile)?.into_iter();
+        let others = checks.filter(|check| Some(&check.settings) != today.as_ref());
+        let checks = others.map(|check| {
+            let crowds = crowds(&profile, &check);
+            (check, crowds)
+        });
+        Ok(Measured { checks: checks.collect() })
+    }
+
+    fn take(&mut self, other: Measured) {
+        self.checks.extend(other.checks);
+    }
+
+    fn tails(&self) -> impl Iterator<Item = (&Tail, bool)> {
+        self.checks.iter().flat_map(|(c, crowds)| c.tails.iter().map(move |tail| (tail, *crowds)))
+    }
+
+    fn row(&self, cell: &str) -> String {
+        let errors = absolute(self.checks.iter().map(|(check, _)| check.error()));
+        let tails = absolute(self.tails().map(|(tail, _)| tail.error()));
+        let within = errors.iter().filter(|error| **error <= CAPACITY).count();
+        let worst = self.checks.iter().map(|(check, _)| check.error());
+        let worst = worst.max_by(|a, b| a.abs().total_cmp(&b.abs()));
+        format!(
+            "| {cell} | {} | {} | {} | {} | {} | {} | {} |",
+            errors.len(),
+            percent((!errors.is_empty()).then(|| within as f64 / errors.len() as f64)),
+            percent(median(&errors)),
+            worst.map_or("none".into(), |error| format!("{:+.0} %", 100.0 * error)),
+            tails.len(),
+            percent(median(&tails)),
+            percent(quantile(&tails, 0.9)),
+        )
+    }
+
+    /// Latencies by load, the quota's stalls, and the settings that are furthest off.
+    fn details(&self) {
+        println!();
+        for (name, from, to) in LOADS {
+            let near = |tail: &Tail| (from..to).contains(&tail.load);
+            say(
+                &format!("p99 at {name} of the capacity"),
+                self.tails().map(|(t, _)| t).filter(|t| near(t)),
+            );
+        }
+        let stalled = self.tails().filter(|(tail, crowds)| *crowds && tail.throttled >= STALLED);
+        say(
+            "p99 with more threads than quota, while the quota runs out",
+            stalled.map(|(tail, _)| tail),
+        );
+        let mut worst: Vec<&Check> = self.checks.iter().map(|(check, _)| check).collect();
+        worst.sort_by(|a, b| b.error().abs().total_cmp(&a.error().abs()));
+        for Check { settings, measured, forecast, .. } in worst.into_iter().take(5) {
+            println!(
+                "furthest off: {settings}: measured {measured:.0}/s, forecast {forecast:.0}/s"
+            );
+        }
+    }
+}
+
+/// The points of a grid, where there is one.
+fn points(folder: &Path) -> Result<Option<Vec<Trial>>, Failure> {
+    let path = folder.join("grid.jsonl");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path)?;
+    let points: Result<Vec<Trial>, _> = text.lines().map(serde_json::from_str).collect();
+    Ok(Some(points?))
+}
+
+/// Whether the settings compute on more threads than the quota has CPU.
+fn crowds(profile: &Profile, check: &Check) -> bool {
+    let network = || -> Option<(Network, f64)> {
+        let measured = profile.measured.as_ref()?;
+        let around = Surroundings {
+            visible_cpus: measured.visible_cpus,
+            task_cpu: measured.task.cpu,
+            task_memory: measured.task.memory.0,
+        };
+        let model = runtimes::by_id(&profile.runtime)?.model;
+        Some((model(&check.settings, &around)?, measured.task.cpu))
+    };
+    network().is_some_and(|(network, cpu)| network.concurrency().cores > cpu)
+}
+
+fn say<'a>(what: &str, tails: impl Iterator<Item = &'a Tail>) {
+    let errors = absolute(tails.map(Tail::error));
+    let (middle, high) = (percent(median(&errors)), percent(quantile(&errors, 0.9)));
+    println!(
+        "{what}: {} steps, {middle} off in the median, {high} at the 90th percentile",
+        errors.len()
+    );
+}
+
+fn absolute(errors: impl Iterator<Item = f64>) -> Vec<f64> {
+    errors.map(f64::abs).collect()
+}
+
+fn quantile(values: &[f64], q: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(((q * sorted.len() as f64).ceil() as usize).saturating_sub(1)).copied()
+}
+
+fn percent(share: Option<f64>) -> String {
+    match share {
+        Some(share) if share.is_finite() => format!("{:.0} %", 100.0 * share),
+        Some(_) => "not carried by the forecast".into(),
+        None => "none".into(),
+    }
+}
