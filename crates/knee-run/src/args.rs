@@ -11,12 +11,15 @@ The container's entrypoint: fills in what was left open (workers, heap, threads)
 size allows, is the init of what it starts, and stops that without losing a request.
 
 usage: knee run [FLAGS] [--] COMMAND [ARGUMENT ...]
+       knee run [FLAGS] --processes FILE
        knee doctor
 As the small program `knee-run` it is called without `run`: knee-run [--] COMMAND, knee-run doctor.
 
   --dry-run            say what is seen and would be filled in, start nothing
   --keep               fill in nothing: only be the init
   --lock FILE          what was measured of the service [default: knee.lock, where it is there]
+  --processes FILE     start several: a line `NAME: COMMAND` for each, in this order; NAME (listens)
+                       has the next one wait for it, NAME (optional) may end before the others
   --serve-for TIME     go on serving that long after a stop signal, as the load balancer may still
                        send requests [default: 5s]
   --stop-timeout TIME  the task definition's stopTimeout, after which ECS kills [default: 30s]
@@ -59,7 +62,9 @@ pub struct Options {
     pub serve_for: Duration,
     /// When ECS kills.
     pub stop_timeout: Duration,
-    /// Program and arguments, never empty.
+    /// The file of several processes.
+    pub processes: Option<PathBuf>,
+    /// Program and arguments; empty where a file of processes is named, and only there.
     pub command: Vec<OsString>,
 }
 
@@ -72,6 +77,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
         dry_run: false,
         keep: false,
         lock: None,
+        processes: None,
         serve_for: Duration::from_secs(5),
         stop_timeout: Duration::from_secs(30),
         command: vec![],
@@ -94,6 +100,10 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
                 let file = value.or_else(|| words.next());
                 options.lock = Some(file.ok_or("--lock needs a file, such as knee.lock")?.into());
             }
+            "--processes" => {
+                let file = value.or_else(|| words.next());
+                options.processes = Some(file.ok_or("--processes needs a file")?.into());
+            }
             "--serve-for" => options.serve_for = time(flag, value.or_else(|| words.next()))?,
             "--stop-timeout" => options.stop_timeout = time(flag, value.or_else(|| words.next()))?,
             "--" => {
@@ -109,6 +119,12 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
             }
         }
         first = false;
+    }
+    if options.processes.is_some() {
+        return match options.command.is_empty() {
+            true => Ok(Asked::Run(options)),
+            false => Err("--processes names what to start: leave out the command".into()),
+        };
     }
     if options.command.is_empty() {
         return Err("no command to run; write it behind `--`: knee-run -- gunicorn app:app".into());

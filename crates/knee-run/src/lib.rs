@@ -19,14 +19,17 @@ mod log;
 mod recognise;
 mod size;
 mod stop;
+mod table;
 
 pub use args::HELP;
 use args::{Asked, Options};
-use fill::{Filled, Means, Overlay, Written};
+use fill::{Means, Overlay, Written};
 use log::say;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use stop::Plan;
+use table::Entry;
 
 /// Does what these words, those behind the program's name, ask for; the exit code.
 pub fn main(words: Vec<OsString>) -> u8 {
@@ -43,31 +46,60 @@ pub fn main(words: Vec<OsString>) -> u8 {
 }
 
 fn run(options: &Options) -> u8 {
+    let entries = match &options.processes {
+        Some(file) => table::read(file),
+        None => Ok(vec![Entry { command: options.command.clone(), ..Entry::default() }]),
+    };
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(wrong) => {
+            say(format_args!("{wrong}"));
+            return exit::OWN;
+        }
+    };
     let mut written = Written::default();
-    let mut filled = Filled { command: options.command.clone(), ..Filled::default() };
-    let mut told = Vec::new();
-    if !options.keep {
-        let size = size::look_here();
-        told = size.told();
-        told.extend(fill::files(options.dry_run));
-        let mut put = |file: &Overlay| {
-            if options.dry_run { file.possible() } else { written.add(file) }
-        };
-        let mut means = Means {
-            size: &size,
-            lock: lock::read(options.lock.as_deref(), &mut told),
-            variable: &|name| std::env::var(name).ok(),
-            put: &mut put,
-        };
-        filled = fill::fill(&options.command, &mut means);
-        told.append(&mut filled.told);
-    }
+    let (variables, told) = if options.keep {
+        (vec![BTreeMap::new(); entries.len()], vec![])
+    } else {
+        let mut put =
+            |file: &Overlay| if options.dry_run { file.possible() } else { written.add(file) };
+        fill_all(options, &mut entries, &mut put)
+    };
     if options.dry_run {
         return print(&told.iter().map(|line| format!("{line}\n")).collect::<String>());
     }
     told.iter().for_each(|line| say(format_args!("{line}")));
     let plan = Plan::within(options.stop_timeout, options.serve_for);
-    init::run(&filled.command, &filled.variables, plan)
+    let starts: Vec<init::Start> = entries.into_iter().zip(variables).collect();
+    init::run(&starts, plan)
+}
+
+/// Fills in what each leaves open; the variables of each, and what is to be said.
+fn fill_all(
+    options: &Options,
+    entries: &mut [Entry],
+    put: &mut dyn FnMut(&Overlay) -> io::Result<()>,
+) -> (Vec<BTreeMap<String, String>>, Vec<String>) {
+    let size = size::look_here();
+    let mut told = size.told();
+    told.extend(fill::files(options.dry_run));
+    let mut means = Means {
+        size: &size,
+        sharing: entries.iter().map(|entry| fill::serving(&entry.command)).sum(),
+        lock: lock::read(options.lock.as_deref(), &mut told),
+        variable: &|name| std::env::var(name).ok(),
+        put,
+    };
+    let commands: Vec<&[OsString]> = entries.iter().map(|e| e.command.as_slice()).collect();
+    told.extend(means.lock.take_if(|lock| !lock.is_for(&commands)).map(|lock| lock.foreign()));
+    let mut variables = Vec::new();
+    for entry in entries {
+        let mut filled = fill::fill(&entry.command, &mut means);
+        told.append(&mut filled.told);
+        entry.command = filled.command;
+        variables.push(filled.variables);
+    }
+    (variables, told)
 }
 
 fn print(text: &str) -> u8 {

@@ -1,8 +1,10 @@
 //! `knee.lock`: what was measured of the service. A file that cannot be used is said and left alone,
 //! and the service starts by the rules that need none.
 
+use crate::fill;
 use knee_core::profile::Profile;
 use knee_core::runtimes::Needs;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -19,6 +21,21 @@ pub struct Lock {
     pub needs: Needs,
     /// Its name as the user knows it.
     pub path: String,
+}
+
+impl Lock {
+    /// Whether one of these commands starts what it is a profile of.
+    pub fn is_for(&self, commands: &[&[OsString]]) -> bool {
+        commands.iter().any(|command| fill::starts(command, &self.runtime))
+    }
+
+    /// What is said where none does.
+    pub fn foreign(&self) -> String {
+        let Lock { path, runtime, .. } = self;
+        format!(
+            "{path} is a profile of {runtime}, which does not start here: sized without a measurement"
+        )
+    }
 }
 
 /// Reads it; what is wrong is said. Without `named` it need not be there.

@@ -40,6 +40,8 @@ pub struct Filled {
 pub struct Means<'a> {
     /// The container's size.
     pub size: &'a Size,
+    /// Commands that serve, and share the memory.
+    pub sharing: usize,
     /// What was measured of the service.
     pub lock: Option<Lock>,
     /// The environment.
@@ -48,11 +50,24 @@ pub struct Means<'a> {
     pub put: &'a mut dyn FnMut(&Overlay) -> io::Result<()>,
 }
 
+/// How many of what a command starts serve, rather than stand in front of what does.
+pub fn serving(command: &[OsString]) -> usize {
+    find::find(&words(command)).iter().filter(|found| !found.runtime.front).count()
+}
+
+/// Whether a command starts the runtime of that id.
+pub fn starts(command: &[OsString], id: &str) -> bool {
+    find::find(&words(command)).iter().any(|found| found.runtime.id == id)
+}
+
+fn words(command: &[OsString]) -> Vec<String> {
+    command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
 /// For a command.
 pub fn fill(command: &[OsString], means: &mut Means) -> Filled {
     let mut filled = Filled { command: command.to_vec(), ..Filled::default() };
-    let words: Vec<String> = command.iter().map(|w| w.to_string_lossy().into_owned()).collect();
-    let all = find::find(&words);
+    let all = find::find(&words(command));
     if all.is_empty() {
         filled.told.push("no runtime that is known starts here: nothing is filled in".into());
     }
@@ -63,9 +78,7 @@ pub fn fill(command: &[OsString], means: &mut Means) -> Filled {
             "{path} is a profile of {runtime}, which does not start here: sized without a measurement"
         ));
     }
-    // Those that serve share the memory.
-    let sharing = all.iter().filter(|found| !found.runtime.front).count().max(1) as u64;
-    let each = means.size.memory.as_ref().map(|m| Bytes(m.value.0 / sharing));
+    let each = means.size.memory.as_ref().map(|m| Bytes(m.value.0 / means.sharing.max(1) as u64));
     for found in &all {
         let measured = means.lock.as_ref().filter(|lock| lock.runtime == found.runtime.id);
         let needs = measured.map(|lock| lock.needs.clone());
@@ -140,8 +153,13 @@ mod tests {
         let variable = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string())
         };
-        let mut means =
-            Means { size: &size(cpu, mib), lock: None, variable: &variable, put: &mut |_| Ok(()) };
+        let mut means = Means {
+            size: &size(cpu, mib),
+            sharing: 1,
+            lock: None,
+            variable: &variable,
+            put: &mut |_| Ok(()),
+        };
         let filled = fill(&command, &mut means);
         let entries = filled.variables.iter().map(|(name, value)| format!("{name}={value}"));
         let added = filled.command.iter().skip(command.len());

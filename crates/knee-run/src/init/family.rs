@@ -3,6 +3,7 @@
 use super::spawn::{Started, give_terminal, has_terminal};
 use crate::exit;
 use crate::log::say;
+use crate::table::Entry;
 use knee_probe::process::{self, Process};
 use knee_probe::sockets;
 use std::collections::HashSet;
@@ -16,16 +17,64 @@ pub struct Family {
     main: i32,
     terminal: bool,
     me: i32,
-    /// How the main process ended.
+    /// Whether all comes from one command.
+    one: bool,
+    /// Those that were started beside it and have not ended.
+    beside: Vec<Beside>,
+    /// Whether all have been asked to end: then the main process's code is the container's.
+    ending: bool,
+    /// How the main process ended, or before that one of the others that is not optional.
     code: Option<u8>,
+}
+
+/// A process that was started beside the main one.
+struct Beside {
+    name: String,
+    pid: i32,
+    optional: bool,
 }
 
 impl Family {
     /// Of a command just started. From now on whoever loses its parent comes to this process,
     /// also where it is not the first one (prctl(2), PR_SET_CHILD_SUBREAPER).
-    pub fn of(started: Started) -> Family {
+    pub fn of(started: Started, one: bool) -> Family {
         let me = std::process::id().cast_signed();
-        Family { main: started.pid, terminal: started.terminal, me, code: None }
+        Family {
+            main: started.pid,
+            terminal: started.terminal,
+            me,
+            one,
+            beside: vec![],
+            ending: false,
+            code: None,
+        }
+    }
+
+    /// One more that was started beside it.
+    pub fn add(&mut self, entry: &Entry, started: Started) {
+        let (name, optional) = (entry.name.clone(), entry.optional);
+        self.beside.push(Beside { name, pid: started.pid, optional });
+        self.terminal |= started.terminal;
+    }
+
+    /// It cannot go on: one that it needs was not started.
+    pub fn fail(&mut self, code: u8) {
+        self.code.get_or_insert(code);
+    }
+
+    /// All are asked to end.
+    pub fn end(&mut self) {
+        self.ending = true;
+    }
+
+    /// Whether all comes from one command.
+    pub fn is_one(&self) -> bool {
+        self.one
+    }
+
+    /// The processes that were started here.
+    pub fn started(&self) -> Vec<i32> {
+        std::iter::once(self.main).chain(self.beside.iter().map(|b| b.pid)).collect()
     }
 
     /// The main process.
@@ -46,7 +95,7 @@ impl Family {
 
     /// Passes a signal on to whom it is for, see [`right`], and says who that is.
     pub fn forward(&self, signal: i32) -> Vec<i32> {
-        let pids = right(self.main, signal);
+        let pids: Vec<i32> = self.started().iter().flat_map(|pid| right(*pid, signal)).collect();
         pids.iter().for_each(|pid| send(*pid, signal));
         pids
     }
@@ -70,17 +119,37 @@ impl Family {
             if pid <= 0 {
                 return;
             }
-            if pid != self.main {
+            if libc::WIFSTOPPED(status) {
+                if pid == self.main {
+                    self.stopped();
+                }
                 continue;
             }
-            if libc::WIFSTOPPED(status) {
-                self.stopped();
-            } else if libc::WIFSIGNALED(status) {
-                self.code = Some(exit::by_signal(libc::WTERMSIG(status)));
+            let code = if libc::WIFSIGNALED(status) {
+                exit::by_signal(libc::WTERMSIG(status))
             } else {
-                self.code = u8::try_from(libc::WEXITSTATUS(status)).ok();
-            }
+                u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(exit::OWN)
+            };
+            self.ended(pid, code);
         }
+    }
+
+    /// Takes note of the end of a process that was started here; of any other there is nothing to note.
+    fn ended(&mut self, pid: i32, code: u8) {
+        if let Some(at) = self.beside.iter().position(|b| b.pid == pid) {
+            let Beside { name, optional, .. } = self.beside.remove(at);
+            if self.ending {
+                return;
+            }
+            let then = if optional { "the others go on" } else { "so all end" };
+            say(format_args!("{name} has ended with {code}: {then}"));
+            if optional {
+                return;
+            }
+        } else if pid != self.main {
+            return;
+        }
+        self.code.get_or_insert(code);
     }
 
     /// Ctrl-Z stops the foreground group, the command's; this process follows, or the shell that
@@ -94,7 +163,7 @@ impl Family {
     /// When the command has ended well and left behind what listens, it was a program that went
     /// into the background: that goes on as the main process. True if so.
     pub fn follow(&mut self) -> bool {
-        if self.code != Some(0) {
+        if self.code != Some(0) || !self.is_one() {
             return false;
         }
         let members = self.members();
@@ -120,7 +189,7 @@ impl Family {
 /// Whom a signal for a process is for: a shell that does not catch it dies of it, and the program
 /// that it waits for never hears of it. Then that program gets it; the shell too where the signal
 /// asks it to end, or a script would go on with its next line.
-fn right(pid: i32, signal: i32) -> Vec<i32> {
+pub fn right(pid: i32, signal: i32) -> Vec<i32> {
     if !is_shell(pid) || catches(pid, signal) {
         return vec![pid];
     }

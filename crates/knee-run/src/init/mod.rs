@@ -9,13 +9,23 @@ mod spawn;
 use crate::exit;
 use crate::log::say;
 use crate::stop::{self, Plan, Stop};
-pub use family::{Family, is_shell, send};
+use crate::table::Entry;
+pub use family::{Family, is_shell, right, send};
+use knee_probe::{process, sockets};
 use signals::Signals;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::time::{Duration, Instant};
 
-/// Runs the command to its end and returns the exit code.
-pub fn run(command: &[OsString], variables: &BTreeMap<String, String>, plan: Plan) -> u8 {
+/// How long the next process waits for one that is to listen.
+const READY: Duration = Duration::from_secs(30);
+/// Between two looks whether it does.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What is started, with the variables that it gets beside the inherited ones.
+pub type Start = (Entry, BTreeMap<String, String>);
+
+/// Runs these, in their order, to their end and returns the exit code.
+pub fn run(starts: &[Start], plan: Plan) -> u8 {
     let signals = match Signals::hold() {
         Ok(signals) => signals,
         Err(error) => {
@@ -25,40 +35,98 @@ pub fn run(command: &[OsString], variables: &BTreeMap<String, String>, plan: Pla
     };
     // SAFETY: a plain call. Before the command can leave anything behind.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
-    match spawn::spawn(command, variables, &signals) {
-        Ok(started) => attend(&signals, Family::of(started), plan),
-        Err(error) => {
-            let name = command.first().map(|c| c.to_string_lossy()).unwrap_or_default();
-            say(format_args!("{name}: cannot start it: {error}"));
-            exit::not_started(&error)
-        }
+    let mut come = Vec::new();
+    match start(starts, &signals, &mut come) {
+        Ok(family) => attend(&signals, family, plan, come),
+        Err(code) => code,
     }
 }
 
-fn attend(signals: &Signals, mut family: Family, plan: Plan) -> u8 {
+/// Starts one after the other; a stop signal that comes meanwhile ends that.
+fn start(starts: &[Start], signals: &Signals, come: &mut Vec<i32>) -> Result<Family, u8> {
+    let mut family: Option<Family> = None;
+    for (entry, variables) in starts {
+        let started = match (spawn::spawn(&entry.command, variables, signals), &mut family) {
+            (Ok(started), _) => started,
+            (Err(error), family) => {
+                let name = entry.command.first().map(|c| c.to_string_lossy()).unwrap_or_default();
+                say(format_args!("{name}: cannot start it: {error}"));
+                let code = exit::not_started(&error);
+                let Some(family) = family else { return Err(code) };
+                if entry.optional {
+                    continue;
+                }
+                family.fail(code);
+                break;
+            }
+        };
+        let pid = started.pid;
+        let family = match &mut family {
+            Some(family) => {
+                family.add(entry, started);
+                family
+            }
+            none => none.insert(Family::of(started, starts.len() == 1)),
+        };
+        if entry.listens && !listens(family, pid, signals, come) {
+            say(format_args!("{} does not listen: the next one starts nevertheless", entry.name));
+        }
+        if family.code().is_some() || come.iter().any(|signal| stops(*signal)) {
+            break;
+        }
+    }
+    family.ok_or(exit::OWN)
+}
+
+/// Waits until a process or one below it listens; until then signals are kept.
+fn listens(family: &mut Family, pid: i32, signals: &Signals, come: &mut Vec<i32>) -> bool {
+    let until = Instant::now() + READY;
+    while Instant::now() < until {
+        let held = sockets::inodes(&process::with_descendants(&[pid]));
+        if sockets::listening().iter().any(|listener| held.contains(&listener.inode)) {
+            return true;
+        }
+        come.extend(signals.wait(Some(LOOK)));
+        family.reap();
+        if family.code().is_some() || come.iter().any(|signal| stops(*signal)) {
+            return true;
+        }
+    }
+    false
+}
+
+fn stops(signal: i32) -> bool {
+    matches!(signal, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)
+}
+
+fn attend(signals: &Signals, mut family: Family, plan: Plan, mut come: Vec<i32>) -> u8 {
     let mut stop: Option<Stop> = None;
     loop {
-        let come = signals.wait(stop.as_ref().map(|_| stop::STEP));
+        if come.is_empty() && (family.code().is_none() || stop.is_some()) {
+            come = signals.wait(stop.as_ref().map(|_| stop::STEP));
+        }
         // Before the signals: one may be for whoever takes the place of a command that ended.
         family.reap();
         match (family.code(), &stop) {
-            (Some(code), None) if !family.follow() => return code,
+            (Some(code), None) if family.is_one() && !family.follow() => return code,
+            (Some(_), None) if !family.is_one() => {
+                stop = Some(Stop::at_once(&family, libc::SIGTERM, plan));
+            }
             (Some(code), Some(stop)) if family.members().is_empty() => {
                 stop.tell(code);
                 return code;
             }
             _ => {}
         }
-        for signal in come {
+        for signal in std::mem::take(&mut come) {
             match (signal, &mut stop) {
                 (libc::SIGCHLD, _) => {}
                 (libc::SIGCONT, _) => family.resume(),
-                (libc::SIGTERM | libc::SIGINT | libc::SIGQUIT, None) => {
+                (signal, None) if stops(signal) => {
+                    family.end();
                     stop = Some(Stop::begin(&family, signal, plan));
                 }
-                (libc::SIGTERM | libc::SIGINT | libc::SIGQUIT, Some(stop)) => {
-                    stop.again(&family, signal);
-                }
+                (signal, Some(stop)) if stops(signal) => stop.again(&family, signal),
                 _ => drop(family.forward(signal)),
             }
         }

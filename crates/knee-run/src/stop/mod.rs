@@ -10,7 +10,7 @@
 
 mod look;
 
-use crate::init::{Family, is_shell, send};
+use crate::init::{Family, is_shell, right, send};
 use crate::log::say;
 use crate::recognise::{Server, servers};
 use knee_probe::process::{Process, with_descendants};
@@ -84,8 +84,27 @@ pub struct Stop {
 impl Stop {
     /// Begins with the signal that asked for it.
     pub fn begin(family: &Family, signal: i32, plan: Plan) -> Stop {
+        let mut stop = Stop::new(family, signal, plan);
+        if stop.watch.listens() {
+            let serve = plan.serve.as_secs_f64();
+            say(format_args!("signal {signal}: serving for {serve} s more, then draining"));
+        } else {
+            // Nobody can send it a request.
+            stop.finish(family);
+        }
+        stop
+    }
+
+    /// Begins as one that the others need has ended: there is nothing left to serve with.
+    pub fn at_once(family: &Family, signal: i32, plan: Plan) -> Stop {
+        let mut stop = Stop::new(family, signal, plan);
+        stop.finish(family);
+        stop
+    }
+
+    fn new(family: &Family, signal: i32, plan: Plan) -> Stop {
         let watch = Watch::of(&family.members());
-        let mut stop = Stop {
+        Stop {
             began: Instant::now(),
             signal,
             plan,
@@ -98,15 +117,7 @@ impl Stop {
             front: vec![],
             told: vec![],
             name: Process::new(family.main()).name(),
-        };
-        if stop.watch.listens() {
-            let serve = plan.serve.as_secs_f64();
-            say(format_args!("signal {signal}: serving for {serve} s more, then draining"));
-        } else {
-            // Nobody can send it a request.
-            stop.finish(family);
         }
-        stop
     }
 
     /// One more stop signal: whoever sends it does not want to wait any longer.
@@ -150,7 +161,9 @@ impl Stop {
     fn finish(&mut self, family: &Family) {
         self.phase = Phase::Finish;
         let main = family.main();
-        let own_way = is_shell(main) && Process::new(main).catches(self.signal).unwrap_or(false);
+        let own_way = family.is_one()
+            && is_shell(main)
+            && Process::new(main).catches(self.signal).unwrap_or(false);
         let servers = if own_way { vec![] } else { servers(&family.members()) };
         if servers.is_empty() {
             self.told = family.forward(self.signal);
@@ -179,6 +192,12 @@ impl Stop {
         }
         for server in std::mem::take(&mut self.behind) {
             self.end(server.pid, server.runtime.stop);
+        }
+        // Those that are started beside servers and are none themselves.
+        for pid in family.started() {
+            if !with_descendants(&[pid]).iter().any(|pid| self.told.contains(pid)) {
+                right(pid, self.signal).into_iter().for_each(|pid| self.end(pid, self.signal));
+            }
         }
         // What else runs beside a command that has ended: nobody else will tell it.
         if family.code().is_some() {

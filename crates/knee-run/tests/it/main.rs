@@ -2,6 +2,7 @@
 
 mod fill;
 mod init;
+mod several;
 mod size;
 mod stop;
 mod support;
