@@ -81,6 +81,8 @@ pub struct Generator {
     /// Fewer connections than asked for, because of the limit of open files.
     clamped: bool,
     ceiling: Option<f64>,
+    /// Of the last step.
+    record: Option<Record>,
     /// Steps made so far: each has arrivals of its own, or one odd burst would stand in all.
     steps: u64,
 }
@@ -104,7 +106,16 @@ impl Generator {
         let clamped = options.max_connections > most;
         options.max_connections = options.max_connections.clamp(1, most);
         let messages = Messages::new(&requests, &target.host, options.seed)?;
-        Ok(Generator { target, requests, messages, options, clamped, ceiling: None, steps: 0 })
+        Ok(Generator {
+            target,
+            requests,
+            messages,
+            options,
+            clamped,
+            ceiling: None,
+            record: None,
+            steps: 0,
+        })
     }
 
     /// Offers `pace` for `warm_up` and then `seconds` seconds and waits for the answers.
@@ -148,7 +159,14 @@ impl Generator {
             ceiling: self.ceiling,
         };
         step.validity = judge(&conduct, goal, step.outcome);
+        self.record = Some(record);
         Ok(step)
+    }
+
+    /// How late the last step's requests were turned to, at a quantile, seconds; 0 before the first
+    /// step.
+    pub fn lateness(&self, quantile: f64) -> f64 {
+        self.record.as_ref().map_or(0.0, |record| record.lateness(quantile))
     }
 
     /// Sends each request once, alone, and says what came back. Before any load: a target that
