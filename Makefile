@@ -38,6 +38,7 @@ check: ## format, lints, and the licences of all dependencies; Rust as Cargo.tom
 bench: setup ## what BENCHMARKS.md reports, on an idle machine; GRID="node --task 0.5" picks from the grid, which takes hours
 	@scripts/bench-setup
 	$(WITH_SETUP) cargo bench --locked -p knee-plan --bench simulator
+	$(WITH_SETUP) cargo bench --locked -p knee-measure --bench generator
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench grid -- $(GRID)
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench forecast
 

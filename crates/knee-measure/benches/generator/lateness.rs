@@ -11,7 +11,7 @@ use rustix::thread::{ClockId, clock_nanosleep_absolute, set_current_timer_slack}
 use rustix::time::{Timespec, clock_gettime};
 use std::num::NonZeroU64;
 
-const ROUNDS: u64 = 15;
+const ROUNDS: u64 = 10;
 const SECONDS: f64 = 2.0;
 
 pub fn run() -> Result<(), Failure> {
