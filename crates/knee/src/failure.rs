@@ -112,6 +112,8 @@ impl From<TuneError> for Failure {
                 Failure::new(Exit::Inconclusive, error.to_string())
                     .remedy("ask for the share of the load that one task has to carry: --goal 'p99<250ms,rate>=200'")
             }
+            TuneError::Starved => Failure::new(Exit::Inconclusive, error.to_string())
+                .remedy("end what else runs on this host, then repeat"),
             TuneError::Probe(error) => Failure::new(Exit::Refused, error.to_string()),
             TuneError::Interrupted => Failure::new(Exit::Interrupted, error.to_string()),
         }

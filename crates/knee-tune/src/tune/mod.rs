@@ -114,6 +114,9 @@ pub enum TuneError {
         /// What the generator can send reliably, requests/s.
         ceiling: f64,
     },
+    /// Other programs take the CPUs that the generator needs.
+    #[error("the load generator could send nothing on this host: other programs take its CPUs")]
+    Starved,
     /// The host could not be read.
     #[error(transparent)]
     Probe(#[from] knee_probe::ProbeError),

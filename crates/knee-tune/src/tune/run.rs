@@ -126,6 +126,9 @@ impl<'a> Run<'a> {
         let mut stage = Stage::open(self.lab, self.request, settings, seed, self.stop)?;
         if self.ceiling.is_infinite() {
             let ceiling = TRUSTED * stage.ceiling()?;
+            if ceiling <= 0.0 {
+                return Err(TuneError::Starved);
+            }
             if let Some(rate) = self.request.goal.value.rate.filter(|rate| *rate > ceiling) {
                 return Err(TuneError::BeyondGenerator { rate, ceiling });
             }
