@@ -116,11 +116,6 @@ impl<'a> Case<'a> {
         Host { quota: (task.quota - background).max(0.05 * task.quota), ..task }
     }
 
-    /// The most requests/s that the service could carry.
-    pub(super) fn most(&self) -> f64 {
-        self.bound(&Parameters::best(self.profile)).rate
-    }
-
     /// Requests/s that hold the goal, by a closed form.
     pub fn quick(&self, goal: &Goal) -> f64 {
         let mut demand = Demand::from(self.profile);

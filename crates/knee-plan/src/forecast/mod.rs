@@ -7,13 +7,11 @@
 mod case;
 mod load;
 mod parameters;
-mod prior;
 mod quick;
 mod search;
 
 pub use case::{Case, Need, Place};
 pub use load::Load;
-pub use prior::prior;
 pub use quick::capacity;
 pub use search::Carried;
 
