@@ -12,12 +12,15 @@ pub mod json;
 pub mod loose;
 pub mod nginx;
 pub mod package_json;
+pub mod php;
 pub mod procfile;
 pub mod python;
+pub mod script;
 pub mod shell;
 pub mod task_definition;
 pub mod terraform;
 pub mod tree;
+pub mod unit;
 pub mod word;
 pub mod yaml;
 

@@ -31,7 +31,7 @@ pub fn statements(inner: &Inner) -> Vec<Statement> {
     while let Some(token) = lexer.next() {
         let current = found.last_mut().expect("never empty");
         match token {
-            Token::End => found.push(Statement::default()),
+            Token::End(_) => found.push(Statement::default()),
             Token::Word(word) => take(current, word),
         }
     }
@@ -47,7 +47,7 @@ pub fn nested(inner: &Inner, word: &Word) -> Inner {
     inner.part(said.text, &said.places, said.end)
 }
 
-fn take(statement: &mut Statement, word: Word) {
+pub(super) fn take(statement: &mut Statement, word: Word) {
     if statement.words.is_empty() {
         if KEYWORDS.contains(&word.text.as_str()) {
             return;
@@ -63,14 +63,21 @@ fn take(statement: &mut Statement, word: Word) {
     statement.words.push(word);
 }
 
+/// The tokens of a shell text.
+pub(super) fn tokens(inner: &Inner) -> Vec<Token> {
+    let mut lexer = Lexer { inner, text: &inner.text, at: 0, heredocs: Vec::new() };
+    std::iter::from_fn(|| lexer.next()).collect()
+}
+
 fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-enum Token {
+pub(super) enum Token {
     Word(Word),
-    End,
+    /// What ends a command: a line, or one of `;&|()`.
+    End(char),
 }
 
 /// What a word says, with the place of each byte.
@@ -122,7 +129,7 @@ impl Lexer<'_> {
             } else if c == '\n' {
                 self.at += 1;
                 self.skip_heredocs();
-                return Some(Token::End);
+                return Some(Token::End('\n'));
             } else if c.is_whitespace() {
                 self.at += c.len_utf8();
             } else if c == '#' {
@@ -133,7 +140,7 @@ impl Lexer<'_> {
                     continue;
                 }
                 self.at += 1;
-                return Some(Token::End);
+                return Some(Token::End(c));
             } else if matches!(c, '<' | '>') {
                 self.redirection();
             } else if let Some(word) = self.word() {

@@ -1,0 +1,288 @@
+//! Shell scripts with their structure: which commands stand in which branch, function or loop.
+//! Runs nothing.
+
+use super::shell::{Statement, Token, take, tokens};
+use super::tree::DEEPEST;
+use super::word::{Inner, Word};
+
+/// A part of a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    Command(Statement),
+    /// Conditions with what is done, in order; what is done otherwise.
+    If(Vec<(Vec<Part>, Vec<Part>)>, Vec<Part>),
+    /// What is compared, and the patterns with what is done.
+    Case(Option<Word>, Vec<(Vec<String>, Vec<Part>)>),
+    Loop(Vec<Part>),
+    Function(String, Vec<Part>),
+    /// In the background: `a &`.
+    Background(Box<Part>),
+}
+
+/// The parts of a script, in order. What is no proper shell is read as far as it makes sense.
+pub fn parse(inner: &Inner) -> Vec<Part> {
+    let mut reader = Reader { tokens: tokens(inner), at: 0 };
+    let mut parts = Vec::new();
+    while reader.at < reader.tokens.len() {
+        let before = reader.at;
+        parts.extend(reader.list(&[], 0));
+        // A word that closes nothing.
+        if reader.at == before || reader.at < reader.tokens.len() {
+            reader.at += 1;
+        }
+    }
+    parts
+}
+
+struct Reader {
+    tokens: Vec<Token>,
+    at: usize,
+}
+
+impl Reader {
+    fn word(&self) -> Option<&Word> {
+        match self.tokens.get(self.at)? {
+            Token::Word(word) => Some(word),
+            Token::End(_) => None,
+        }
+    }
+
+    fn is(&self, text: &str) -> bool {
+        self.word().is_some_and(|word| word.text == text)
+    }
+
+    fn end(&self) -> Option<char> {
+        match self.tokens.get(self.at)? {
+            Token::End(c) => Some(*c),
+            Token::Word(_) => None,
+        }
+    }
+
+    fn skip_ends(&mut self) {
+        while self.end().is_some_and(|c| c != ')') {
+            self.at += 1;
+        }
+    }
+
+    /// Parts up to one of these words, which is left.
+    fn list(&mut self, closing: &[&str], depth: usize) -> Vec<Part> {
+        let mut parts = Vec::new();
+        loop {
+            self.skip_ends();
+            if self.at >= self.tokens.len() || closing.iter().any(|word| self.is(word)) {
+                return parts;
+            }
+            // `;;` ends a branch of a case, `)` a subshell.
+            if self.end() == Some(')') {
+                return parts;
+            }
+            let before = self.at;
+            if let Some(part) = self.part(depth) {
+                parts.push(part);
+            }
+            if self.at == before {
+                self.at += 1;
+            }
+            if self.end() == Some('&') && !self.doubled('&') {
+                if let Some(last) = parts.pop() {
+                    parts.push(Part::Background(Box::new(last)));
+                }
+                self.at += 1;
+            }
+            if closing.contains(&";;") && self.end() == Some(';') && self.doubled(';') {
+                return parts;
+            }
+        }
+    }
+
+    fn doubled(&self, c: char) -> bool {
+        matches!(self.tokens.get(self.at + 1), Some(Token::End(next)) if *next == c)
+    }
+
+    fn part(&mut self, depth: usize) -> Option<Part> {
+        if depth > DEEPEST {
+            self.at = self.tokens.len();
+            return None;
+        }
+        let word = self.word()?.text.clone();
+        match word.as_str() {
+            "if" => Some(self.choice(depth)),
+            "case" => Some(self.case(depth)),
+            "while" | "until" | "for" | "select" => {
+                self.at += 1;
+                let _condition = self.list(&["do"], depth + 1);
+                self.at += 1;
+                let body = self.list(&["done"], depth + 1);
+                self.at += 1;
+                Some(Part::Loop(body))
+            }
+            "{" => {
+                self.at += 1;
+                let body = self.list(&["}"], depth + 1);
+                self.at += 1;
+                Some(Part::If(vec![(Vec::new(), body)], Vec::new()))
+            }
+            "function" => {
+                self.at += 1;
+                let name = self.word().map(|w| w.text.clone()).unwrap_or_default();
+                self.at += 1;
+                self.function(name, depth)
+            }
+            _ => {
+                let named = matches!(
+                    (self.tokens.get(self.at + 1), self.tokens.get(self.at + 2)),
+                    (Some(Token::End('(')), Some(Token::End(')')))
+                );
+                if named {
+                    self.at += 1;
+                    return self.function(word, depth);
+                }
+                self.command()
+            }
+        }
+    }
+
+    fn function(&mut self, name: String, depth: usize) -> Option<Part> {
+        while self.end().is_some() {
+            self.at += 1;
+        }
+        if !self.is("{") {
+            return None;
+        }
+        self.at += 1;
+        let body = self.list(&["}"], depth + 1);
+        self.at += 1;
+        Some(Part::Function(name, body))
+    }
+
+    fn choice(&mut self, depth: usize) -> Part {
+        let mut branches = Vec::new();
+        let mut otherwise = Vec::new();
+        loop {
+            self.at += 1;
+            let condition = self.list(&["then"], depth + 1);
+            self.at += 1;
+            let body = self.list(&["elif", "else", "fi"], depth + 1);
+            branches.push((condition, body));
+            if self.is("elif") {
+                continue;
+            }
+            if self.is("else") {
+                self.at += 1;
+                otherwise = self.list(&["fi"], depth + 1);
+            }
+            self.at += 1;
+            return Part::If(branches, otherwise);
+        }
+    }
+
+    fn case(&mut self, depth: usize) -> Part {
+        self.at += 1;
+        let subject = self.word().cloned();
+        self.at += 1;
+        self.skip_ends();
+        if self.is("in") {
+            self.at += 1;
+        }
+        let mut branches = Vec::new();
+        loop {
+            while self.end().is_some() {
+                self.at += 1;
+            }
+            if self.at >= self.tokens.len() || self.is("esac") {
+                self.at += 1;
+                return Part::Case(subject, branches);
+            }
+            let mut patterns = Vec::new();
+            while let Some(word) = self.word() {
+                patterns.push(word.text.clone());
+                self.at += 1;
+                if self.end() == Some('|') {
+                    self.at += 1;
+                }
+            }
+            if self.end() == Some(')') {
+                self.at += 1;
+            }
+            let body = self.list(&[";;", "esac"], depth + 1);
+            branches.push((patterns, body));
+        }
+    }
+
+    fn command(&mut self) -> Option<Part> {
+        let mut statement = Statement::default();
+        while let Some(Token::Word(word)) = self.tokens.get(self.at) {
+            take(&mut statement, word.clone());
+            self.at += 1;
+        }
+        let empty = statement.words.is_empty() && statement.assignments.is_empty();
+        (!empty).then_some(Part::Command(statement))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Vec<Part> {
+        parse(&Inner::verbatim(text, 0..text.len()))
+    }
+
+    fn said(part: &Part) -> String {
+        let all = |parts: &[Part]| parts.iter().map(said).collect::<Vec<_>>().join("; ");
+        match part {
+            Part::Command(s) => {
+                let set = s.assignments.iter().map(|(n, w)| format!("{n}={}", w.text));
+                set.chain(s.argv()).collect::<Vec<_>>().join(" ")
+            }
+            Part::If(branches, other) => {
+                let each = branches.iter().map(|(c, b)| format!("[{}] {{{}}}", all(c), all(b)));
+                format!("if {} else {{{}}}", each.collect::<Vec<_>>().join(" "), all(other))
+            }
+            Part::Case(word, branches) => {
+                let each = branches.iter().map(|(p, b)| format!("{} {{{}}}", p.join("|"), all(b)));
+                let word = word.as_ref().map_or("", |w| &w.text);
+                format!("case {word} {}", each.collect::<Vec<_>>().join(" "))
+            }
+            Part::Loop(body) => format!("loop {{{}}}", all(body)),
+            Part::Function(name, body) => format!("{name}() {{{}}}", all(body)),
+            Part::Background(part) => format!("{} &", said(part)),
+        }
+    }
+
+    #[test]
+    fn branches_functions_and_cases() {
+        let text = "#!/bin/sh\nset -e\nserver() {\n  MAX=${MAX:-10}\n  exec gunicorn -w4 app\n}\nif [ \"$1\" = web ]; then\n  server\nelif test x; then\n  a; b\nelse\n  exec \"$@\"\nfi\n\
+                    case \"$1\" in\n  worker|w)\n    shift\n    worker ;;\n  *) exec \"$@\"\nesac\nnginx &\nfor i in 1 2; do echo $i; done\nwait\n";
+        let found: Vec<String> = read(text).iter().map(said).collect();
+        assert_eq!(
+            found,
+            [
+                "set -e",
+                "server() {MAX=${MAX:-10}; exec gunicorn -w4 app}",
+                "if [[ $1 = web ]] {server} [test x] {a; b} else {exec $@}",
+                "case $1 worker|w {shift; worker} * {exec $@}",
+                "nginx &",
+                "loop {echo $i}",
+                "wait",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_nested_without_end_is_left() {
+        read(&"if ".repeat(50_000));
+        read(&"case x in y) ".repeat(50_000));
+        read(&"f() { ".repeat(50_000));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(words in proptest::collection::vec(prop::sample::select(vec![
+            "if", "then", "else", "elif", "fi", "case", "in", "esac", ";;", ")", "(", "{", "}", "f()", "do", "done", "while", "for", "&", "&&", "|", "\n", "x", "a=1", "\"", "function",
+        ]), 0..40)) {
+            read(&words.join(" "));
+        }
+    }
+}
