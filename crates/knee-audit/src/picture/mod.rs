@@ -3,10 +3,19 @@
 //! Formats know no runtime here, rules know no format. What cannot be known from the files stays
 //! [`Known::Unknown`] with the reason and is never guessed.
 
+mod ecs;
+mod facts;
 mod files;
+mod follow;
 mod found;
+mod image;
+mod join;
+mod knowledge;
 mod program;
 mod service;
+mod settings;
+mod values;
+mod walk;
 
 pub use files::{File, FileId, Files, Place};
 pub use found::{Datum, Found, Known, Origin, Overrode};
@@ -65,13 +74,13 @@ impl Picture {
     /// # Errors
     /// Only when the root itself cannot be read; a file that cannot be is a note.
     pub fn read(root: &Path) -> std::io::Result<Picture> {
-        root.metadata()?;
-        Ok(Picture::default())
+        let (files, notes) = walk::read(root)?;
+        Ok(join::Join::new(files, notes).run())
     }
 
     /// Every value that was discovered, in the order of services, containers, programs.
     pub fn facts(&self) -> Vec<Fact> {
-        Vec::new()
+        facts::facts(self)
     }
 
     /// Each program with the container and the service it runs in.

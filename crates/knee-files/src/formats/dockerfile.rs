@@ -21,6 +21,13 @@ pub struct Image {
     pub workdir: Option<(String, u32)>,
     pub copies: Vec<Copy>,
     pub expose: Option<(u16, u32)>,
+    /// Bytes of the base's name, and of the FROM that begins the last stage.
+    pub from: Range<usize>,
+    pub stage: Range<usize>,
+    pub stop_signal: Option<(String, Range<usize>)>,
+    pub volumes: Vec<(String, Range<usize>)>,
+    /// Bytes of each RUN.
+    pub runs: Vec<Range<usize>>,
     /// Words of the health check's command, with its line.
     pub health: Option<(String, u32)>,
     /// Start of the first CMD or ENTRYPOINT of the stage's own: an ENV is inserted before.
@@ -83,6 +90,10 @@ impl<'a> Dockerfile<'a> {
             image.base = expand(&stages[index].from.image.value, &|n| scope.get(n).cloned());
             next = named(&image.base, index);
         }
+        let span = |index: &usize| self.span(&stages[*index].from.image.span);
+        image.from = chain.last().map(span).unwrap_or_default();
+        let span = |index: &usize| self.span(&stages[*index].from.from.span);
+        image.stage = chain.first().map(span).unwrap_or_default();
         let first = chain.last().map_or(0, |index| self.span(&stages[*index].from.from.span).start);
         let first = line(self.text, first);
         image.workdir = workdir(&image.base).map(|dir| (dir, first));
@@ -218,6 +229,27 @@ impl Reader<'_, '_> {
                 self.image.entrypoint = Some(self.file.command(&i.arguments, &shell));
                 self.starts(&i.entrypoint.span, own);
             }
+            I::Run(i) => {
+                let end = match &i.arguments {
+                    parse::Command::Exec(list) => list.span.end,
+                    parse::Command::Shell(text) => text.span.end,
+                    _ => i.run.span.end,
+                };
+                let heredocs = i.here_docs.iter().map(|doc| doc.span.end);
+                let end = heredocs.fold(end, usize::max);
+                self.image.runs.push(self.file.span(&(i.run.span.start..end)));
+            }
+            I::Stopsignal(i) => {
+                let signal = self.expand(&i.arguments.value);
+                self.image.stop_signal = Some((signal, self.file.span(&i.arguments.span)));
+            }
+            I::Volume(i) => {
+                let span = self.file.span(&i.volume.span);
+                match &i.arguments {
+                    parse::JsonOrStringArray::Json(list) => self.volumes(&list.value, &span),
+                    parse::JsonOrStringArray::String(list) => self.volumes(list, &span),
+                }
+            }
             I::Healthcheck(i) => {
                 self.image.health = match &i.arguments {
                     parse::HealthcheckArguments::Cmd { arguments, .. } => {
@@ -229,6 +261,12 @@ impl Reader<'_, '_> {
             }
             _ => {}
         }
+    }
+
+    fn volumes(&mut self, paths: &[parse::UnescapedString<'_>], span: &Range<usize>) {
+        let paths = paths.iter().map(|path| (self.expand(&path.value), span.clone()));
+        let paths: Vec<_> = paths.collect();
+        self.image.volumes.extend(paths);
     }
 
     fn starts(&mut self, keyword: &Range<usize>, own: bool) {

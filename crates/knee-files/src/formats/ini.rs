@@ -43,6 +43,11 @@ impl<'a> Ini<'a> {
         self.sections.iter().filter_map(|s| Some((s.name.as_deref()?, s)))
     }
 
+    /// Every key of every section, in order.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.sections.iter().flat_map(|s| &s.keys).map(|(key, entry)| (key.as_str(), entry))
+    }
+
     /// The key in the section of that name; in any, or in none, where `section` is None.
     pub fn find(&self, section: Option<&str>, key: &str) -> Option<&Entry> {
         self.sections.iter().rev().filter(|s| s.is(section)).find_map(|s| s.find(key))

@@ -69,7 +69,7 @@ pub fn parse(text: &str, file: usize) -> Vec<Section> {
             continued = value.ends_with('\\');
             let begin = from + body.len() - value.len();
             let end = begin + value.len() - usize::from(continued);
-            open = Some((key, vec![begin..end]));
+            open = Some((key, std::iter::once(begin..end).collect()));
         }
     }
     close(text, file, open, &mut sections);
@@ -103,7 +103,7 @@ fn close(text: &str, file: usize, open: Option<(String, Vec<Range<usize>>)>, to:
 fn comment(value: &str) -> Option<usize> {
     let at = value.find(" ;").or_else(|| value.find("\t;"))?;
     let quotes = value[..at].matches(['"', '\'']).count();
-    (quotes % 2 == 0).then(|| value[..at].trim_end().len())
+    quotes.is_multiple_of(2).then(|| value[..at].trim_end().len())
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ pub(super) fn decode(node: &Node) -> Option<Node> {
 }
 
 /// A node that was read in the text of another, at that one's places.
-pub(super) fn placed(read: Node, within: &Node) -> Node {
+pub fn placed(read: Node, within: &Node) -> Node {
     let whole = within.span.range.clone();
     let places = within.places.as_deref();
     let back = |at: usize| places.and_then(|places| places.get(at).copied());

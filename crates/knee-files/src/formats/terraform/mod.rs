@@ -10,6 +10,8 @@ mod functions;
 mod module;
 mod template;
 
+pub use functions::placed;
+
 use super::FormatError;
 use super::tree::{Node, Span};
 use crate::text::Position;

@@ -1,0 +1,422 @@
+//! From what a container starts to the programs in it: scripts followed through their branches,
+//! supervisors to what they supervise. Nothing is run; a branch that the files decide is taken,
+//! of the others each is.
+
+use super::files::{FileId, Files, Place};
+use super::found::Found;
+use super::image::Built;
+use super::knowledge::recognise;
+use super::program::{Chain, Link, LinkKind, Runtime, Shell, Supervision};
+use super::values::{Context, Notation, Raw};
+use knee_files::formats::script::{self, Part};
+use knee_files::formats::shell::{self, Statement};
+use knee_files::formats::word::{Dress, Inner, Word};
+use knee_files::formats::{package_json, shell_text, unit};
+use knee_files::program;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Scripts that start scripts are followed no deeper than this.
+const DEEPEST: usize = 6;
+
+/// A program that is reached.
+pub(super) struct Reached {
+    pub runtime: Runtime,
+    pub file: FileId,
+    /// The program's words, without what only starts it.
+    pub words: Vec<Word>,
+    pub context: Context,
+    pub chain: Chain,
+}
+
+/// Follows what one container starts.
+pub(super) struct Follower<'a> {
+    pub files: &'a Files,
+    pub index: &'a HashMap<String, FileId>,
+    pub built: Option<&'a Built>,
+    pub shell: Shell,
+    pub found: Vec<Reached>,
+    /// Files that were read on the way.
+    pub used: HashSet<FileId>,
+    pub functions: BTreeMap<String, Vec<Part>>,
+    pub arguments: Vec<(FileId, Word)>,
+}
+
+#[allow(clippy::too_many_arguments)]
+impl Follower<'_> {
+    /// The file that is seen at a path of the container.
+    pub fn file(&self, path: &str) -> Option<FileId> {
+        self.built.and_then(|built| built.at(self.index, path))
+    }
+
+    /// The commands of a shell's text or script.
+    pub fn parts(
+        &mut self,
+        parts: &[Part],
+        file: FileId,
+        context: &mut Context,
+        links: &[Link],
+        depth: usize,
+    ) {
+        for (at, part) in parts.iter().enumerate() {
+            if let Part::Function(name, body) = part {
+                self.functions.insert(name.clone(), body.clone());
+                continue;
+            }
+            let last = at + 1 == parts.len();
+            self.part(part, file, context, links, depth, last);
+        }
+    }
+
+    fn part(
+        &mut self,
+        part: &Part,
+        file: FileId,
+        context: &mut Context,
+        links: &[Link],
+        depth: usize,
+        last: bool,
+    ) {
+        if depth > DEEPEST * 4 {
+            return;
+        }
+        match part {
+            Part::Command(statement) => self.command(statement, file, context, links, depth, last),
+            Part::Background(part) => self.part(part, file, context, links, depth + 1, false),
+            Part::Loop(body) => self.parts(body, file, context, links, depth + 1),
+            Part::Function(..) => {}
+            Part::If(branches, otherwise) => {
+                let mut decided = false;
+                for (condition, body) in branches {
+                    match self.holds(condition, context) {
+                        Some(false) => continue,
+                        Some(true) => {
+                            self.parts(body, file, context, links, depth + 1);
+                            decided = true;
+                            break;
+                        }
+                        None => self.parts(body, file, context, links, depth + 1),
+                    }
+                }
+                if !decided {
+                    self.parts(otherwise, file, context, links, depth + 1);
+                }
+            }
+            Part::Case(subject, branches) => {
+                let value = subject.as_ref().and_then(|word| self.value(&word.text, context));
+                for (patterns, body) in branches {
+                    let matches = |v: &String| patterns.iter().any(|p| p == v || p == "*");
+                    if value.as_ref().is_none_or(matches) {
+                        self.parts(body, file, context, links, depth + 1);
+                        if value.is_some() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a word says once its variables are replaced, as far as they are known.
+    fn value(&self, text: &str, context: &Context) -> Option<String> {
+        match text {
+            "$1" | "${1}" => return self.arguments.first().map(|(_, word)| word.text.clone()),
+            "$#" => return Some(self.arguments.len().to_string()),
+            _ => {}
+        }
+        if !text.contains('$') {
+            return Some(text.into());
+        }
+        let (name, default, length) = knee_files::formats::expand::variable(text)?;
+        if length != text.len() {
+            return None;
+        }
+        context.variable(name).or(default.map(String::from))
+    }
+
+    fn holds(&self, condition: &[Part], context: &Context) -> Option<bool> {
+        let [Part::Command(statement)] = condition else {
+            return condition.is_empty().then_some(true);
+        };
+        let argv = statement.argv();
+        let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["[" | "[[", a, "=" | "==", b, ..] => {
+                Some(self.value(a, context)? == self.value(b, context)?)
+            }
+            ["[" | "[[", a, "!=", b, ..] => {
+                Some(self.value(a, context)? != self.value(b, context)?)
+            }
+            ["[" | "[[", "-z", a, "]" | "]]"] => self.value(a, context).map(|v| v.is_empty()),
+            ["[" | "[[", "-n", a, "]" | "]]"] => self.value(a, context).map(|v| !v.is_empty()),
+            _ => None,
+        }
+    }
+
+    fn command(
+        &mut self,
+        statement: &Statement,
+        file: FileId,
+        context: &mut Context,
+        links: &[Link],
+        depth: usize,
+        last: bool,
+    ) {
+        let raw = |word: &Word| Raw {
+            text: word.text.clone(),
+            notation: Notation::Shell,
+            place: Place::new(file, word.range.clone()),
+        };
+        let mut inner = context.clone();
+        for (name, word) in &statement.assignments {
+            inner.assign(name, raw(word));
+        }
+        let Some(first) = statement.words.first() else {
+            *context = inner;
+            return;
+        };
+        if matches!(first.text.as_str(), "export" | "declare" | "readonly" | "local") {
+            for word in &statement.words[1..] {
+                if let Some((name, value)) = word.text.split_once('=') {
+                    let start = word.range.start;
+                    let place = Place::new(file, start..word.range.end);
+                    context
+                        .assign(name, Raw { text: value.into(), notation: Notation::Shell, place });
+                }
+            }
+            return;
+        }
+        if let Some(body) = self.functions.get(&first.text).cloned() {
+            return self.parts(&body, file, context, links, depth + 1);
+        }
+        let mut words: Vec<(FileId, Word)> = Vec::new();
+        for word in &statement.words {
+            match word.text.as_str() {
+                "$@" | "${@}" | "$*" => words.extend(self.arguments.iter().cloned()),
+                _ => words.push((file, word.clone())),
+            }
+        }
+        let mut links = links.to_vec();
+        let execs = words.first().is_some_and(|(_, word)| word.text == "exec");
+        let shell_ends = execs || (last && self.replaces(&links));
+        if shell_ends && matches!(links.last(), Some(Link { kind: LinkKind::Shell { .. }, .. })) {
+            links.pop();
+        }
+        self.words(words, &mut inner, links, depth + 1);
+    }
+
+    /// Whether the shell that runs this replaces itself by its last command.
+    fn replaces(&self, links: &[Link]) -> bool {
+        match links.last().map(|link| &link.kind) {
+            Some(LinkKind::Shell { shell, script: false, .. }) => {
+                matches!(shell, Shell::Bash | Shell::Busybox)
+            }
+            _ => false,
+        }
+    }
+
+    /// What words start.
+    pub fn words(
+        &mut self,
+        mut words: Vec<(FileId, Word)>,
+        context: &mut Context,
+        mut links: Vec<Link>,
+        depth: usize,
+    ) {
+        loop {
+            let argv: Vec<String> = words.iter().map(|(_, word)| word.text.clone()).collect();
+            if argv.is_empty() || depth > DEEPEST * 4 {
+                return;
+            }
+            let base = argv[0].rsplit('/').next().unwrap_or("").to_string();
+            let place = Place::new(words[0].0, words[0].1.range.clone());
+            if matches!(base.as_str(), "tini" | "dumb-init" | "catatonit" | "docker-init") {
+                links.push(Link { kind: LinkKind::Init, place });
+            } else if matches!(base.as_str(), "poetry" | "pipenv" | "uv") && argv.len() > 2 {
+                links.push(Link { kind: LinkKind::Runner(base.clone()), place });
+            }
+            let Some(steps) = program::step(&argv) else { break };
+            words.drain(..steps.min(words.len() - 1));
+        }
+        let argv: Vec<String> = words.iter().map(|(_, word)| word.text.clone()).collect();
+        let place = Place::new(words[0].0, words[0].1.range.clone());
+        let base = argv[0].rsplit('/').next().unwrap_or("").to_string();
+        if let Some(at) = shell_text(&argv) {
+            let (file, word) = words[at].clone();
+            let shell = if base == "bash" { Shell::Bash } else { self.shell };
+            links
+                .push(Link { kind: LinkKind::Shell { shell, script: false, traps: false }, place });
+            let text = self.files.get(file).text.clone();
+            let inner = match word.dress {
+                Dress::Item(coat) => Inner::aligned(&text, word.range.clone(), &word.text, coat),
+                Dress::Shell(_) => {
+                    let mut places = vec![word.range.start; word.text.len()];
+                    places.push(word.range.end);
+                    Inner::with_offsets(
+                        word.text.clone(),
+                        knee_files::formats::word::Coat::Verbatim,
+                        places,
+                    )
+                }
+            };
+            let parts = script::parse(&inner);
+            return self.parts(&parts, file, context, &links, depth + 1);
+        }
+        match base.as_str() {
+            "npm" | "yarn" | "pnpm" | "npx" => {
+                return self.package_script(&argv, words[0].0, place, context, links, depth);
+            }
+            "supervisord" => return self.supervised(&argv, context, links),
+            _ => {}
+        }
+        if let Some(runtime) = recognise(&argv) {
+            let file = words[0].0;
+            // Words of another file keep their text; their places are those of the command.
+            let start = words[0].1.range.clone();
+            let words = words.into_iter().map(|(own, word)| {
+                if own == file { word } else { Word { range: start.clone(), ..word } }
+            });
+            self.found.push(Reached {
+                runtime,
+                file,
+                words: words.collect(),
+                context: context.clone(),
+                chain: Chain { links, unknown: None },
+            });
+            return;
+        }
+        let shells = ["sh", "bash", "dash", "ash", ".", "source"];
+        let options = argv[1..].iter().take_while(|word| word.starts_with('-')).count();
+        let at = if shells.contains(&base.as_str()) { 1 + options } else { 0 };
+        let script = argv.get(at).and_then(|path| self.file(path));
+        if let Some(id) = script.filter(|id| at > 0 || self.is_script(*id)) {
+            if depth > DEEPEST * 3 {
+                return;
+            }
+            self.used.insert(id);
+            let text = self.files.get(id).text.clone();
+            let shell = if text.lines().next().is_some_and(|l| l.contains("bash")) {
+                Shell::Bash
+            } else {
+                self.shell
+            };
+            if !matches!(base.as_str(), "." | "source") {
+                let traps = text.contains("trap ");
+                links.push(Link { kind: LinkKind::Shell { shell, script: true, traps }, place });
+            }
+            let before = std::mem::replace(&mut self.arguments, words[at + 1..].to_vec());
+            let parts = script::parse(&Inner::verbatim(&text, 0..text.len()));
+            self.parts(&parts, id, context, &links, depth + 4);
+            self.arguments = before;
+            return;
+        }
+        let absolute = argv[0].starts_with('/') || argv[0].starts_with("./");
+        if absolute && !program::is_builtin(&argv[0]) {
+            let file = words[0].0;
+            self.found.push(Reached {
+                runtime: Runtime::Other,
+                file,
+                words: words.into_iter().map(|(_, word)| word).collect(),
+                context: context.clone(),
+                chain: Chain { links, unknown: None },
+            });
+        }
+    }
+
+    fn is_script(&self, id: FileId) -> bool {
+        let file = self.files.get(id);
+        let first = file.text.lines().next().unwrap_or_default();
+        (first.starts_with("#!")
+            && ["sh", "bash", "ash"].iter().any(|s| first.trim_end().ends_with(s)))
+            || first.contains("bin/sh")
+            || first.contains("bin/bash")
+            || file.path.ends_with(".sh")
+    }
+
+    fn package_script(
+        &mut self,
+        argv: &[String],
+        file: FileId,
+        place: Place,
+        context: &mut Context,
+        mut links: Vec<Link>,
+        depth: usize,
+    ) {
+        let mut rest = argv[1..].iter().filter(|word| !word.starts_with('-')).map(String::as_str);
+        let name = match rest.next() {
+            Some("run" | "run-script") => rest.next().unwrap_or("start"),
+            Some(name) => name,
+            None => "start",
+        };
+        let beside = self
+            .files
+            .get(file)
+            .path
+            .rsplit_once('/')
+            .map_or(String::new(), |(f, _)| format!("{f}/"));
+        let package = self
+            .file("package.json")
+            .or_else(|| self.index.get(&format!("{beside}package.json")).copied());
+        links.push(Link { kind: LinkKind::Runner(argv[0].clone()), place });
+        let Some(id) = package else { return };
+        let text = self.files.get(id).text.clone();
+        if let Ok(Some(inner)) = package_json::script(&text, name) {
+            let parts = script::parse(&inner);
+            self.parts(&parts, id, context, &links, depth + 4);
+        }
+    }
+
+    /// The programs of a supervisord's configuration.
+    fn supervised(&mut self, argv: &[String], context: &Context, links: Vec<Link>) {
+        let named = knee_files::formats::argv::find(argv, "--configuration", Some("-c"));
+        let paths = match named {
+            Some(found) => vec![found.value],
+            None => {
+                ["supervisord.conf", "/etc/supervisord.conf", "/etc/supervisor/supervisord.conf"]
+                    .map(String::from)
+                    .to_vec()
+            }
+        };
+        let mut todo: Vec<FileId> =
+            paths.iter().find_map(|path| self.file(path)).into_iter().collect();
+        if let Some(built) = self.built.filter(|_| todo.is_empty()) {
+            let below = built.below(self.files, self.index, "/etc/supervisor");
+            todo.extend(below.into_iter().map(|(_, id)| id));
+        }
+        for id in todo {
+            if self.used.insert(id) {
+                self.supervisor(id, context, &links);
+            }
+        }
+    }
+
+    /// The programs that a file of supervisord starts.
+    pub fn supervisor(&mut self, id: FileId, context: &Context, links: &[Link]) {
+        let text = self.files.get(id).text.clone();
+        for section in unit::parse(&text, id.0) {
+            let Some(name) = section.name.strip_prefix("program:") else { continue };
+            let Some(command) = section.get("command") else { continue };
+            let place = Place::new(id, section.range.clone());
+            let at = |key: &str| section.get(key);
+            let stop_wait = at("stopwaitsecs").and_then(|node| {
+                Some(Found::at(node.number()?, Place::new(id, node.span.range.clone())))
+            });
+            let supervision = Supervision {
+                supervisor: "supervisord".into(),
+                program: name.into(),
+                place: place.clone(),
+                stop_wait: stop_wait.unwrap_or_else(|| Found::default(10.0, "supervisord")),
+                stop_signal: at("stopsignal").and_then(|node| {
+                    let signal = format!("SIG{}", node.text()?.trim_start_matches("SIG"));
+                    Some(Found::at(signal, Place::new(id, node.span.range.clone())))
+                }),
+            };
+            let mut links = links.to_vec();
+            links.push(Link { kind: LinkKind::Supervisor(Box::new(supervision)), place });
+            let Some(inner) = command.inner() else { continue };
+            for statement in shell::statements(&inner) {
+                let words = statement.words.iter().map(|word| (id, word.clone())).collect();
+                self.words(words, &mut context.clone(), links.clone(), DEEPEST);
+            }
+        }
+    }
+}

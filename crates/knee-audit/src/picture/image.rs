@@ -1,0 +1,176 @@
+//! What an image is made of: a Dockerfile's last stage, and where its files lie in the repository.
+
+use super::files::{FileId, Files, Place};
+use super::found::Found;
+use super::service::Image;
+use knee_files::formats::dockerfile::{self, Dockerfile};
+use knee_files::formats::{CommandText, FormatError};
+use std::collections::{BTreeMap, HashMap};
+
+/// A Dockerfile that was understood.
+pub(super) struct Built {
+    pub file: FileId,
+    pub image: Image,
+    pub env: BTreeMap<String, Found<String>>,
+    pub entrypoint: Option<CommandText>,
+    pub cmd: Option<CommandText>,
+    pub stop_signal: Option<Found<String>>,
+    /// Bytes of each RUN.
+    pub runs: Vec<Place>,
+    pub workdir: String,
+    copies: Vec<dockerfile::Copy>,
+    contexts: Vec<String>,
+}
+
+/// Reads a Dockerfile; `stage` and `context` are what a compose file says of them.
+pub(super) fn build(
+    files: &Files,
+    file: FileId,
+    stage: Option<&str>,
+    context: Option<&str>,
+) -> Result<Built, FormatError> {
+    let source = files.get(file);
+    let parsed = Dockerfile::parse(&source.text)?;
+    let read = parsed.image(stage);
+    let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut contexts: Vec<String> = context.into_iter().map(String::from).collect();
+    let ancestors = std::iter::successors(Some(folder), |f| f.rsplit_once('/').map(|(up, _)| up));
+    contexts.extend(ancestors.map(String::from));
+    contexts.push(String::new());
+    let at = |range: std::ops::Range<usize>| Place::new(file, range);
+    let env = read.env.iter().map(|(name, entry)| {
+        (name.clone(), Found::at(entry.value.clone(), at(entry.word.range.clone())))
+    });
+    let env: BTreeMap<_, _> = env.collect();
+    let own = read.copies.iter().any(|copy| copy.from.is_none());
+    Ok(Built {
+        file,
+        image: Image {
+            base: Some(Found::at(read.base.clone(), at(read.from.clone()))),
+            dockerfile: Some(file),
+            stage: Some(at(read.stage.clone())),
+            context: contexts[0].clone(),
+            copies_code: own,
+            volumes: read
+                .volumes
+                .iter()
+                .map(|(v, r)| Found::at(v.clone(), at(r.clone())))
+                .collect(),
+        },
+        env,
+        entrypoint: read.entrypoint,
+        cmd: read.cmd,
+        stop_signal: read.stop_signal.map(|(signal, range)| Found::at(signal, at(range))),
+        runs: read.runs.into_iter().map(at).collect(),
+        workdir: read.workdir.map_or("/".into(), |(dir, _)| dir),
+        copies: read.copies,
+        contexts,
+    })
+}
+
+impl Built {
+    /// The file of the repository that is seen at a path of the image.
+    pub fn at(&self, index: &HashMap<String, FileId>, path: &str) -> Option<FileId> {
+        let path = dockerfile::absolute(&self.workdir, path);
+        self.copies.iter().rev().filter(|copy| copy.from.is_none()).find_map(|copy| {
+            copy.sources.iter().find_map(|source| self.copied(index, copy, source, &path))
+        })
+    }
+
+    fn copied(
+        &self,
+        index: &HashMap<String, FileId>,
+        copy: &dockerfile::Copy,
+        source: &str,
+        path: &str,
+    ) -> Option<FileId> {
+        let source = source.trim_start_matches("./").trim_matches('/');
+        let source = if source == "." { "" } else { source };
+        let base = source.rsplit('/').next().unwrap_or(source);
+        let dest = copy.dest.trim_end_matches('/');
+        let rest = path.strip_prefix(dest)?;
+        let inside =
+            if rest.is_empty() { String::new() } else { rest.strip_prefix('/')?.to_string() };
+        let mut candidates = vec![joined(source, &inside)];
+        if inside == base {
+            candidates.push(source.to_string());
+        }
+        // `COPY conf.d/*.conf /etc/`: the same name beside the pattern.
+        if base.contains('*') && !inside.contains('/') {
+            let folder = source.rsplit_once('/').map_or("", |(folder, _)| folder);
+            candidates.push(joined(folder, &inside));
+        }
+        self.contexts.iter().find_map(|context| {
+            candidates.iter().find_map(|candidate| index.get(&joined(context, candidate)).copied())
+        })
+    }
+
+    /// Files of the repository that are copied below a path of the image, or to it.
+    pub fn below(
+        &self,
+        files: &Files,
+        index: &HashMap<String, FileId>,
+        folder: &str,
+    ) -> Vec<(String, FileId)> {
+        let mut found = Vec::new();
+        for copy in self.copies.iter().filter(|copy| copy.from.is_none()) {
+            for source in &copy.sources {
+                let source = source.trim_start_matches("./").trim_matches('/');
+                let name = source.rsplit('/').next().unwrap_or(source);
+                let to = match copy.dest.ends_with('/') {
+                    true => format!("{}{name}", copy.dest),
+                    false => copy.dest.clone(),
+                };
+                if !to.starts_with(folder) && !copy.dest.starts_with(folder) {
+                    continue;
+                }
+                for context in &self.contexts {
+                    let whole = joined(context, source);
+                    if let Some(id) = index.get(&whole) {
+                        found.push((to.clone(), *id));
+                        break;
+                    }
+                    let (lead, pattern) = whole.rsplit_once('*').unwrap_or((&whole, ""));
+                    let lead = if pattern.is_empty() && !whole.contains('*') {
+                        format!("{whole}/")
+                    } else {
+                        lead.into()
+                    };
+                    let inside: Vec<_> = files
+                        .iter()
+                        .filter(|(_, f)| {
+                            !lead.is_empty()
+                                && lead != "/"
+                                && f.path.starts_with(&lead)
+                                && f.path.ends_with(pattern)
+                        })
+                        .map(|(id, f)| {
+                            (
+                                format!(
+                                    "{}/{}",
+                                    copy.dest.trim_end_matches('/'),
+                                    f.path.rsplit('/').next().unwrap_or("")
+                                ),
+                                id,
+                            )
+                        })
+                        .take(50)
+                        .collect();
+                    if !inside.is_empty() {
+                        found.extend(inside);
+                        break;
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
+fn joined(folder: &str, path: &str) -> String {
+    let path = dockerfile::absolute(
+        &format!("/{folder}"),
+        if path.is_empty() { "." } else { path.trim_start_matches('/') },
+    );
+    path.trim_matches('/').to_string()
+}
