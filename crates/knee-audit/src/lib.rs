@@ -7,4 +7,59 @@
 //! Configuration is read in `picture/`, gunicorn's and Celery's Python included. What only the
 //! application's own code says (a server's time-outs, a handler of SIGTERM) is read in `source/`.
 
+pub mod finding;
+pub mod fix;
+mod page;
 pub mod picture;
+mod rules;
+mod source;
+pub mod suppress;
+
+pub use finding::{Confidence, Finding, Persona, Severity};
+pub use page::{Example, Page};
+pub use rules::{Rule, rule, rules};
+pub use source::Code;
+
+use picture::{Picture, Purpose, Service};
+use std::path::Path;
+
+/// What rules look at.
+#[derive(Debug, Default)]
+pub struct Subject {
+    /// What the configuration says.
+    pub picture: Picture,
+    /// What the code says.
+    pub code: Code,
+}
+
+impl Subject {
+    /// Reads a folder or a file.
+    ///
+    /// # Errors
+    /// When the root cannot be read; a file below it that cannot be is a note of the picture.
+    pub fn read(root: &Path) -> std::io::Result<Subject> {
+        let picture = Picture::read(root)?;
+        let code = Code::read(&picture);
+        Ok(Subject { picture, code })
+    }
+
+    /// The services that rules judge.
+    pub fn production(&self) -> impl Iterator<Item = &Service> {
+        self.picture.services.iter().filter(|service| service.purpose == Purpose::Production)
+    }
+
+    /// What all rules find, without what is found twice, by file and place. What is not for this
+    /// persona is left out.
+    pub fn findings(&self, persona: Persona) -> Vec<Finding> {
+        let mut found: Vec<Finding> = rules().iter().flat_map(|rule| (rule.check)(self)).collect();
+        found.retain(|finding| finding.persona <= persona);
+        found.sort_by(|a, b| key(a).cmp(&key(b)));
+        found.dedup_by(|a, b| key(a) == key(b));
+        found
+    }
+}
+
+fn key(finding: &Finding) -> (usize, usize, &str) {
+    let place = &finding.primary.place;
+    (place.file.0, place.span.start, finding.rule)
+}

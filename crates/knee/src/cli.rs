@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::verbs::{apply, explain, init, measure, plan, report, resume, run, tune};
+use crate::verbs::{apply, audit, explain, init, measure, plan, report, resume, run, tune};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -20,6 +20,7 @@ pub struct Cli {
 
 const AFTER: &str = "\
 Begin in your service's folder:
+  knee audit                             what is wrong with it under load, without running it
   knee tune                              best settings of this service
   knee tune --goal 'p99<250ms' --task 0.5,1GB
   knee apply                             write them into its files
@@ -31,6 +32,7 @@ Begin in your service's folder:
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Audit(audit::Flags),
     Tune(Box<tune::Flags>),
     Measure(Box<measure::Flags>),
     Plan(Box<plan::Flags>),
@@ -48,6 +50,7 @@ impl Cli {
     pub fn run(self) -> Result<Exit, Failure> {
         let root = self.directory;
         match self.verb {
+            Verb::Audit(flags) => audit::run(&root, &flags),
             Verb::Tune(flags) => tune::run(&root, &flags),
             Verb::Measure(flags) => measure::run(&flags),
             Verb::Plan(flags) => plan::run(&root, &flags),

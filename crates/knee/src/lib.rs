@@ -5,6 +5,7 @@
 
 mod asked;
 mod atomic;
+mod audit;
 mod cli;
 mod conduct;
 mod crash;

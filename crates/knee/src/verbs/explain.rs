@@ -18,6 +18,8 @@ Examples:
   knee explain exit-codes
   knee explain capacity            a word of the report
   knee explain prices              the file that `knee plan --prices` reads
+  knee explain keepalive-below-idle-timeout
+                                   a rule of knee audit: why, examples, sources
   knee explain gunicorn            what knee can turn there
   knee explain pm.max_children     one knob: what it does, its range, its places")]
 pub struct Flags {
@@ -51,6 +53,9 @@ fn page(topic: &str) -> Option<String> {
     if let Some((_, text)) = terms::all().find(|(name, _)| plain(name) == asked) {
         return Some(format!("{text}\n"));
     }
+    if let Some(rule) = knee_audit::rule(topic.trim().trim_start_matches("allow-")) {
+        return Some(rule_page(rule));
+    }
     let runtime = runtimes::all().iter().find(|r| plain(r.id) == asked || plain(r.title) == asked);
     runtime.map(|runtime| about(runtime)).or_else(|| knobs(&asked))
 }
@@ -67,12 +72,25 @@ fn exit_codes(exits: &[Exit]) -> String {
 fn topics() -> String {
     let mut text = String::from("exit-codes\nprices\n\nwords of a report\n");
     terms::all().for_each(|(name, _)| text += &format!("  {name}\n"));
+    text += "\nrules of knee audit\n";
+    knee_audit::rules().iter().for_each(|rule| text += &format!("  {}\n", rule.name));
     text += "\nruntimes and their knobs\n";
     for runtime in runtimes::all() {
         let names: Vec<String> = (runtime.knobs)().iter().map(|k| k.name.to_string()).collect();
         let _ = writeln!(text, "  {}: {}", runtime.id, names.join(", "));
     }
     text
+}
+
+/// The page, and what holds for every rule.
+fn rule_page(rule: &knee_audit::Rule) -> String {
+    let name = rule.name;
+    format!(
+        "{}\n## How to suppress it\n\nA comment on the line, or on the one above, allows it there: `knee: allow {name} because …`\n\
+         behind the sign that the language has for comments. A baseline (`knee audit --write-baseline`)\n\
+         keeps all that is known today.\n",
+        rule.page.0
+    )
 }
 
 fn about(runtime: &Runtime) -> String {
@@ -141,6 +159,9 @@ mod tests {
                 let one = page(&knob.name).unwrap_or_else(|| panic!("no page of {}", knob.name));
                 assert!(one.contains(&*knob.doc) && all.contains(&*knob.doc), "{}", knob.name);
             }
+        }
+        for rule in knee_audit::rules() {
+            assert!(page(rule.name).unwrap().contains("knee: allow"), "{}", rule.name);
         }
         for exit in Exit::ALL {
             assert!(page(&exit.code().to_string()).unwrap().contains(exit.meaning()));

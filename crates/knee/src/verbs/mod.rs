@@ -1,6 +1,7 @@
 //! The verbs, one module each.
 
 pub mod apply;
+pub mod audit;
 pub mod explain;
 pub mod init;
 pub mod measure;

@@ -1,0 +1,30 @@
+//! Late acknowledgement that loses the task of a killed worker.
+
+use crate::Subject;
+use crate::finding::Finding;
+use crate::picture::Runtime;
+use crate::rules::Rule;
+use crate::rules::reading::{off, on, programs, start};
+
+/// The rule.
+pub static RULE: Rule = Rule::new("late-acks-without-reject", include_str!("late_acks_without_reject.md"), check);
+
+fn check(subject: &Subject) -> Vec<Finding> {
+    programs(subject, |r| r == Runtime::Celery)
+        .filter_map(|(service, container, program)| {
+            let set = program.setting("celery.task_acks_late")?;
+            let lost = "celery.task_reject_on_worker_lost";
+            let unset = off(program, lost, false) && program.setting(lost).is_none_or(|s| s.get().is_some());
+            (on(program, "celery.task_acks_late", false) == Some(true) && unset).then(|| {
+                Finding::new(
+                    RULE.name,
+                    &service.name,
+                    set.place().unwrap_or(start(container, program)),
+                    "a task whose worker process is killed (out of memory) is acknowledged all the same and lost, although acks_late promises otherwise",
+                )
+                .label("acknowledged late")
+                .remedy("set task_reject_on_worker_lost = True, for tasks that may run twice; a task that kills its worker each time then needs a limit of its own")
+            })
+        })
+        .collect()
+}

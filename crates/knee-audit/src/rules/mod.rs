@@ -1,0 +1,71 @@
+//! The rules: one file each, with its page beside it. Pure functions of a [`Subject`].
+//!
+//! A name reads well behind "allow": `allow keepalive-below-idle-timeout`.
+
+#[cfg(test)]
+mod contract;
+mod keep_alive;
+mod reading;
+
+use crate::Subject;
+use crate::finding::Finding;
+use crate::page::Page;
+
+/// A rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its name, in words with hyphens.
+    pub name: &'static str,
+    /// Its page.
+    pub page: Page,
+    /// What it finds.
+    pub check: fn(&Subject) -> Vec<Finding>,
+}
+
+impl Rule {
+    const fn new(
+        name: &'static str,
+        page: &'static str,
+        check: fn(&Subject) -> Vec<Finding>,
+    ) -> Rule {
+        Rule { name, page: Page(page), check }
+    }
+}
+
+macro_rules! rules {
+    ($($group:ident: $($rule:ident),+;)+) => {
+        $(mod $group { $(pub mod $rule;)+ })+
+        /// Every rule, by group.
+        pub fn rules() -> &'static [&'static Rule] {
+            static ALL: &[&Rule] = &[$($(&$group::$rule::RULE),+),+];
+            ALL
+        }
+        #[cfg(test)]
+        static FILES: &[(&str, &str)] = &[$($((stringify!($group), stringify!($rule))),+),+];
+    };
+}
+
+rules! {
+    load_balancer: keepalive_below_idle_timeout, upstream_keepalive_beyond_application,
+        deregistration_delay_zero, health_check_without_grace;
+    stopping: graceful_period_beyond_stop_timeout, supervisor_kill_before_drain, signal_swallowed_by_shell,
+        package_runner_as_init, sigterm_unhandled, exit_before_drain, shutdown_that_throws,
+        closed_server_as_fatal, interrupt_only, fpm_stop_without_drain, spot_without_stop_timeout;
+    size: workers_from_host_cpus, gomaxprocs_from_host, fpm_children_default, fpm_children_beyond_memory,
+        workers_beyond_memory, heap_beyond_memory, gomemlimit_unset, gomemlimit_beyond_memory,
+        gogc_off_beside_others, fargate_size_invalid, setting_on_wrong_container;
+    descriptors: nofile_default_on_ec2, connections_beyond_nofile;
+    php: opcache_off, opcache_timestamps_checked, opcache_slots_below_files, opcache_off_under_octane,
+        static_property_growing, singleton_with_request;
+    python: deprecated_uvicorn_worker, removed_eventlet_worker, forwarded_allow_ips_any,
+        max_requests_without_jitter, reload_in_production, uwsgi_without_master, blocking_call_in_coroutine;
+    celery: late_acks_without_reject, prefetch_with_late_acks, solo_pool, redelivery_of_running_task;
+    node: sync_call_in_handler, thread_per_request;
+    golang: server_without_timeouts, server_without_shutdown, client_without_timeout, response_body_left_open;
+    database: connections_beyond_limit;
+}
+
+/// The rule of a name.
+pub fn rule(name: &str) -> Option<&'static Rule> {
+    rules().iter().copied().find(|rule| rule.name == name)
+}

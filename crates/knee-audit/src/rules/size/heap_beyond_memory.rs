@@ -1,0 +1,33 @@
+//! A V8 heap that may grow beyond the container.
+
+use crate::Subject;
+use crate::finding::{Finding, Severity};
+use crate::picture::Runtime;
+use crate::rules::Rule;
+use crate::rules::reading::{memory, mib, processes, programs, start};
+
+/// The rule.
+pub static RULE: Rule = Rule::new("heap-beyond-memory", include_str!("heap_beyond_memory.md"), check);
+
+/// What Node needs beside its old space: code, buffers, the young generation.
+const BESIDE: f64 = 0.9;
+
+fn check(subject: &Subject) -> Vec<Finding> {
+    programs(subject, |runtime| runtime == Runtime::Node)
+        .filter_map(|(service, container, program)| {
+            let heap = program.setting("node.max_old_space_size")?;
+            let bytes = heap.get()?.number()?;
+            let (count, _) = processes(program)?;
+            let (limit, limit_at) = memory(service, container)?;
+            (bytes * count > BESIDE * limit as f64).then(|| {
+                let each = if count > 1.0 { format!(" in each of {count} processes") } else { String::new() };
+                let message = format!("the heap may grow to {}{each}, the container has {}: it is killed before V8 collects", mib(bytes), mib(limit as f64));
+                Finding::new(RULE.name, &service.name, heap.place().unwrap_or(start(container, program)), message)
+                    .severity(Severity::High)
+                    .label(format!("{}{each}", mib(bytes)))
+                    .beside(Some(limit_at), mib(limit as f64))
+                    .remedy(format!("set --max-old-space-size to about {:.0}", 0.75 * limit as f64 / count / 1024.0 / 1024.0))
+            })
+        })
+        .collect()
+}

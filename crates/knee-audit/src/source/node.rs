@@ -1,0 +1,546 @@
+//! JavaScript and TypeScript: servers, their keep-alive, handlers of signals, calls that block.
+
+use super::tree::{around, children, each, field, parse, place, text};
+use crate::picture::{FileId, Files, Place, Program};
+use std::collections::BTreeSet;
+use tree_sitter::Node;
+
+/// What a JavaScript file says.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file.
+    pub file: FileId,
+    /// Where a server begins to listen: the call of `listen`.
+    pub listens: Vec<Place>,
+    /// `keepAliveTimeout`, assigned or as an option: milliseconds where it is a constant.
+    pub keep_alives: Vec<(Place, Option<f64>)>,
+    /// `requestTimeout`, `headersTimeout` or `timeout` of a server set to 0.
+    pub unlimited: Vec<Place>,
+    /// Handlers of SIGTERM and SIGINT.
+    pub handlers: Vec<Handler>,
+    /// Whether a framework or a library drains on SIGTERM.
+    pub hooked: bool,
+    /// Synchronous calls in functions that take a request.
+    pub blocking: Vec<(Place, String)>,
+    /// As many processes as CPUs are seen: the place of the count, and how it is written.
+    pub forks: Vec<(Place, String)>,
+    /// Worker threads started in functions that take a request.
+    pub threads: Vec<Place>,
+    /// What it imports.
+    pub imports: Vec<String>,
+}
+
+/// A handler of a signal.
+#[derive(Clone, Debug)]
+pub struct Handler {
+    /// The call that sets it.
+    pub place: Place,
+    /// The signal: `SIGTERM`.
+    pub signal: String,
+    /// Whether its text says anything of closing or shutting down.
+    pub closes: bool,
+    /// `process.exit` in the same turn as a `close` that is not awaited.
+    pub cut: Option<Place>,
+    /// A `close` of an Express application, which has none.
+    pub broken: Option<Place>,
+    /// `process.exit` without closing anything.
+    pub exits: Option<Place>,
+}
+
+/// Names of calls that hold the event loop for long: disks, child processes, key derivation,
+/// compression.
+const BLOCKING: [&str; 22] = [
+    "readFileSync",
+    "writeFileSync",
+    "appendFileSync",
+    "readdirSync",
+    "copyFileSync",
+    "rmSync",
+    "cpSync",
+    "execSync",
+    "execFileSync",
+    "spawnSync",
+    "pbkdf2Sync",
+    "scryptSync",
+    "hashSync",
+    "compareSync",
+    "genSaltSync",
+    "generateKeyPairSync",
+    "gzipSync",
+    "gunzipSync",
+    "deflateSync",
+    "inflateSync",
+    "brotliCompressSync",
+    "brotliDecompressSync",
+];
+const VERBS: [&str; 9] = ["get", "post", "put", "patch", "delete", "all", "use", "route", "head"];
+const HOOKS: [&str; 9] = [
+    "enableShutdownHooks",
+    "@godaddy/terminus",
+    "http-terminator",
+    "lightship",
+    "http-graceful-shutdown",
+    "close-with-grace",
+    "fastify-graceful-shutdown",
+    "express-graceful-exit",
+    "@nestjs/terminus",
+];
+
+/// Reads a file.
+pub fn read(file: FileId, source: &str, typed: bool) -> Source {
+    let mut found = Source {
+        file,
+        listens: Vec::new(),
+        keep_alives: Vec::new(),
+        unlimited: Vec::new(),
+        handlers: Vec::new(),
+        hooked: HOOKS[..8].iter().any(|hook| source.contains(hook)),
+        blocking: Vec::new(),
+        forks: Vec::new(),
+        threads: Vec::new(),
+        imports: Vec::new(),
+    };
+    let language = if typed {
+        tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into()
+    } else {
+        tree_sitter_javascript::LANGUAGE.into()
+    };
+    let Some(tree) = parse(language, source) else { return found };
+    let reader = Reader { file, source };
+    each(tree.root_node(), |node| match node.kind() {
+        "import_statement" | "export_statement" => {
+            let from = field(node, "source", source);
+            found.imports.extend((!from.is_empty()).then(|| unquoted(from)));
+        }
+        "call_expression" => reader.call(node, &mut found),
+        "new_expression" => {
+            let made = field(node, "constructor", source);
+            if matches!(made, "Worker" | "worker_threads.Worker")
+                && source.contains("worker_threads")
+                && reader.in_handler(node)
+            {
+                found.threads.push(reader.place(node));
+            }
+        }
+        "assignment_expression" => {
+            let name = field(node, "left", source).rsplit('.').next().unwrap_or_default();
+            if let Some(value) = node.child_by_field_name("right") {
+                reader.timeout(name, value, reader.place(node), &mut found);
+            }
+        }
+        "pair" => {
+            let name = unquoted(field(node, "key", source));
+            if let Some(value) =
+                node.child_by_field_name("value").filter(|_| name == "keepAliveTimeout")
+            {
+                reader.timeout(&name, value, reader.place(node), &mut found);
+            }
+        }
+        _ => {}
+    });
+    found
+}
+
+struct Reader<'a> {
+    file: FileId,
+    source: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    fn place(&self, node: Node<'_>) -> Place {
+        place(self.file, node)
+    }
+
+    fn timeout(&self, name: &str, value: Node<'_>, at: Place, found: &mut Source) {
+        let value = product(text(value, self.source));
+        match name {
+            "keepAliveTimeout" => found.keep_alives.push((at, value)),
+            "requestTimeout" | "headersTimeout" if value == Some(0.0) => found.unlimited.push(at),
+            _ => {}
+        }
+    }
+
+    fn call(&self, node: Node<'_>, found: &mut Source) {
+        let Some(function) = node.child_by_field_name("function") else { return };
+        let name = text(function, self.source);
+        let method = name.rsplit('.').next().unwrap_or_default();
+        let arguments = node.child_by_field_name("arguments").map(children).unwrap_or_default();
+        let first = arguments.first().map_or("", |a| text(*a, self.source));
+        match method {
+            "require" if name == "require" => found.imports.push(unquoted(first)),
+            "import" => found.imports.push(unquoted(first)),
+            "listen"
+                if name.contains('.')
+                    && !local(first)
+                    && !arguments.is_empty()
+                    && self.listens(function) =>
+            {
+                // An earlier part of a chain of calls is not where it listens.
+                let end = node
+                    .child_by_field_name("function")
+                    .map_or(node.start_byte(), |f| f.end_byte());
+                let start = self.line_start(end).max(node.start_byte());
+                found.listens.push(Place::new(self.file, start..node.end_byte()));
+            }
+            "on" | "once" | "addListener" if name.starts_with("process.") => {
+                let signal = unquoted(first);
+                if matches!(&*signal, "SIGTERM" | "SIGINT") {
+                    found.handlers.push(self.handler(node, signal, arguments.get(1).copied()));
+                }
+            }
+            "fork"
+                if name == "cluster.fork"
+                    || (name == "fork" && self.source.contains("cluster")) =>
+            {
+                found.forks.extend(self.count().filter(|_| found.forks.is_empty()));
+            }
+            _ if BLOCKING.contains(&method) && self.in_handler(node) => {
+                found.blocking.push((self.place(node), method.into()));
+            }
+            _ => {}
+        }
+        // `for (const signal of ['SIGTERM', …]) process.on(signal, …)`
+        if matches!(name, "process.on" | "process.once")
+            && arguments.first().is_some_and(|a| a.kind() == "identifier")
+            && self.source.contains("SIGTERM")
+        {
+            found.handlers.push(self.handler(node, "SIGTERM".into(), arguments.get(1).copied()));
+        }
+    }
+
+    fn line_start(&self, offset: usize) -> usize {
+        let line = self.source[..offset].rfind('\n').map_or(0, |n| n + 1);
+        line + self.source[line..].len() - self.source[line..].trim_start().len()
+    }
+
+    /// Whether what listens is a server of HTTP, not a socket of something else.
+    fn listens(&self, function: Node<'_>) -> bool {
+        let receiver = field(function, "object", self.source);
+        let http = [
+            "http",
+            "express",
+            "fastify",
+            "koa",
+            "Koa",
+            "NestFactory",
+            "hapi",
+            "restify",
+            "server",
+        ];
+        let other =
+            receiver.contains("net.") || receiver.contains("dgram") || receiver.contains("redis");
+        !other && (http.iter().any(|word| self.source.contains(word)) || receiver == "app")
+    }
+
+    /// Where CPUs are counted for processes.
+    fn count(&self) -> Option<(Place, String)> {
+        for how in ["availableParallelism()", "os.cpus().length", "cpus().length", "cpus()"] {
+            if let Some(at) = self.source.find(how) {
+                return Some((Place::new(self.file, at..at + how.len()), how.into()));
+            }
+        }
+        None
+    }
+
+    /// Whether the node is inside a function that takes a request: one that is given to a route, or
+    /// whose parameters are called so. Not when it only makes such a function.
+    fn in_handler(&self, node: Node<'_>) -> bool {
+        let functions = around(node).filter(|n| {
+            matches!(
+                n.kind(),
+                "arrow_function"
+                    | "function_expression"
+                    | "function_declaration"
+                    | "method_definition"
+                    | "function"
+            )
+        });
+        let Some(nearest) = functions.into_iter().next() else { return false };
+        let parameters = field(nearest, "parameters", self.source);
+        let names: Vec<&str> = parameters
+            .trim_matches(['(', ')'])
+            .split(',')
+            .map(|p| p.split([':', '=', '?']).next().unwrap_or_default().trim())
+            .collect();
+        match names[..] {
+            [request, response, ..] => {
+                matches!(request, "req" | "request" | "_req")
+                    && matches!(response, "res" | "response" | "reply" | "rep" | "_res" | "h")
+            }
+            ["ctx" | "c" | "req" | "request" | "context" | "ctx, next"] => self.routed(nearest),
+            _ => false,
+        }
+    }
+
+    /// Whether a function is an argument of a route: `app.get('/', f)`.
+    fn routed(&self, function: Node<'_>) -> bool {
+        around(function).nth(1).filter(|n| n.kind() == "call_expression").is_some_and(|call| {
+            let name = field(call, "function", self.source);
+            let method = name.rsplit('.').next().unwrap_or_default();
+            VERBS.contains(&method) && name.contains('.')
+        })
+    }
+
+    fn handler(&self, call: Node<'_>, signal: String, given: Option<Node<'_>>) -> Handler {
+        let mut handler = Handler {
+            place: self.place(call),
+            signal,
+            closes: true,
+            cut: None,
+            broken: None,
+            exits: None,
+        };
+        let Some(body) = given.and_then(|given| self.body(given)) else { return handler };
+        let words = text(body, self.source).to_lowercase();
+        handler.closes = [
+            "close",
+            "shutdown",
+            "stop",
+            "drain",
+            "terminate",
+            "quit",
+            "destroy",
+            "disconnect",
+            "emit",
+            "gracefu",
+            "exit",
+            "kill",
+        ]
+        .iter()
+        .any(|word| words.contains(word));
+        let mut closed = None;
+        each(body, |node| {
+            if node.kind() != "call_expression" {
+                return;
+            }
+            let name = field(node, "function", self.source);
+            let method = name.rsplit('.').next().unwrap_or_default();
+            let same_turn = self.same_turn(node, body);
+            if method == "close" && name.contains('.') {
+                let receiver = &name[..name.len() - ".close".len()];
+                let awaited = around(node).next().is_some_and(|n| n.kind() == "await_expression");
+                if self.is_express(receiver) {
+                    handler.broken = Some(self.place(node));
+                } else if same_turn && !awaited {
+                    closed = Some(node.start_byte());
+                }
+            } else if name == "process.exit" && same_turn {
+                match closed {
+                    Some(_) => handler.cut = Some(self.place(node)),
+                    None => handler.exits = Some(self.place(node)),
+                }
+            }
+        });
+        let waits = words.contains("await")
+            || words.contains("settimeout")
+            || words.contains("promise")
+            || words.contains(".then(");
+        if waits || handler.cut.is_some() {
+            handler.exits = None;
+        }
+        if waits {
+            handler.cut = None;
+        }
+        // Something else than a server may be closed before an exit that is meant.
+        if handler.exits.is_some()
+            && ["shutdown", "stop", "drain", "terminate", "disconnect", "close"]
+                .iter()
+                .any(|word| words.contains(word))
+        {
+            handler.exits = None;
+        }
+        handler
+    }
+
+    /// The function that handles: given in place, or by its name in the same file.
+    fn body<'t>(&self, given: Node<'t>) -> Option<Node<'t>> {
+        if given.kind() != "identifier" {
+            return given.child_by_field_name("body");
+        }
+        let name = text(given, self.source);
+        let root = around(given).last()?;
+        let mut body = None;
+        each(root, |node| {
+            let named = field(node, "name", self.source) == name;
+            if named && node.kind() == "function_declaration" {
+                body = node.child_by_field_name("body");
+            } else if named && node.kind() == "variable_declarator" {
+                body =
+                    node.child_by_field_name("value").and_then(|f| f.child_by_field_name("body"));
+            }
+        });
+        body
+    }
+
+    /// Whether no function stands between the node and the body: it runs before what is awaited.
+    fn same_turn(&self, node: Node<'_>, body: Node<'_>) -> bool {
+        node.id() == body.id()
+            || around(node).take_while(|n| n.id() != body.id()).all(|n| {
+                !matches!(
+                    n.kind(),
+                    "arrow_function" | "function_expression" | "function" | "if_statement"
+                )
+            })
+    }
+
+    fn is_express(&self, name: &str) -> bool {
+        let made = [
+            format!("{name} = express()"),
+            format!("{name}=express()"),
+            format!("{name}: Express = express()"),
+        ];
+        !name.is_empty()
+            && made.iter().any(|made| self.source.contains(made))
+            && !self.source.contains(&format!("{name} = {name}.listen"))
+    }
+}
+
+/// The sources that the program's entry file leads to by relative imports; all of them where the
+/// entry is not among them.
+pub fn reached<'a>(files: &Files, program: &Program, own: Vec<&'a Source>) -> Vec<&'a Source> {
+    let path = |source: &Source| files.get(source.file).path.clone();
+    let Some(entry) =
+        entry(files, program).and_then(|entry| own.iter().position(|s| path(s) == entry))
+    else {
+        return own;
+    };
+    let paths: Vec<String> = own.iter().map(|s| path(s)).collect();
+    let (mut seen, mut next) = (BTreeSet::from([entry]), vec![entry]);
+    while let Some(at) = next.pop() {
+        let folder = paths[at].rsplit_once('/').map_or("", |(folder, _)| folder);
+        for import in own[at].imports.iter().filter(|import| import.starts_with('.')) {
+            let target = joined(folder, import);
+            let target = target.strip_suffix(".js").unwrap_or(&target).to_string();
+            let found = paths.iter().position(|p| {
+                let bare = p.rsplit_once('.').map_or(&**p, |(bare, _)| bare);
+                bare == target || *p == target || bare.strip_suffix("/index") == Some(&*target)
+            });
+            next.extend(found.filter(|at| seen.insert(*at)));
+        }
+    }
+    seen.into_iter().map(|at| own[at]).collect()
+}
+
+/// The file that `node` is given, relative to the root.
+fn entry(files: &Files, program: &Program) -> Option<String> {
+    let folder = program.folder.as_deref().unwrap_or_default();
+    let words = program.command.get()?;
+    let script = words.iter().skip(1).find(|word| !word.starts_with('-') && !word.contains('='))?;
+    let script = script.trim_start_matches('/').trim_start_matches("./");
+    let names = ["", ".js", ".ts", ".mjs", "/index.js"].map(|end| format!("{script}{end}"));
+    let built =
+        ["dist/", "build/", "out/", "lib/"].iter().filter_map(|out| script.strip_prefix(out));
+    let built = built.flat_map(|rest| {
+        let bare = rest.trim_end_matches(".js").to_string();
+        [format!("src/{bare}.ts"), format!("{bare}.ts"), format!("src/{bare}.js")]
+    });
+    let all = names.into_iter().chain(built).map(|name| joined(folder, &name));
+    // An absolute path in the image may begin with the folder that the sources are copied to.
+    let all: Vec<String> = all.collect();
+    let whole = |name: &String| files.at(name).is_some();
+    all.iter().find(|name| whole(name)).cloned().or_else(|| {
+        let base = script.rsplit('/').next()?;
+        Some(joined(folder, base)).filter(whole)
+    })
+}
+
+/// A relative path from a folder, without `.` and `..`.
+fn joined(folder: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// Whether the first argument names this machine: not what others reach.
+fn local(text: &str) -> bool {
+    text.contains("127.0.0.1") || text.contains("localhost")
+}
+
+fn unquoted(text: &str) -> String {
+    text.trim_matches(['"', '\'', '`']).into()
+}
+
+/// A product of numbers: `65 * 1000`, `65_000`.
+fn product(text: &str) -> Option<f64> {
+    let factors = text.split('*').map(|factor| factor.trim().replace('_', "").parse::<f64>().ok());
+    Some(factors.collect::<Option<Vec<f64>>>()?.iter().product())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        read(FileId(0), text, false)
+    }
+
+    #[test]
+    fn a_server_and_its_keep_alive() {
+        let found = source(
+            "const app = express();\nconst server = app.listen(8080);\nserver.keepAliveTimeout = 65 * 1000;\n",
+        );
+        assert_eq!((found.listens.len(), found.keep_alives[0].1), (1, Some(65_000.0)));
+        let found = source(
+            "const server = http.createServer({ keepAliveTimeout: config.keep }, f);\nserver.listen(1)",
+        );
+        assert_eq!((found.listens.len(), found.keep_alives[0].1), (1, None));
+    }
+
+    #[test]
+    fn handlers_that_cut_and_those_that_drain() {
+        let handler = |text: &str| {
+            source(&format!("const http = 1; process.on('SIGTERM', {text})")).handlers.remove(0)
+        };
+        assert!(handler("() => { server.close(); process.exit(0) }").cut.is_some());
+        assert!(handler("() => { server.close(() => process.exit(0)) }").cut.is_none());
+        assert!(handler("async () => { await server.close(); process.exit(0) }").cut.is_none());
+        assert!(
+            handler("() => { server.close(); setTimeout(() => process.exit(1), 9000) }")
+                .cut
+                .is_none()
+        );
+        assert!(handler("() => { process.exit(0) }").exits.is_some());
+        assert!(handler("() => process.exit(0)").exits.is_some());
+        assert!(handler("shutdown").closes);
+        let express = source("const app = express(); process.on('SIGTERM', () => { app.close() })");
+        assert!(express.handlers[0].broken.is_some());
+        let server = source(
+            "const app = express(); const server = app.listen(1); process.on('SIGTERM', () => { server.close() })",
+        );
+        assert!(server.handlers[0].broken.is_none());
+    }
+
+    #[test]
+    fn what_blocks_in_a_handler_and_what_blocks_at_load() {
+        let found = source(
+            "const cert = fs.readFileSync('a');\napp.get('/', (req, res) => { res.send(fs.readFileSync('b')) });\nconst load = () => fs.readFileSync('c');",
+        );
+        assert_eq!(found.blocking.len(), 1);
+        let hono = source("app.get('/', (c) => c.text(fs.readFileSync('b')))");
+        assert_eq!(hono.blocking.len(), 1);
+    }
+
+    #[test]
+    fn processes_from_the_count_of_cpus() {
+        let found = source(
+            "const n = os.availableParallelism(); for (let i = 0; i < n; i++) cluster.fork()",
+        );
+        assert_eq!(found.forks[0].1, "availableParallelism()");
+    }
+
+    #[test]
+    fn typescript() {
+        let found = read(
+            FileId(0),
+            "async function bootstrap(): Promise<void> { const app = await NestFactory.create(M); app.enableShutdownHooks(); await app.listen(port as number); }",
+            true,
+        );
+        assert!(found.hooked && found.listens.len() == 1);
+    }
+}

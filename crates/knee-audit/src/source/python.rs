@@ -1,0 +1,139 @@
+//! Python: calls that block in `async def`.
+
+use super::tree::{around, children, each, field, parse, place};
+use crate::picture::{FileId, Place};
+use tree_sitter::Node;
+
+/// What a Python file says.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file.
+    pub file: FileId,
+    /// Calls that block the event loop: the place, what is called, whether a route's function does.
+    pub blocking: Vec<Blocking>,
+    /// SQLAlchemy's pools: the most connections of one process, with those that overflow.
+    pub pools: Vec<(Place, f64)>,
+}
+
+/// A call that blocks in a coroutine.
+#[derive(Clone, Debug)]
+pub struct Blocking {
+    /// The call.
+    pub place: Place,
+    /// What is called.
+    pub call: String,
+    /// Whether the function is decorated as a route.
+    pub in_route: bool,
+}
+
+/// Calls that wait for the network, a process or time, by module and name.
+const WAITING: [&str; 17] = [
+    "time.sleep",
+    "requests.get",
+    "requests.post",
+    "requests.put",
+    "requests.patch",
+    "requests.delete",
+    "requests.head",
+    "requests.request",
+    "urllib.request.urlopen",
+    "httpx.get",
+    "httpx.post",
+    "httpx.put",
+    "httpx.delete",
+    "subprocess.run",
+    "subprocess.check_output",
+    "subprocess.check_call",
+    "os.system",
+];
+const ROUTES: [&str; 9] =
+    ["get", "post", "put", "patch", "delete", "route", "websocket", "head", "api_route"];
+
+/// Reads a file.
+pub fn read(file: FileId, source: &str) -> Source {
+    let mut found = Source { file, blocking: Vec::new(), pools: Vec::new() };
+    if !source.contains("async def")
+        && !source.contains("create_engine")
+        && !source.contains("create_async_engine")
+    {
+        return found;
+    }
+    let Some(tree) = parse(tree_sitter_python::LANGUAGE.into(), source) else { return found };
+    each(tree.root_node(), |node| {
+        let call = field(node, "function", source);
+        if matches!(call, "create_engine" | "create_async_engine") {
+            found.pools.extend(pool(node, source).map(|most| (place(file, node), most)));
+        }
+        if node.kind() != "call" || !WAITING.contains(&call) {
+            return;
+        }
+        let Some(function) =
+            around(node).find(|n| matches!(n.kind(), "function_definition" | "lambda"))
+        else {
+            return;
+        };
+        if function.kind() == "function_definition" && is_async(function, source) {
+            let in_route = routed(function, source);
+            found.blocking.push(Blocking { place: place(file, node), call: call.into(), in_route });
+        }
+    });
+    found
+}
+
+/// The most connections of a pool. SQLAlchemy keeps 5 and lets 10 overflow where nothing is said:
+/// <https://docs.sqlalchemy.org/en/20/core/engines.html#sqlalchemy.create_engine>. Only a stated
+/// size counts.
+fn pool(call: Node<'_>, source: &str) -> Option<f64> {
+    let arguments = children(call.child_by_field_name("arguments")?);
+    let given = |name: &str| {
+        let of =
+            |n: &&Node<'_>| n.kind() == "keyword_argument" && field(**n, "name", source) == name;
+        arguments.iter().find(of).map(|n| field(*n, "value", source).parse::<f64>().ok())
+    };
+    let size = given("pool_size")??;
+    Some(size + given("max_overflow").unwrap_or(Some(10.0))?)
+}
+
+fn is_async(function: Node<'_>, source: &str) -> bool {
+    source[function.byte_range()].starts_with("async ")
+}
+
+/// Whether a decorator makes it a route: `@app.get("/")`.
+fn routed(function: Node<'_>, source: &str) -> bool {
+    let Some(decorated) = function.parent().filter(|n| n.kind() == "decorated_definition") else {
+        return false;
+    };
+    let mut routed = false;
+    for decorator in
+        decorated.named_children(&mut decorated.walk()).filter(|n| n.kind() == "decorator")
+    {
+        let name = source[decorator.byte_range()].split('(').next().unwrap_or_default();
+        routed |= name.rsplit_once('.').is_some_and(|(_, method)| ROUTES.contains(&method.trim()));
+    }
+    routed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_with_its_overflow() {
+        let pools =
+            |text: &str| read(FileId(0), text).pools.iter().map(|(_, n)| *n).collect::<Vec<_>>();
+        assert_eq!(pools("e = create_engine(URL, pool_size=20, max_overflow=0)"), [20.0]);
+        assert_eq!(pools("e = create_engine(URL, pool_size=20)"), [30.0]);
+        assert!(pools("e = create_engine(URL, pool_size=SIZE)").is_empty());
+        assert!(pools("e = create_engine(URL)").is_empty());
+    }
+
+    #[test]
+    fn a_coroutine_that_blocks() {
+        let found = read(
+            FileId(0),
+            "import requests\n@app.get('/')\nasync def a():\n    return requests.get(u)\n\ndef b():\n    time.sleep(1)\n\nasync def c():\n    await run(lambda: requests.get(u))\n    def inner():\n        time.sleep(1)\n    time.sleep(1)\n",
+        );
+        assert_eq!(found.blocking.len(), 2);
+        assert!(found.blocking[0].in_route && !found.blocking[1].in_route);
+    }
+}

@@ -1,0 +1,88 @@
+//! SARIF 2.1.0: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>.
+
+use super::{Report, region};
+use knee_audit::finding::Label;
+use knee_audit::picture::Files;
+use knee_audit::{Finding, Severity, rules};
+use serde_json::{Value, json};
+
+pub fn report(report: &Report<'_>) -> String {
+    let files = &report.subject.picture.files;
+    let results: Vec<Value> =
+        report.findings.iter().map(|(f, print)| result(files, f, print)).collect();
+    let described: Vec<Value> = rules()
+        .iter()
+        .map(|rule| {
+            json!({
+                "id": rule.name,
+                "shortDescription": { "text": rule.page.what() },
+                "fullDescription": { "text": rule.page.section("Why").trim() },
+                "helpUri": rule.page.sources().first(),
+                "help": { "text": format!("knee explain {}", rule.name) },
+            })
+        })
+        .collect();
+    let document = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "knee",
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": described,
+            } },
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    });
+    format!("{document:#}\n")
+}
+
+fn result(files: &Files, finding: &Finding, print: &str) -> Value {
+    let level = match finding.severity {
+        Severity::High => "error",
+        Severity::Medium => "warning",
+        Severity::Low => "note",
+    };
+    let index = rules().iter().position(|rule| rule.name == finding.rule);
+    let related = finding.further.iter().map(|label| location(files, label));
+    json!({
+        "ruleId": finding.rule,
+        "ruleIndex": index,
+        "level": level,
+        "message": { "text": format!("{}. {}.", finding.message, finding.remedy) },
+        "locations": [location(files, &finding.primary)],
+        "relatedLocations": related.collect::<Vec<_>>(),
+        "partialFingerprints": { "knee/v1": print },
+    })
+}
+
+fn location(files: &Files, label: &Label) -> Value {
+    let at = region(files, &label.place);
+    let mut location = json!({
+        "physicalLocation": {
+            "artifactLocation": { "uri": encoded(at.path), "uriBaseId": "%SRCROOT%" },
+            "region": { "startLine": at.line, "startColumn": at.column, "endColumn": at.end_column },
+        },
+    });
+    if !label.text.is_empty() {
+        location["message"] = json!({ "text": label.text });
+    }
+    location
+}
+
+/// A path as a relative URI.
+fn encoded(path: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+    path.bytes()
+        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_path_is_a_uri() {
+        assert_eq!(super::encoded("a b/ü.py"), "a%20b/%C3%BC.py");
+    }
+}

@@ -1,0 +1,236 @@
+//! `knee audit`: what is deployed, and what is wrong with it under load.
+
+use crate::atomic;
+use crate::audit::{self, Format, Report, report};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::out;
+use clap::{Args, ValueEnum};
+use knee_audit::fix::{Fixed, fixes};
+use knee_audit::suppress::{Baseline, Sorted, fingerprints, sort};
+use knee_audit::{Finding, Persona, Severity, Subject};
+use std::path::{Path, PathBuf};
+
+/// Read what is deployed and report what loses requests, memory or capacity
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  knee audit                        this folder
+  knee audit services/api           one service of many
+  knee audit --fix --diff           what the safe fixes would change
+  knee audit --facts                what was discovered, and who says so
+  knee audit --format sarif > knee.sarif
+  knee audit --write-baseline       report only what is new from now on
+
+A comment beside a place allows a rule there, with a reason:
+  workers = cpu_count()  # knee: allow workers-from-host-cpus because the host is ours
+
+Exit codes: 0 nothing at or above --fail-on; 1 something; 2 usage; 3 no service found.")]
+pub struct Flags {
+    /// Folders or files to read; the service's folder when left out
+    paths: Vec<PathBuf>,
+    /// Make the safe fixes
+    #[arg(long)]
+    fix: bool,
+    /// Make the fixes that need a look afterwards, too
+    #[arg(long)]
+    unsafe_fixes: bool,
+    /// With a fix: show the changes and write nothing
+    #[arg(long)]
+    diff: bool,
+    /// Form of the report
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    format: Format,
+    /// Show what was discovered instead, each value with its origin
+    #[arg(long, conflicts_with_all = ["fix", "unsafe_fixes", "diff"])]
+    facts: bool,
+    /// Least severity that makes knee end with 1
+    #[arg(long, value_name = "SEVERITY", default_value = "low")]
+    fail_on: FailOn,
+    /// How many false alarms are welcome
+    #[arg(long, value_name = "WHO", default_value = "regular")]
+    persona: Who,
+    /// Findings that are known and not reported
+    #[arg(long, value_name = "FILE", default_value = "knee-audit.baseline.json")]
+    baseline: PathBuf,
+    /// Write today's findings to the baseline, and report nothing
+    #[arg(long)]
+    write_baseline: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    Low,
+    Medium,
+    High,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Who {
+    /// Few: what a careful engineer would agree with
+    Regular,
+    /// What may be deliberate, too
+    Pedantic,
+    /// Whatever could be wrong
+    Auditor,
+}
+
+/// Reads, reports and mends.
+pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
+    let paths = if flags.paths.is_empty() { vec![PathBuf::new()] } else { flags.paths.clone() };
+    let mut worst = Exit::Nothing;
+    for path in paths {
+        // Of several, one that something is found in counts most, one that is empty least.
+        let exit = of(&root.join(path), flags)?;
+        worst = match (worst, exit) {
+            (Exit::Unsatisfied, _) | (_, Exit::Unsatisfied) => Exit::Unsatisfied,
+            (Exit::Nothing, other) | (other, Exit::Nothing) => other,
+            (before, _) => before,
+        };
+    }
+    Ok(worst)
+}
+
+fn of(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
+    let subject = read(root)?;
+    if subject.picture.services.is_empty() {
+        out::talk(&format!("{}: nothing that is deployed was found\n", root.display()));
+        notes(&subject);
+        return Ok(Exit::Nothing);
+    }
+    if flags.facts {
+        out::data(&audit::facts(&subject, flags.format == Format::Json))?;
+        return Ok(Exit::Satisfied);
+    }
+    let known = baseline(root, flags)?;
+    if flags.write_baseline {
+        return write_baseline(root, flags, &subject);
+    }
+    let found = sorted(&subject, flags, &known);
+    if flags.fix || flags.unsafe_fixes {
+        let fixed = fixes(&subject, &found.kept, flags.unsafe_fixes);
+        if flags.diff {
+            fixed.iter().try_for_each(|f| out::data(&audit::diff(&f.path, &f.before, &f.after)))?;
+            return Ok(Exit::Satisfied);
+        }
+        write(root, &subject, &fixed)?;
+        let again = read(root)?;
+        return show(&again, sorted(&again, flags, &known), flags);
+    }
+    show(&subject, found, flags)
+}
+
+fn read(root: &Path) -> Result<Subject, Failure> {
+    let subject = Subject::read(root);
+    subject.map_err(|error| Failure::new(Exit::Refused, format!("{}: {error}", root.display())))
+}
+
+fn sorted(subject: &Subject, flags: &Flags, known: &Baseline) -> Sorted {
+    sort(subject, subject.findings(persona(flags)), &[], known)
+}
+
+fn persona(flags: &Flags) -> Persona {
+    match flags.persona {
+        Who::Regular => Persona::Regular,
+        Who::Pedantic => Persona::Pedantic,
+        Who::Auditor => Persona::Auditor,
+    }
+}
+
+fn show(subject: &Subject, sorted: Sorted, flags: &Flags) -> Result<Exit, Failure> {
+    for (place, text) in &sorted.notes {
+        let (path, line, column) = subject.picture.files.position(place);
+        out::talk(&format!("note: {path}:{line}:{column}: {text}\n"));
+    }
+    notes(subject);
+    let exit = exit(&sorted.kept, flags.fail_on);
+    let prints = fingerprints(subject, &sorted.kept);
+    let findings: Vec<(Finding, String)> = sorted.kept.into_iter().zip(prints).collect();
+    let shown =
+        Report { subject, findings: &findings, allowed: &sorted.allowed, width: out::width() };
+    out::data(&report(&shown, flags.format))?;
+    Ok(exit)
+}
+
+fn notes(subject: &Subject) {
+    for note in &subject.picture.notes {
+        let at = note.at.map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
+        out::talk(&format!("note: {}{at}: {}\n", note.path, note.text));
+    }
+}
+
+fn exit(findings: &[Finding], fail_on: FailOn) -> Exit {
+    let least = match fail_on {
+        FailOn::Low => Severity::Low,
+        FailOn::Medium => Severity::Medium,
+        FailOn::High => Severity::High,
+        FailOn::Never => return Exit::Satisfied,
+    };
+    let found = findings.iter().any(|finding| finding.severity >= least);
+    if found { Exit::Unsatisfied } else { Exit::Satisfied }
+}
+
+/// Writes each file whole or not at all. A file that no longer reads as before is put back.
+fn write(root: &Path, subject: &Subject, fixed: &[Fixed]) -> Result<(), Failure> {
+    let path =
+        |fixed: &Fixed| if root.is_file() { root.to_path_buf() } else { root.join(&fixed.path) };
+    let put = |path: &Path, text: &str| {
+        atomic::write(path, text)
+            .map_err(|error| Failure::new(Exit::Refused, format!("{}: {error}", path.display())))
+    };
+    for one in fixed {
+        let now = std::fs::read_to_string(path(one)).unwrap_or_default();
+        if now != one.before {
+            out::talk(&format!("{}: has changed meanwhile and was left alone\n", one.path));
+            continue;
+        }
+        put(&path(one), &one.after)?;
+        let again = read(root)?;
+        let broken =
+            |s: &Subject| s.picture.notes.iter().filter(|note| note.path == one.path).count();
+        if broken(&again) > broken(subject) {
+            put(&path(one), &one.before)?;
+            out::talk(&format!("{}: the fix would not read and was taken back\n", one.path));
+        } else {
+            out::talk(&format!("{}: {}\n", one.path, one.rules.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+fn baseline_path(root: &Path, flags: &Flags) -> PathBuf {
+    let folder = if root.is_file() { root.parent().unwrap_or(Path::new("")) } else { root };
+    folder.join(&flags.baseline)
+}
+
+fn baseline(root: &Path, flags: &Flags) -> Result<Baseline, Failure> {
+    let path = baseline_path(root, flags);
+    match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Baseline::default()),
+        Err(error) => Err(Failure::new(Exit::Refused, format!("{}: {error}", path.display()))),
+        Ok(text) => serde_json::from_str(&text).map_err(|error| {
+            Failure::new(
+                Exit::Refused,
+                format!(
+                    "{}:{}:{}: is no baseline: {error}",
+                    path.display(),
+                    error.line(),
+                    error.column()
+                ),
+            )
+            .remedy("write it anew with --write-baseline")
+        }),
+    }
+}
+
+fn write_baseline(root: &Path, flags: &Flags, subject: &Subject) -> Result<Exit, Failure> {
+    let kept = sorted(subject, flags, &Baseline::default()).kept;
+    let baseline = Baseline::of(subject, &kept);
+    let text = serde_json::to_string_pretty(&baseline).expect("a baseline is plain data") + "\n";
+    let path = baseline_path(root, flags);
+    atomic::write(&path, &text)
+        .map_err(|error| Failure::new(Exit::Refused, format!("{}: {error}", path.display())))?;
+    out::talk(&format!("{}: {} findings\n", path.display(), baseline.findings.len()));
+    Ok(Exit::Satisfied)
+}
