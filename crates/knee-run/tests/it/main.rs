@@ -1,6 +1,7 @@
 //! The program from the outside, as a container starts it.
 
 mod fill;
+mod group;
 mod init;
 mod several;
 mod size;

@@ -1,13 +1,10 @@
 //! The real size, from a metadata endpoint that speaks version 4 and from cgroups made as ECS
 //! makes them.
 
+use crate::group::Group;
 use crate::support::knee_run;
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// As Fargate answers; numbers and names of nobody.
 const TASK: &str = r#"{"Cluster":"arn:aws:ecs:us-east-1:111122223333:cluster/default","TaskARN":"arn:aws:ecs:us-east-1:111122223333:task/default/158d1c8083dd49d6b527399fd6414f5c","Family":"orders","Revision":"26","DesiredStatus":"RUNNING","KnownStatus":"RUNNING","Limits":{"CPU":0.25,"Memory":512},"PullStartedAt":"2026-10-02T00:43:06.202617438Z","AvailabilityZone":"us-east-1d","LaunchType":"FARGATE","Containers":[{"DockerId":"ea32192c8553fbff06c9340478a2ff089b2bb5646fb718b4ee206641c9086d66","Name":"orders","DockerName":"ecs-orders-26","Image":"111122223333.dkr.ecr.us-east-1.amazonaws.com/orders:latest","DesiredStatus":"RUNNING","KnownStatus":"RUNNING","Limits":{"CPU":2},"Type":"NORMAL"}]}"#;
@@ -110,51 +107,18 @@ fn an_endpoint_without_limits_leaves_the_rest() {
     assert!(said.contains("cpu ") && !said.contains("task metadata, the task"), "{said}");
 }
 
-/// A cgroup of a task with one of a container below it; removed with this.
-struct Group(PathBuf);
-
-impl Group {
-    /// None where this process may make none.
-    fn new(hierarchy: &str) -> Option<Group> {
-        let task = Path::new(hierarchy).join(format!("knee-run-{}", std::process::id()));
-        fs::create_dir(&task).ok()?;
-        let group = Group(task);
-        fs::create_dir(group.0.join("container")).ok()?;
-        Some(group)
-    }
-
-    fn join(&self, command: &mut Command) {
-        let procs = self.0.join("container/cgroup.procs");
-        // SAFETY: one write; the path was made before the fork.
-        unsafe { command.pre_exec(move || fs::write(&procs, "0")) };
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(self.0.join("container"));
-        let _ = fs::remove_dir(&self.0);
-    }
-}
-
 #[test]
 fn a_quota_on_the_parent_is_found() {
-    let v1 = Path::new("/sys/fs/cgroup/cpu/cpu.shares").exists();
-    let hierarchy = if v1 { "/sys/fs/cgroup/cpu" } else { "/sys/fs/cgroup" };
-    let Some(group) = Group::new(hierarchy) else {
-        eprintln!("not tested: this process may make no cgroup below {hierarchy}");
+    let Some(group) = Group::new() else {
+        eprintln!("not tested: this process may make no cgroup");
         return;
     };
-    let file = |quarter: u32| match v1 {
-        true => fs::write(group.0.join("cpu.cfs_quota_us"), format!("{}", quarter * 25_000)),
-        false => fs::write(group.0.join("cpu.max"), format!("{} 100000", quarter * 25_000)),
-    };
     for (quarter, cores) in [(1, "0.25"), (2, "0.5"), (4, "1")] {
-        file(quarter).unwrap();
+        group.quota(quarter);
         let mut command = knee_run(&["--dry-run", "--", "true"]);
         group.join(&mut command);
         let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
-        let expected = format!("cpu {cores} ({}/cpu.", group.0.display());
+        let expected = format!("cpu {cores} ({}/cpu.", group.path().display());
         assert!(said.contains(&expected), "{expected}: {said}");
     }
 }
