@@ -98,9 +98,37 @@ pub fn python(text: &str) {
     }
 }
 
+/// Objects with placeholders, and task definitions among them.
+pub fn loose(text: &str) {
+    let _ = crate::formats::loose::parse(text, 0);
+    let _ = crate::formats::loose::exported(text, 0);
+}
+
+/// Templates of CloudFormation.
+pub fn cloudformation(text: &str) {
+    if let Ok(Some(root)) = crate::formats::yaml::tree(text, 0) {
+        crate::formats::cloudformation::evaluate(&root, "s", &Default::default());
+    }
+}
+
+/// Terraform.
+pub fn terraform(text: &str) {
+    let mut terraform = crate::formats::terraform::Terraform::default();
+    if terraform.add("main.tf", 0, text).is_ok() {
+        terraform.plan("", &|_| None);
+    }
+}
+
+/// Units of supervisord and systemd, files of variables, PHP's settings.
+pub fn unit(text: &str) {
+    crate::formats::unit::parse(text, 0);
+    crate::formats::php::entries(text, 0);
+}
+
 /// Start scripts.
 pub fn shell(text: &str) {
     let inner = Inner::verbatim(text, 0..text.len());
+    crate::formats::script::parse(&inner);
     let statements = shell::statements(&inner);
     words(text, &statements);
     for word in statements.iter().flat_map(|s| &s.words) {
@@ -122,7 +150,11 @@ mod tests {
     /// Every reader gets every file of the examples, whole and broken off at every byte.
     #[test]
     fn the_examples_broken_off_anywhere() {
-        let readers: [fn(&str); 10] = [
+        let readers: [fn(&str); 14] = [
+            super::loose,
+            super::cloudformation,
+            super::terraform,
+            super::unit,
             super::compose,
             super::config,
             super::dockerfile,
