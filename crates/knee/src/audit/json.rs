@@ -1,4 +1,4 @@
-//! One JSON document; docs/schema/audit-1.json.
+//! One JSON document, with a version of its own.
 
 use super::{Report, fixable, region};
 use knee_audit::Finding;

@@ -20,7 +20,7 @@ pub use text::diff;
 pub enum Format {
     /// For people, with the places in the files
     Text,
-    /// One JSON document; its schema is docs/schema/audit-1.json
+    /// One JSON document
     Json,
     /// SARIF 2.1.0, for code scanning and editors
     Sarif,
