@@ -140,11 +140,14 @@ impl Container {
     /// `tini --`, `gosu www-data`: what only starts another program is left out where it is not
     /// on this host.
     fn leave_out_starters(&mut self, find: &dyn Fn(&str) -> Found) {
-        while let Some(words) = program::step(&self.argv) {
-            if find(&self.argv[0]) != Found::Nowhere {
-                return;
+        let mut at = 0;
+        // The host may have `tini` and lack what the image starts with it.
+        while let Some(words) = self.argv.get(at..).and_then(program::step) {
+            if find(&self.argv[at]) != Found::Nowhere {
+                at += words;
+                continue;
             }
-            let left: Vec<String> = self.argv.drain(..words).collect();
+            let left: Vec<String> = self.argv.drain(at..at + words).collect();
             let told = format!("{} is not on this host and was left out", left.join(" "));
             self.fact("program", told, self.blueprint.origin.clone());
         }

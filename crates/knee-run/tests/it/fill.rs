@@ -156,10 +156,10 @@ fn uvicorn_and_celery_start_what_they_are_told() {
     assert!(told.starts_with(out.lines().next().unwrap()), "{out} {err}");
 }
 
-/// Says how many it was told, and has itself ended.
+/// Says in one piece, as its siblings do the same, how many it was told; and has itself ended.
 const APP: &str = "\
 import os
-print(os.environ['WEB_CONCURRENCY'], flush=True)
+os.write(1, (os.environ['WEB_CONCURRENCY'] + chr(10)).encode())
 os.kill(os.getppid(), 15)
 async def app(scope, receive, send): pass
 ";

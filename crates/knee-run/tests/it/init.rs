@@ -97,7 +97,7 @@ fn masks(command: &mut Command) -> [u64; 3] {
 fn the_command_has_the_masks_that_were_inherited() {
     let words = ["--keep", "--", "cat", "/proc/self/status"];
     // What this test inherited itself is none of the program's doing.
-    let [blocked, ignored, _] = masks(Command::new("cat").arg("/proc/self/status"));
+    let [blocked, ignored, _] = masks(command("cat").arg("/proc/self/status"));
     assert_eq!(masks(&mut knee_run(&words)), [blocked, ignored, 0]);
     let mut command = knee_run(&words);
     let prepare = || {
