@@ -21,6 +21,12 @@ pub fn programs<'a>(
     programs.filter(move |(_, _, p)| of(p.runtime))
 }
 
+/// Whether something is seen to start the program: a file of settings alone says nothing of
+/// what it leaves out, which another file or the command line may say.
+pub fn is_started(program: &Program) -> bool {
+    program.command.get().is_some()
+}
+
 /// Where a program is started, else where its container is defined.
 pub fn start<'a>(container: &'a Container, program: &'a Program) -> &'a Place {
     program.command.place().unwrap_or(&container.place)

@@ -4,7 +4,7 @@ use crate::Subject;
 use crate::finding::{Finding, Severity};
 use crate::picture::{Datum, Found, Place, Program, Runtime, Service};
 use crate::rules::Rule;
-use crate::rules::reading::{programs, setting_or_start, start};
+use crate::rules::reading::{is_started, programs, setting_or_start, start};
 
 /// The rule.
 pub static RULE: Rule = Rule::new("workers-from-host-cpus", include_str!("workers_from_host_cpus.md"), check);
@@ -38,7 +38,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
             found.push(finding(service, at, &how, severity));
         } else if let Some((_, (at, how))) = code() {
             found.push(finding(service, &at, &how, Severity::Medium));
-        } else if let Some((what, severity)) = left(program) {
+        } else if let Some((what, severity)) = left(program).filter(|_| is_started(program)) {
             found.push(finding(service, start(container, program), what, severity));
         }
     }
@@ -49,14 +49,14 @@ fn check(subject: &Subject) -> Vec<Finding> {
 fn left(program: &Program) -> Option<(&'static str, Severity)> {
     match program.runtime {
         Runtime::Octane if program.setting("octane.workers").is_none() && program.setting("roadrunner.num_workers").is_none() => {
-            Some(("Octane's `auto`", Severity::Medium))
+            Some(("octane:start --workers=auto", Severity::Medium))
         }
         Runtime::Celery
             if program.setting("celery.worker_concurrency").is_none()
                 && matches!(program.word("celery.worker_pool"), None | Some("prefork" | "processes"))
                 && program.setting("celery.worker_pool").is_none_or(|pool| pool.get().is_some()) =>
         {
-            Some(("Celery's default", Severity::Medium))
+            Some(("celery worker", Severity::Medium))
         }
         _ => None,
     }

@@ -4,7 +4,7 @@ use crate::Subject;
 use crate::finding::{Finding, Severity};
 use crate::picture::Runtime;
 use crate::rules::Rule;
-use crate::rules::reading::{programs, setting_or_start};
+use crate::rules::reading::{is_started, programs, setting_or_start};
 
 /// The rule.
 pub static RULE: Rule = Rule::new("fpm-stop-without-drain", include_str!("fpm_stop_without_drain.md"), check);
@@ -14,7 +14,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
         .filter_map(|(service, container, program)| {
             let name = "php_fpm.process_control_timeout";
             let zero = match program.setting(name) {
-                None => true,
+                None => is_started(program),
                 Some(found) => found.get()?.number()? == 0.0,
             };
             zero.then(|| {
