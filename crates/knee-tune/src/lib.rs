@@ -1,7 +1,7 @@
 //! Experiments under a task's limits: the laboratory, the search, the journal. The only room with power tools.
 
 mod belief;
-mod calibrate;
+pub mod calibrate;
 mod host;
 pub mod journal;
 pub mod lab;

@@ -215,6 +215,8 @@ pub fn moving(service: &Service, searched: Searched) -> Vec<&PlacedKnob> {
 fn ladder(knob: &PlacedKnob, around: &Surroundings) -> Vec<Value> {
     let (min, max) = match &knob.knob.range {
         Range::Choices(choices) => return choices.iter().map(|c| Value::from(&**c)).collect(),
+        // One value holds in every trial; today's settings come by themselves.
+        Range::Integers { min, max } if min == max => return vec![Value::Int(*min)],
         Range::Integers { min, max } => (*min, *max),
     };
     let today = knob.current.value.as_int().unwrap_or(min);
@@ -315,6 +317,19 @@ mod tests {
         let all = candidates(&service("gunicorn"), &AROUND, Searched::default());
         assert_eq!(values(&all, "worker-class"), ["gthread".into(), "sync".into()].into());
         assert_eq!(values(&all, "backlog"), [2048.into()].into(), "a limit is not searched");
+    }
+
+    #[test]
+    fn a_fixed_value_holds_in_every_trial_but_todays() {
+        let mut service = service("gunicorn");
+        let mut knobs = service.containers[0].parts[0].knobs.iter_mut();
+        let threads = knobs.find(|k| k.knob.name == "threads").unwrap();
+        threads.knob.range = Range::Integers { min: 4, max: 4 };
+        let all = candidates(&service, &AROUND, Searched::default());
+        assert!(all.len() > 1);
+        for candidate in &all[1..] {
+            assert_eq!(candidate.settings.int("threads"), Some(4), "{candidate:?}");
+        }
     }
 
     #[test]

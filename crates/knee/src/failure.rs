@@ -106,18 +106,24 @@ impl From<TuneError> for Failure {
             TuneError::Files(error) => error.into(),
             TuneError::Measure(error) => error.into(),
             TuneError::Lab(error) => error.into(),
+            TuneError::Calibration { ref doubts, .. } if !doubts.is_empty() => starved(&error),
+            TuneError::Starved => starved(&error),
             TuneError::Calibration { .. } => Failure::new(Exit::Nothing, error.to_string())
                 .remedy("name a request that the service answers well: --request 'GET /path'"),
             TuneError::BeyondGenerator { .. } => {
                 Failure::new(Exit::Inconclusive, error.to_string())
                     .remedy("ask for the share of the load that one task has to carry: --goal 'p99<250ms,rate>=200'")
             }
-            TuneError::Starved => Failure::new(Exit::Inconclusive, error.to_string())
-                .remedy("end what else runs on this host, then repeat"),
             TuneError::Probe(error) => Failure::new(Exit::Refused, error.to_string()),
             TuneError::Interrupted => Failure::new(Exit::Interrupted, error.to_string()),
         }
     }
+}
+
+/// The host kept knee from measuring: nothing is known of the service.
+fn starved(error: &TuneError) -> Failure {
+    Failure::new(Exit::Inconclusive, error.to_string())
+        .remedy("end what else runs on this host, then repeat")
 }
 
 impl From<LabError> for Failure {
@@ -139,5 +145,35 @@ impl From<LabError> for Failure {
             | LabError::PortTaken { .. } => Exit::Nothing,
         };
         Failure::new(exit, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use knee_tune::calibrate::CalibrationError;
+    use knee_tune::lab::Tail;
+
+    /// How knee ends when nothing came back, under these doubts.
+    fn unanswered(doubts: &[&str]) -> (Exit, String) {
+        let error =
+            CalibrationError::NoAnswer { sent: 9, rate: 5.0, failures: "9 timed out".into() };
+        let doubts = doubts.iter().map(ToString::to_string).collect();
+        let error = TuneError::Calibration { error, doubts, log: Tail::default() };
+        let Failure::Said { exit, what, .. } = error.into() else { panic!("nothing said") };
+        (exit, what)
+    }
+
+    #[test]
+    fn a_starved_host_is_no_fault_of_the_service() {
+        assert_eq!(unanswered(&[]).0, Exit::Nothing);
+        let (exit, what) = unanswered(&["other programs used 1.8 of this host's 2 CPUs"]);
+        assert_eq!(exit, Exit::Inconclusive);
+        assert!(
+            what.contains("9 timed out; other programs used 1.8 of this host's 2 CPUs"),
+            "{what}"
+        );
+        let Failure::Said { exit, .. } = TuneError::Starved.into() else { panic!("nothing said") };
+        assert_eq!(exit, Exit::Inconclusive);
     }
 }

@@ -97,10 +97,12 @@ pub enum TuneError {
     #[error(transparent)]
     Measure(MeasureError),
     /// Nothing answered at low load.
-    #[error("{error}{log}")]
+    #[error("{error}{}{log}", said(doubts))]
     Calibration {
         /// What came back instead.
         error: CalibrationError,
+        /// Why that may not be the service's fault: the host or the generator was starved.
+        doubts: Vec<String>,
         /// What the service wrote last.
         log: crate::lab::Tail,
     },
@@ -120,6 +122,11 @@ pub enum TuneError {
     /// The host could not be read.
     #[error(transparent)]
     Probe(#[from] knee_probe::ProbeError),
+}
+
+/// Doubts behind a message.
+fn said(doubts: &[String]) -> String {
+    doubts.iter().map(|doubt| format!("; {doubt}")).collect()
 }
 
 impl From<LabError> for TuneError {

@@ -48,6 +48,8 @@ const LIGHT: f64 = 0.2;
 /// settled.
 const LOOKS: usize = 3;
 const SETTLED: f64 = 0.85;
+/// How often the generator's own ceiling is looked for, where a busy host gave it none.
+const CEILINGS: usize = 3;
 /// Share of the generator's own ceiling up to which it is trusted.
 const TRUSTED: f64 = 0.8;
 
@@ -125,7 +127,13 @@ impl<'a> Run<'a> {
     pub fn open(&mut self, settings: &Settings, seed: u64) -> Result<Stage<'a>, TuneError> {
         let mut stage = Stage::open(self.lab, self.request, settings, seed, self.stop)?;
         if self.ceiling.is_infinite() {
-            let ceiling = TRUSTED * stage.ceiling()?;
+            let mut ceiling = 0.0;
+            for _ in 0..CEILINGS {
+                ceiling = TRUSTED * stage.ceiling()?;
+                if ceiling > 0.0 {
+                    break;
+                }
+            }
             if ceiling <= 0.0 {
                 return Err(TuneError::Starved);
             }
@@ -197,8 +205,9 @@ impl<'a> Run<'a> {
         let idle = stage.idle();
         let told = |stage: &mut Stage, rate| -> Result<Calibration, TuneError> {
             let step = stage.step(rate, lengths.step, 2.0 * lengths.warm_up)?;
+            let doubts = step.validity.invalid.clone();
             calibrate::from(&step, idle, settings, concurrency)
-                .map_err(|error| TuneError::Calibration { error, log: stage.log() })
+                .map_err(|error| TuneError::Calibration { error, doubts, log: stage.log() })
         };
         let mut known = told(stage, LOOK_RATE)?;
         for _ in 0..LOOKS {
@@ -207,7 +216,11 @@ impl<'a> Run<'a> {
                 || ceiling(&demand, self.around.task_cpu).rate,
                 |c| knee_plan::bound(&c, &demand, self.around.task_cpu).rate,
             );
-            let next = told(stage, (possible * LIGHT).clamp(LOOK_RATE, LIGHT_RATE))?;
+            let next = match told(stage, (possible * LIGHT).clamp(LOOK_RATE, LIGHT_RATE)) {
+                // It answers a lower rate: this one was no light load.
+                Err(TuneError::Calibration { .. }) => break,
+                next => next?,
+            };
             let settled = next.cpu.0 > SETTLED * known.cpu.0;
             known = next;
             if settled {

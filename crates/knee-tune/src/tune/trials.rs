@@ -194,7 +194,7 @@ impl Run<'_> {
         let mut told = |step: &Step| {
             self.tell(&Event::Stepped { number, step: Box::new(step.clone()) });
         };
-        let known = match beat.filter(|rate| *rate < options.upper) {
+        let known = match beat.filter(|rate| *rate > 0.0 && *rate < options.upper) {
             Some(rate) => stage.stand(rate, &options, &mut told)?,
             None => Standing { above: 1.0, steps: vec![] },
         };
@@ -213,6 +213,8 @@ impl Run<'_> {
         let bound = self.bound(settings).map(|b| FIRST * b.rate);
         let defaults = SearchOptions::default();
         let upper = self.request.goal.value.rate.unwrap_or(f64::INFINITY).min(self.ceiling);
+        // A rate of 0, of settings that carried nothing, is no place to begin.
+        let known = known.filter(|rate| *rate > 0.0);
         SearchOptions {
             first: known.or(bound).unwrap_or(defaults.first).min(upper),
             upper,
