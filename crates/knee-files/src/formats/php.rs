@@ -24,7 +24,10 @@ pub fn entries(text: &str, file: usize) -> Vec<(String, Node)> {
         match c {
             '\'' | '"' => {
                 let length = string(rest);
-                last = Some((rest[1..length.max(2) - 1].to_string(), at..at + length));
+                let inner = &rest[1..length];
+                // A string that nothing ends goes on to the end of the text.
+                let inner = inner.strip_suffix(c).unwrap_or(inner);
+                last = Some((inner.to_string(), at..at + length));
                 at += length;
                 continue;
             }
@@ -123,6 +126,7 @@ mod tests {
         assert_eq!(variable("50"), (None, Some("50".into())));
         assert_eq!(variable("a() ? 1 : 2"), (None, None));
         assert_eq!(&text[found[0].1.span.range.clone()], server);
+        assert!(entries("\"ü", 0).is_empty(), "nothing ends the string");
     }
 
     proptest! {
