@@ -30,19 +30,37 @@ pub(super) struct Reached {
 
 /// Follows what one container starts.
 pub(super) struct Follower<'a> {
-    pub files: &'a Files,
-    pub index: &'a HashMap<String, FileId>,
-    pub built: Option<&'a Built>,
+    files: &'a Files,
+    index: &'a HashMap<String, FileId>,
+    built: Option<&'a Built>,
     pub shell: Shell,
     pub found: Vec<Reached>,
     /// Files that were read on the way.
     pub used: HashSet<FileId>,
-    pub functions: BTreeMap<String, Vec<Part>>,
-    pub arguments: Vec<(FileId, Word)>,
+    functions: BTreeMap<String, Vec<Part>>,
+    arguments: Vec<(FileId, Word)>,
 }
 
-#[allow(clippy::too_many_arguments)]
-impl Follower<'_> {
+impl<'a> Follower<'a> {
+    /// Before anything is followed.
+    pub fn new(
+        files: &'a Files,
+        index: &'a HashMap<String, FileId>,
+        built: Option<&'a Built>,
+        shell: Shell,
+    ) -> Follower<'a> {
+        Follower {
+            files,
+            index,
+            built,
+            shell,
+            found: Vec::new(),
+            used: HashSet::new(),
+            functions: BTreeMap::new(),
+            arguments: Vec::new(),
+        }
+    }
+
     /// The file that is seen at a path of the container.
     pub fn file(&self, path: &str) -> Option<FileId> {
         self.built.and_then(|built| built.at(self.index, path))

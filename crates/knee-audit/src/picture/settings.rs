@@ -19,13 +19,22 @@ type Settings = BTreeMap<String, Found<Datum>>;
 
 /// What settings are read with.
 pub(super) struct Reader<'a> {
-    pub files: &'a Files,
-    pub index: &'a HashMap<String, FileId>,
-    pub built: Option<&'a Built>,
+    files: &'a Files,
+    index: &'a HashMap<String, FileId>,
+    built: Option<&'a Built>,
     pub used: HashSet<FileId>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Before anything is read.
+    pub fn new(
+        files: &'a Files,
+        index: &'a HashMap<String, FileId>,
+        built: Option<&'a Built>,
+    ) -> Reader<'a> {
+        Reader { files, index, built, used: HashSet::new() }
+    }
+
     /// The program with its settings.
     pub fn program(&mut self, mut reached: Reached) -> Program {
         let words = reached.words.clone();

@@ -1,0 +1,252 @@
+//! A container's programs: what its command and its image's entry point come to.
+
+use super::Join;
+use crate::picture::ecs;
+use crate::picture::files::{FileId, Place};
+use crate::picture::follow::{Follower, Reached};
+use crate::picture::found::Overrode;
+use crate::picture::image::Built;
+use crate::picture::program::{Link, LinkKind, Program, Runtime, Shell};
+use crate::picture::service::{Container, Image};
+use crate::picture::settings::{self, Reader};
+use crate::picture::values::{self, Context};
+use crate::picture::{knowledge, walk};
+use knee_files::formats::tree::Node;
+use knee_files::formats::word::{Coat, Dress, Word};
+use knee_files::formats::{CommandText, script};
+
+/// How a container starts.
+#[derive(Default)]
+pub(super) struct Start {
+    pub entrypoint: Option<Command>,
+    pub cmd: Option<Command>,
+}
+
+/// A command of a container.
+pub(super) enum Command {
+    Exec(Vec<(FileId, Word)>),
+    Shell(FileId, Place, Vec<script::Part>),
+}
+
+impl Join {
+    /// A command as a structured file states it.
+    pub(super) fn command(&self, node: &Node) -> Option<Command> {
+        let word = |node: &Node| {
+            let file = FileId(node.span.file);
+            let dynamic = node.text().is_some_and(|text| text.contains('$'));
+            let dress = Dress::Item(coat(
+                self.picture.files.get(file).path.as_str(),
+                &self.picture.files.get(file).text,
+                node,
+            ));
+            Some((
+                file,
+                Word { text: node.text()?, range: node.span.range.clone(), dynamic, dress },
+            ))
+        };
+        if node.is_list() {
+            let words: Vec<_> = node.items().iter().filter_map(word).collect();
+            return (!words.is_empty()).then_some(Command::Exec(words));
+        }
+        let file = FileId(node.span.file);
+        let words = settings::split(&node.inner()?);
+        Some(Command::Exec(words.into_iter().map(|word| (file, word)).collect()))
+    }
+
+    /// Fills in a container's image and programs.
+    pub(super) fn fill(
+        &mut self,
+        container: &mut Container,
+        built: Option<Built>,
+        start: Start,
+        image: Option<&Node>,
+    ) {
+        let built = built.as_ref();
+        match (built, image) {
+            (Some(built), _) => {
+                self.used.insert(built.file);
+                adopt(container, built);
+            }
+            (None, Some(node)) => container.image = Some(foreign(node)),
+            (None, None) => {}
+        }
+        let reached = self.reached(container, built, start);
+        let mut programs = self.programs(built, reached);
+        for program in &mut programs {
+            self.locate(program, container, built);
+        }
+        // Requests come to nginx first, else to what serves.
+        let fronts = |p: &Program| !matches!(p.runtime, Runtime::Celery | Runtime::Worker);
+        let front = programs
+            .iter()
+            .position(|p| p.runtime == Runtime::Nginx)
+            .or_else(|| programs.iter().position(fronts));
+        if let Some(at) =
+            front.filter(|_| !container.targets.is_empty() || container.image.is_some())
+        {
+            programs[at].front = true;
+        }
+        container.programs = programs;
+    }
+
+    /// What the container's start comes to, through shells, scripts and supervisors.
+    fn reached(
+        &mut self,
+        container: &Container,
+        built: Option<&Built>,
+        start: Start,
+    ) -> Vec<Reached> {
+        let (mut entrypoint, mut cmd) = (start.entrypoint, start.cmd);
+        // An entry point of the task's own drops the image's arguments.
+        if let Some(built) = built.filter(|_| entrypoint.is_none()) {
+            entrypoint = built.entrypoint.as_ref().map(|text| of_image(text, built.file));
+            cmd = cmd.or_else(|| built.cmd.as_ref().map(|text| of_image(text, built.file)));
+        }
+        let base = container.image.as_ref().and_then(|image| image.base.as_ref()?.get().cloned());
+        let shell = shell_of(&base.unwrap_or_default());
+        let mut follower = Follower::new(&self.picture.files, &self.index, built, shell);
+        let mut context = Context { env: container.env.clone(), ..Context::default() };
+        match (entrypoint, cmd) {
+            (Some(Command::Exec(mut words)), Some(Command::Exec(more))) => {
+                words.extend(more);
+                follower.words(words, &mut context, Vec::new(), 0);
+            }
+            (Some(Command::Exec(words)), _) | (None, Some(Command::Exec(words))) => {
+                if !words.is_empty() {
+                    follower.words(words, &mut context, Vec::new(), 0);
+                }
+            }
+            (Some(Command::Shell(id, place, parts)), _)
+            | (None, Some(Command::Shell(id, place, parts))) => {
+                let kind = LinkKind::Shell { shell, script: false, traps: false };
+                follower.parts(&parts, id, &mut context, &[Link { kind, place }], 0);
+            }
+            (None, None) => {}
+        }
+        self.used.extend(follower.used);
+        follower.found
+    }
+
+    fn programs(&mut self, built: Option<&Built>, reached: Vec<Reached>) -> Vec<Program> {
+        let mut reader = Reader::new(&self.picture.files, &self.index, built);
+        let programs = reached.into_iter().map(|reached| reader.program(reached)).collect();
+        self.used.extend(reader.used);
+        programs
+    }
+
+    /// Says where a program's source is, and that it is Go's where its image says so.
+    fn locate(&self, program: &mut Program, container: &Container, built: Option<&Built>) {
+        let Some(built) = built else { return };
+        let text = &self.picture.files.get(built.file).text;
+        if program.runtime == Runtime::Other
+            && (text.contains("golang") || text.contains("go build"))
+        {
+            program.runtime = Runtime::Go;
+            for setting in knowledge::settings(Runtime::Go) {
+                let value = setting.env.iter().find_map(|name| container.env.get(*name));
+                let Some(value) = value else { continue };
+                if let (Some(text), Some(place)) = (value.get(), value.place()) {
+                    let value = values::typed(setting.kind, text, place.clone());
+                    program.settings.insert(setting.name.into(), value);
+                }
+            }
+        }
+        let folder = built.image.context.clone();
+        program.sources = self.sources(&folder, program.runtime);
+        program.folder = Some(folder);
+    }
+
+    /// Source files of a program below its folder.
+    pub(super) fn sources(&self, folder: &str, runtime: Runtime) -> Vec<FileId> {
+        let ends: &[&str] = match runtime {
+            Runtime::Go => &[".go"],
+            Runtime::Node => &[".js", ".mjs", ".cjs", ".ts", ".tsx"],
+            Runtime::PhpFpm | Runtime::Apache | Runtime::Octane => &[".php"],
+            Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Uwsgi | Runtime::Celery => &[".py"],
+            _ => &[],
+        };
+        let within = |path: &str| folder.is_empty() || path.starts_with(&format!("{folder}/"));
+        let files = self.picture.files.iter().filter(|(_, file)| {
+            within(&file.path)
+                && ends.iter().any(|end| file.path.ends_with(end))
+                && !walk::is_development(&file.path)
+                && !file.path.ends_with("_test.go")
+                && !file.path.contains(".spec.")
+        });
+        files.map(|(id, _)| id).take(5_000).collect()
+    }
+}
+
+/// Takes over what an image says and the deployment does not.
+fn adopt(container: &mut Container, built: &Built) {
+    for (name, value) in &built.env {
+        let overrode = Overrode { value: "set in the image".into(), origin: value.origin.clone() };
+        let entry = container.env.entry(name.clone());
+        entry.and_modify(|own| own.overrode.push(overrode)).or_insert_with(|| value.clone());
+    }
+    container.stop_signal = container.stop_signal.take().or(built.stop_signal.clone());
+    container.image = Some(built.image.clone());
+}
+
+/// An image that no Dockerfile here makes.
+fn foreign(node: &Node) -> Image {
+    let known = |node: &Node| node.text().filter(|text| !text.contains("${"));
+    Image {
+        base: Some(ecs::found(node, known)),
+        dockerfile: None,
+        stage: None,
+        context: String::new(),
+        copies_code: false,
+        volumes: Vec::new(),
+    }
+}
+
+/// A command as a Dockerfile states it: its words where it is one plain command.
+fn of_image(text: &CommandText, id: FileId) -> Command {
+    if let [only] = &text.statements[..]
+        && only.argv() == text.argv
+    {
+        return Command::Exec(only.words.iter().map(|word| (id, word.clone())).collect());
+    }
+    let first = text.statements.first().and_then(|s| s.words.first());
+    let range = first.map_or(0..0, |word| word.range.clone());
+    let parts = text.statements.iter().cloned().map(script::Part::Command).collect();
+    Command::Shell(id, Place::new(id, range), parts)
+}
+
+/// Which shell `/bin/sh` of an image is.
+pub(super) fn shell_of(base: &str) -> Shell {
+    let base = base.to_ascii_lowercase();
+    match base.as_str() {
+        "" => Shell::Unknown,
+        b if b.contains("alpine") || b.contains("busybox") => Shell::Busybox,
+        b if b.contains("amazonlinux")
+            || b.contains("centos")
+            || b.contains("fedora")
+            || b.contains("ubi")
+            || b.contains("rocky") =>
+        {
+            Shell::Bash
+        }
+        b if [
+            "debian", "ubuntu", "bookworm", "bullseye", "slim", "trixie", "node", "python", "php",
+            "golang", "nginx", "ruby",
+        ]
+        .iter()
+        .any(|n| b.contains(n)) =>
+        {
+            Shell::Dash
+        }
+        _ => Shell::Unknown,
+    }
+}
+
+/// The notation of a scalar, by what its file begins it with.
+pub(super) fn coat(path: &str, text: &str, node: &Node) -> Coat {
+    match text.as_bytes().get(node.span.range.start) {
+        Some(b'"') => Coat::Json,
+        Some(b'\'') if path.ends_with("ml") => Coat::Single,
+        _ if path.ends_with("ml") => Coat::Plain,
+        _ => Coat::Verbatim,
+    }
+}

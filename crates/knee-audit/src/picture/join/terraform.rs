@@ -1,0 +1,121 @@
+//! Terraform: the resources of each root module, and calls of modules that are known by their arguments.
+
+use super::{Join, empty};
+use crate::picture::ecs::{self, Resource};
+use crate::picture::service::{Container, Deployment, Purpose, Service, Task};
+use knee_files::formats::terraform::Terraform;
+use knee_files::formats::tree::{Node, Span, Value};
+
+impl Join {
+    pub(super) fn terraform(&mut self) {
+        let mut terraform = Terraform::default();
+        let files = self.picture.files.clone();
+        for (id, file) in
+            files.iter().filter(|(_, f)| f.path.ends_with(".tf") || f.path.ends_with(".tfvars"))
+        {
+            if let Err(error) = terraform.add(&file.path, id.0, &file.text) {
+                self.note(id, &error);
+            }
+        }
+        let index = self.index.clone();
+        let read = |path: &str| index.get(path).map(|id| (id.0, files.get(*id).text.to_string()));
+        for folder in terraform.roots() {
+            let plan = terraform.plan(&folder, &read);
+            let named = |id: &str| format!("{folder}|{id}");
+            for resource in plan.resources {
+                let Some(kind) = ecs::kind(&resource.kind) else { continue };
+                let body = renamed(resource.body, &folder);
+                self.resources.push(Resource {
+                    id: named(&resource.id),
+                    kind,
+                    body,
+                    span: resource.span,
+                });
+            }
+            for call in plan.calls {
+                let body = renamed(call.body, &folder);
+                self.module(named(&call.id), &call.kind, body, call.span);
+            }
+        }
+        for folder in terraform.folders().cloned().collect::<Vec<_>>() {
+            for (name, node) in terraform.defaults(&folder, &read) {
+                let stop = matches!(name.as_str(), "stopTimeout" | "stop_timeout");
+                if stop && node.number().is_some() {
+                    self.template_default(&folder, node);
+                }
+            }
+        }
+    }
+
+    /// The default that a module gives its users.
+    pub(super) fn template_default(&mut self, folder: &str, node: Node) {
+        let place = ecs::place(&node.span);
+        let container = Container {
+            stop_timeout: Some(ecs::found(&node, Node::number)),
+            ..empty("module default", place.clone())
+        };
+        self.picture.services.push(Service {
+            name: folder.rsplit('/').next().unwrap_or(folder).into(),
+            purpose: Purpose::Template,
+            deployment: Deployment::Ecs,
+            place,
+            task: Task::default(),
+            containers: vec![container],
+        });
+    }
+
+    /// A call of a module that is known by its arguments: a service, a container, a balancer.
+    pub(super) fn module(&mut self, id: String, source: &str, body: Node, span: Span) {
+        let resource = |kind, body| Resource { id: id.clone(), kind, body, span: span.clone() };
+        let sized = body.get("cpu").is_some() && body.get("memory").is_some();
+        if body.get("container_definitions").is_some() {
+            let known = self.resources.iter().any(|r| {
+                r.kind == "task" && r.id.starts_with(&format!("{id}.")) && has_containers(&r.body)
+            });
+            if !known {
+                self.resources.push(resource("task", body.clone()));
+            }
+            return;
+        }
+        if sized && body.first(&["image", "container_image"]).is_some() {
+            let list = Node { value: Value::List(vec![body.clone()]), ..body.clone() };
+            let entries = vec![("container_definitions".to_string(), list)];
+            self.resources.push(resource("task", Node { value: Value::Map(entries), ..body }));
+            return;
+        }
+        if source.contains("alb") || body.get("target_groups").is_some() {
+            for group in body.get("target_groups").map(children).unwrap_or_default() {
+                let span = group.span.clone();
+                self.resources.push(Resource { id: id.clone(), kind: "group", body: group, span });
+            }
+            self.resources.push(resource("balancer", body));
+        }
+    }
+}
+
+/// The elements of a list, or the values of a map of maps.
+pub(super) fn children(node: &Node) -> Vec<Node> {
+    let maps = !node.entries().is_empty() && node.entries().iter().all(|(_, n)| n.is_map());
+    if maps {
+        node.entries().iter().map(|(_, n)| n.clone()).collect()
+    } else {
+        node.items().to_vec()
+    }
+}
+
+pub(super) fn has_containers(body: &Node) -> bool {
+    body.get("containerDefinitions").is_some_and(|node| !ecs::containers(node).is_empty())
+}
+
+/// References of a plan with the folder that they mean.
+pub(super) fn renamed(node: Node, folder: &str) -> Node {
+    let value = match node.value {
+        Value::Reference(name) => Value::Reference(format!("{folder}|{name}")),
+        Value::List(items) => Value::List(items.into_iter().map(|n| renamed(n, folder)).collect()),
+        Value::Map(entries) => {
+            Value::Map(entries.into_iter().map(|(k, n)| (k, renamed(n, folder))).collect())
+        }
+        value => value,
+    };
+    Node { value, ..node }
+}
