@@ -69,6 +69,12 @@ pub(super) fn build(
 }
 
 impl Built {
+    /// Folders that may be the build's context, the likeliest first: the stated one, the
+    /// Dockerfile's own, and those around it.
+    pub fn contexts(&self) -> &[String] {
+        &self.contexts
+    }
+
     /// The file of the repository that is seen at a path of the image.
     pub fn at(&self, index: &HashMap<String, FileId>, path: &str) -> Option<FileId> {
         let path = dockerfile::absolute(&self.workdir, path);

@@ -134,14 +134,13 @@ impl Join {
         programs
     }
 
-    /// Says where a program's source is, and that it is Go's where its image says so.
+    /// Says where a program's source is, and whether it is Go's.
     fn locate(&self, program: &mut Program, container: &Container, built: Option<&Built>) {
         let Some(built) = built else { return };
-        let text = &self.picture.files.get(built.file).text;
-        if program.runtime == Runtime::Other
-            && (text.contains("golang") || text.contains("go build"))
-        {
+        let mut folder = built.image.context.clone();
+        if let Some(main) = self.go_folder(program, built) {
             program.runtime = Runtime::Go;
+            folder = main;
             for setting in knowledge::settings(Runtime::Go) {
                 let value = setting.env.iter().find_map(|name| container.env.get(*name));
                 let Some(value) = value else { continue };
@@ -151,9 +150,35 @@ impl Join {
                 }
             }
         }
-        let folder = built.image.context.clone();
         program.sources = self.sources(&folder, program.runtime);
         program.folder = Some(folder);
+    }
+
+    /// The folder of a Go program: its image builds it, or a file of its own is started and the
+    /// nearest folder around the Dockerfile holds a Go `main`.
+    fn go_folder(&self, program: &Program, built: &Built) -> Option<String> {
+        if program.runtime != Runtime::Other {
+            return None;
+        }
+        let text = &self.picture.files.get(built.file).text;
+        if text.contains("golang") || text.contains("go build") {
+            return Some(built.image.context.clone());
+        }
+        let word = program.command.get()?.first()?;
+        let system = ["/bin/", "/sbin/", "/usr/"].iter().any(|at| word.starts_with(at));
+        if system || !word.contains('/') {
+            return None;
+        }
+        let holds_main = |folder: &&String| {
+            let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+            self.picture.files.iter().any(|(_, file)| {
+                let name = file.path.strip_prefix(&folder);
+                name.is_some_and(|name| !name.contains('/') && name.ends_with(".go"))
+                    && !file.path.ends_with("_test.go")
+                    && file.text.lines().any(|line| line.trim_end() == "package main")
+            })
+        };
+        built.contexts().iter().find(holds_main).cloned()
     }
 
     /// Source files of a program below its folder.
