@@ -431,7 +431,7 @@ impl<'a> Follower<'a> {
             let mut links = links.to_vec();
             links.push(Link { kind: LinkKind::Supervisor(Box::new(supervision)), place });
             let Some(inner) = command.inner() else { continue };
-            for statement in shell::statements(&inner) {
+            for statement in shell::statements(&unit::in_shell_words(&inner)) {
                 let words = statement.words.iter().map(|word| (id, word.clone())).collect();
                 self.words(words, &mut context.clone(), links.clone(), DEEPEST);
             }

@@ -4,7 +4,9 @@
 //! Sources: <http://supervisord.org/configuration.html>,
 //! <https://www.freedesktop.org/software/systemd/man/latest/systemd.syntax.html>.
 
+use super::expand::Piece;
 use super::tree::{Node, Value};
+use super::word::Inner;
 use std::ops::Range;
 
 /// A section; the first has no name where keys stand before any header.
@@ -106,6 +108,27 @@ fn comment(value: &str) -> Option<usize> {
     quotes.is_multiple_of(2).then(|| value[..at].trim_end().len())
 }
 
+/// supervisord's `%(ENV_NAME)s` as a shell's `${NAME}`, and its own `%(name)s` likewise: the two have
+/// the same words then, and the same variables.
+pub fn in_shell_words(inner: &Inner) -> Inner {
+    let (mut pieces, mut at) = (Vec::new(), 0);
+    while let Some(found) = inner.text[at..].find("%(") {
+        let start = at + found;
+        let name = inner.text[start + 2..].split_once(")s").map(|(name, _)| name);
+        let Some(name) = name.filter(|n| n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
+        else {
+            break;
+        };
+        let end = start + 2 + name.len() + 2;
+        let variable = format!("${{{}}}", name.strip_prefix("ENV_").unwrap_or(name));
+        pieces.push(Piece { range: at..start, becomes: None });
+        pieces.push(Piece { range: start..end, becomes: Some(variable) });
+        at = end;
+    }
+    pieces.push(Piece { range: at..inner.text.len(), becomes: None });
+    inner.replaced(&pieces)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +148,17 @@ mod tests {
         let inner = sections[0].get("command").unwrap().inner().unwrap();
         let at = inner.text.find("-w").unwrap();
         assert!(text[inner.places()[at]..].starts_with("-w 4"));
+    }
+
+    #[test]
+    fn supervisords_variables_are_a_shells() {
+        let text = "php %(ENV_ROOT)s/artisan octane:start -n %(process_num)s %(a b)s";
+        let words = in_shell_words(&Inner::verbatim(text, 0..text.len()));
+        assert_eq!(words.text, "php ${ROOT}/artisan octane:start -n ${process_num} %(a b)s");
+        let at = words.text.find("octane").unwrap();
+        assert!(text[words.places()[at]..].starts_with("octane:start"));
+        let unclosed = Inner::verbatim("%(ENV", 0..5);
+        assert_eq!(in_shell_words(&unclosed).text, "%(ENV");
     }
 
     #[test]
