@@ -4,7 +4,7 @@
 //! secret (values of header fields, assignments in a command) is not written, except where
 //! knee.toml itself holds it.
 
-use crate::config::{About, KnobRule, OwnKnob, Stated, TABLES, Table};
+use crate::config::{About, Allowed, KnobRule, OwnKnob, Stated, TABLES, Table};
 use crate::discover::{Discovery, command_line};
 use crate::formats::word::quote;
 use crate::sources::CONFIG;
@@ -35,6 +35,7 @@ pub fn init(discovery: &Discovery) -> String {
         match table.name {
             "request" => page.requests(table, discovery),
             "knobs" => page.knobs(table, discovery),
+            "allow" => page.allows(table, &discovery.stated.allows),
             _ => page.table(table, discovery),
         }
     }
@@ -91,6 +92,24 @@ impl Page {
         }
         if table.name == "service" && discovery.service.containers.len() > 1 {
             self.containers(&discovery.service.containers);
+        }
+    }
+
+    /// What is allowed already; else an example, commented out.
+    fn allows(&mut self, table: &Table, stated: &[Stated<Allowed>]) {
+        for Stated { value, .. } in stated {
+            self.line(table.header);
+            self.line(&format!("rule = {}", text(&value.rule)));
+            if let Some(path) = &value.path {
+                self.line(&format!("path = {}", text(path)));
+            }
+            self.line(&format!("because = {}", text(&value.because)));
+        }
+        self.line(&format!("#{}", table.header));
+        for (at, about) in (table.keys)().into_iter().enumerate() {
+            self.gap(at);
+            self.prose(about.doc);
+            self.line(&format!("#{} = {}", about.name, about.example));
         }
     }
 

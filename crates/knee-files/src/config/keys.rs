@@ -2,7 +2,7 @@
 //! docs/knee.toml.md all follow from these lists, so that none can know a key that another does not.
 
 use super::field::Field;
-use super::{Config, Stated, knobs, requests, tables};
+use super::{Config, Stated, allows, knobs, requests, tables};
 use crate::formats::FormatError;
 
 /// A key, read into a `T`.
@@ -36,7 +36,7 @@ pub(crate) struct Table {
 }
 
 /// Every table, in the order in which one writes them.
-pub(crate) static TABLES: [Table; 6] = [
+pub(crate) static TABLES: [Table; 7] = [
     Table {
         name: "service",
         header: "[service]",
@@ -81,6 +81,14 @@ pub(crate) static TABLES: [Table; 6] = [
         doc: "How far the search goes.",
         keys: || abouts(&tables::TUNE),
         read: |config, field| read(&tables::TUNE, config, field),
+    },
+    Table {
+        name: "allow",
+        header: "[[allow]]",
+        doc: "What `knee audit` does not report: a table for each rule, with a reason. A comment beside \
+              the place does the same.",
+        keys: || abouts(&allows::ALLOW),
+        read: allows::read_all,
     },
 ];
 

@@ -3,6 +3,7 @@
 //! What lives here: keys, their values and their documentation. What never does: what knee makes
 //! of them together with the other files (`discover`).
 
+mod allows;
 mod field;
 mod keys;
 mod knobs;
@@ -52,6 +53,19 @@ pub struct Config {
     pub knobs: Vec<(String, Stated<KnobRule>)>,
     /// `[tune]`
     pub tune: TuneTable,
+    /// `[[allow]]`, in order.
+    pub allows: Vec<Stated<Allowed>>,
+}
+
+/// What the audit does not report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// Name of the rule.
+    pub rule: String,
+    /// Where: a file, or a folder with everything below. None for everywhere.
+    pub path: Option<String>,
+    /// Why.
+    pub because: String,
 }
 
 /// What starts the service and where it answers.

@@ -190,6 +190,9 @@ fn the_example_of_every_key_is_read() {
             let rest = match (table.name, key.name) {
                 ("request", "path") => "",
                 ("request", _) => "path = \"/\"\n",
+                ("allow", "rule") => "because = \"b\"\n",
+                ("allow", "because") => "rule = \"r\"\n",
+                ("allow", _) => "rule = \"r\"\nbecause = \"b\"\n",
                 ("knobs", "range") => "env = \"A\"\n",
                 ("knobs", "env" | "flag") => "range = \"1..8\"\n",
                 ("knobs", _) => "env = \"A\"\nrange = \"1..8\"\n",

@@ -216,3 +216,14 @@ proptest! {
         prop_assert_eq!(&config.requests[0].value, &found.requests[0]);
     }
 }
+
+#[test]
+fn what_is_allowed_already_is_kept() {
+    let allowed = "[[allow]]\nrule = \"r\"\npath = \"a/b\"\nbecause = \"it is\"\n";
+    let mut found = discovery(&["a"]);
+    found.stated = Config::parse(allowed).unwrap();
+    let again = Config::parse(&init(&found)).unwrap().allows;
+    let plain = |all: Vec<Stated<Allowed>>| all.into_iter().map(|a| a.value).collect::<Vec<_>>();
+    assert_eq!(plain(again), plain(found.stated.allows));
+    assert!(Config::parse("[[allow]]\nrule = \"r\"\n").is_err(), "a reason is needed");
+}

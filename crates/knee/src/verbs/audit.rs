@@ -7,8 +7,10 @@ use crate::failure::Failure;
 use crate::out;
 use clap::{Args, ValueEnum};
 use knee_audit::fix::{Fixed, fixes};
-use knee_audit::suppress::{Baseline, Sorted, fingerprints, sort};
-use knee_audit::{Finding, Persona, Severity, Subject};
+
+use knee_audit::suppress::{Allow, Baseline, Sorted, fingerprints, sort};
+use knee_audit::{Finding, Persona, Severity, Subject, rule};
+use knee_files::config::Config;
 use std::path::{Path, PathBuf};
 
 /// Read what is deployed and report what loses requests, memory or capacity
@@ -22,7 +24,7 @@ Examples:
   knee audit --format sarif > knee.sarif
   knee audit --write-baseline       report only what is new from now on
 
-A comment beside a place allows a rule there, with a reason:
+A comment beside a place allows a rule there, with a reason; [[allow]] in knee.toml does so elsewhere:
   workers = cpu_count()  # knee: allow workers-from-host-cpus because the host is ours
 
 Exit codes: 0 nothing at or above --fail-on; 1 something; 2 usage; 3 no service found.")]
@@ -103,9 +105,9 @@ fn of(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
         out::data(&audit::facts(&subject, flags.format == Format::Json))?;
         return Ok(Exit::Satisfied);
     }
-    let known = baseline(root, flags)?;
+    let known = Known { allows: allows(root)?, baseline: baseline(root, flags)? };
     if flags.write_baseline {
-        return write_baseline(root, flags, &subject);
+        return write_baseline(root, flags, &subject, known.allows);
     }
     let found = sorted(&subject, flags, &known);
     if flags.fix || flags.unsafe_fixes {
@@ -126,8 +128,45 @@ fn read(root: &Path) -> Result<Subject, Failure> {
     subject.map_err(|error| Failure::new(Exit::Refused, format!("{}: {error}", root.display())))
 }
 
-fn sorted(subject: &Subject, flags: &Flags, known: &Baseline) -> Sorted {
-    sort(subject, subject.findings(persona(flags)), &[], known)
+/// What is not to be reported.
+struct Known {
+    allows: Vec<Allow>,
+    baseline: Baseline,
+}
+
+fn sorted(subject: &Subject, flags: &Flags, known: &Known) -> Sorted {
+    sort(subject, subject.findings(persona(flags)), &known.allows, &known.baseline)
+}
+
+/// `[[allow]]` of the knee.toml beside what is read.
+fn allows(root: &Path) -> Result<Vec<Allow>, Failure> {
+    let path = beside(root).join("knee.toml");
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read
+            .map_err(|error| Failure::new(Exit::Refused, format!("{}: {error}", path.display())))?,
+    };
+    let refused = |error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Refused, format!("{}:{error}", path.display()))
+    };
+    let config = Config::parse(&text).map_err(|error| refused(&error))?;
+    let known = config.allows.into_iter().map(|stated| match rule(&stated.value.rule) {
+        Some(_) => Ok(Allow {
+            rule: stated.value.rule,
+            path: stated.value.path,
+            because: stated.value.because,
+        }),
+        None => {
+            let told = format!("{}: no rule is called `{}`", stated.line, stated.value.rule);
+            Err(refused(&told).remedy("`knee explain` lists the rules"))
+        }
+    });
+    known.collect()
+}
+
+/// The folder of what is read.
+fn beside(root: &Path) -> &Path {
+    if root.is_file() { root.parent().unwrap_or(Path::new("")) } else { root }
 }
 
 fn persona(flags: &Flags) -> Persona {
@@ -200,8 +239,7 @@ fn write(root: &Path, subject: &Subject, fixed: &[Fixed]) -> Result<(), Failure>
 }
 
 fn baseline_path(root: &Path, flags: &Flags) -> PathBuf {
-    let folder = if root.is_file() { root.parent().unwrap_or(Path::new("")) } else { root };
-    folder.join(&flags.baseline)
+    beside(root).join(&flags.baseline)
 }
 
 fn baseline(root: &Path, flags: &Flags) -> Result<Baseline, Failure> {
@@ -224,8 +262,13 @@ fn baseline(root: &Path, flags: &Flags) -> Result<Baseline, Failure> {
     }
 }
 
-fn write_baseline(root: &Path, flags: &Flags, subject: &Subject) -> Result<Exit, Failure> {
-    let kept = sorted(subject, flags, &Baseline::default()).kept;
+fn write_baseline(
+    root: &Path,
+    flags: &Flags,
+    subject: &Subject,
+    allows: Vec<Allow>,
+) -> Result<Exit, Failure> {
+    let kept = sorted(subject, flags, &Known { allows, baseline: Baseline::default() }).kept;
     let baseline = Baseline::of(subject, &kept);
     let text = serde_json::to_string_pretty(&baseline).expect("a baseline is plain data") + "\n";
     let path = baseline_path(root, flags);

@@ -1,0 +1,103 @@
+//! `knee audit` as a user runs it.
+
+use crate::process::command;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// A program behind a shell that swallows the stop signal.
+const DOCKERFILE: &str =
+    "FROM node:22-slim\nWORKDIR /app\nCOPY . .\nEXPOSE 3000\nCMD node server.js\n";
+const SERVER: &str = "const http = require('http');\nconst server = http.createServer((q, a) => a.end('ok'));\nserver.listen(3000);\nprocess.on('SIGTERM', () => server.close(() => process.exit(0)));\n";
+
+/// The program in a folder.
+fn knee(folder: &Path) -> Command {
+    let mut knee = command(env!("CARGO_BIN_EXE_knee"));
+    knee.current_dir(folder);
+    knee
+}
+
+#[test]
+fn a_finding_is_shown_allowed_and_fixed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("Dockerfile"), DOCKERFILE).unwrap();
+    fs::write(at("server.js"), SERVER).unwrap();
+    let audit = |words: &[&str]| {
+        let mut command = knee(folder.path());
+        let output = command.arg("audit").args(words).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, out, _) = audit(&[]);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("signal-swallowed-by-shell") && out.contains("Dockerfile:5:"), "{out}");
+
+    let (code, out, _) = audit(&["--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, told["findings"][0]["place"]["line"].as_u64()), (Some(1), Some(5)), "{out}");
+    let (_, out, _) = audit(&["--format", "sarif"]);
+    let sarif: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!(result["ruleId"], "signal-swallowed-by-shell");
+    let region = &result["locations"][0]["physicalLocation"]["region"];
+    assert_eq!(region["startLine"].as_u64(), Some(5), "{out}");
+
+    let allow = |text: &str| fs::write(at("knee.toml"), format!("[[allow]]\n{text}")).unwrap();
+    allow("rule = \"signal-swallowed-by-shell\"\nbecause = \"it is a batch\"\n");
+    assert_eq!(audit(&[]).0, Some(0));
+    allow("rule = \"signal-swallowed-by-shell\"\npath = \"other\"\nbecause = \"it is a batch\"\n");
+    assert_eq!(audit(&[]).0, Some(1), "that is another folder");
+    allow("rule = \"signal-swallowed\"\nbecause = \"it is a batch\"\n");
+    let (code, _, err) = audit(&[]);
+    assert!(code == Some(2) && err.contains("knee.toml:1: no rule is called"), "{err}");
+    allow("rule = \"signal-swallowed-by-shell\"\n");
+    let (code, _, err) = audit(&[]);
+    assert!(code == Some(2) && err.contains("needs a rule, and a reason"), "{err}");
+    fs::remove_file(at("knee.toml")).unwrap();
+
+    let (_, out, _) = audit(&["--fix", "--diff"]);
+    assert!(out.contains("-CMD node server.js"), "{out}");
+    assert_eq!(fs::read_to_string(at("Dockerfile")).unwrap(), DOCKERFILE, "only shown");
+    assert_eq!(audit(&["--fix"]).0, Some(0));
+    let fixed = fs::read_to_string(at("Dockerfile")).unwrap();
+    let last = fixed.lines().last().unwrap();
+    assert!(last.starts_with("CMD [\"node\"") && fixed.lines().count() == 5, "{fixed}");
+    assert_eq!(audit(&["--fix"]).0, Some(0));
+    assert_eq!(
+        fs::read_to_string(at("Dockerfile")).unwrap(),
+        fixed,
+        "a second run changes nothing"
+    );
+}
+
+#[test]
+fn a_baseline_reports_only_what_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("Dockerfile"), DOCKERFILE).unwrap();
+    fs::write(at("server.js"), SERVER).unwrap();
+    let code = |words: &[&str]| {
+        knee(folder.path()).arg("audit").args(words).output().unwrap().status.code()
+    };
+    assert_eq!(code(&["--write-baseline"]), Some(0));
+    assert_eq!(code(&[]), Some(0), "all is known");
+    fs::write(at("Dockerfile"), format!("# moved\n{DOCKERFILE}")).unwrap();
+    assert_eq!(code(&[]), Some(0), "lines may shift");
+    fs::create_dir(at("b")).unwrap();
+    fs::write(at("b/Dockerfile"), DOCKERFILE).unwrap();
+    fs::write(at("b/server.js"), SERVER).unwrap();
+    assert_eq!(code(&[]), Some(1), "another service has it, too");
+    fs::write(at("knee-audit.baseline.json"), "{").unwrap();
+    assert_eq!(code(&[]), Some(2), "a broken baseline is no baseline");
+}
+
+#[test]
+fn a_folder_without_a_service_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = knee(folder.path()).arg("audit").output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let output = knee(folder.path()).args(["audit", "nowhere"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
+}
