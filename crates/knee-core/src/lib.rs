@@ -6,6 +6,7 @@
 pub mod event;
 pub mod goal;
 pub mod launch;
+pub mod limit;
 pub mod model;
 pub mod observe;
 pub mod profile;

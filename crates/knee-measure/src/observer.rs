@@ -7,19 +7,14 @@
 //! second; what costs the service more, only at marks and when usage is asked for. What all
 //! that takes is counted: see [`Observer::cost`].
 //!
-//! What never lives here: how anything is read (`knee-probe`) and what a runtime means by its
-//! figures (`knee-core`).
-
-mod ears;
-mod eyes;
-mod usage;
+//! What never lives here: how it is looked (`knee-watch`), how anything is read (`knee-probe`) and
+//! what a runtime means by its figures (`knee-core`).
 
 use crate::thread::thread_cpu;
-use ears::Ears;
-use eyes::Eyes;
 use knee_core::observe::Usage;
 use knee_probe::cgroup::TaskGroup;
-use std::path::PathBuf;
+use knee_watch::{Ears, Eyes};
+pub use knee_watch::{Place, Source};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -27,6 +22,8 @@ use std::time::{Duration, Instant};
 
 /// How often runtimes are asked: a status page costs FPM some tenths of a millisecond.
 const ASK: Duration = Duration::from_millis(250);
+/// Looks and answers that are kept: half an hour of looks at ten a second.
+const KEPT: usize = 16_384;
 
 /// What is observed.
 pub struct Subject {
@@ -37,38 +34,6 @@ pub struct Subject {
     pub pids: Box<dyn Fn() -> Vec<i32> + Send>,
     /// What its runtimes say of themselves.
     pub sources: Vec<Source>,
-}
-
-/// A runtime that says how it is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// The runtime's `id`.
-    pub runtime: &'static str,
-    /// Where it says so, on the host.
-    pub place: Place,
-}
-
-/// Where a runtime's status comes from. `listen` is `host:port` or the absolute path of a unix socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A page over FastCGI.
-    FastCgi {
-        /// The socket, whose own accept queue is not counted: knee alone uses it.
-        listen: String,
-        /// The page.
-        page: String,
-    },
-    /// A script over FastCGI, at marks and when usage is asked for only.
-    Script {
-        /// The socket, as above.
-        listen: String,
-        /// The script's path as the service sees it.
-        script: String,
-    },
-    /// Files in a folder, one per process, each with its latest status.
-    Folder(PathBuf),
-    /// Lines of a log.
-    Lines(PathBuf),
 }
 
 /// A moment from which usage is counted.
@@ -101,8 +66,8 @@ impl Observer {
     pub fn start(subject: Subject, every: Duration) -> Observer {
         let Subject { group, pids, sources } = subject;
         let shared = Arc::new(Shared {
-            eyes: Mutex::new(Eyes::new(group, pids, &sources)),
-            ears: Mutex::new(Ears::new(sources)),
+            eyes: Mutex::new(Eyes::new(group, pids, &sources, KEPT)),
+            ears: Mutex::new(Ears::new(sources, KEPT)),
             over: Mutex::new(false),
             bell: Condvar::new(),
             cost: AtomicU64::new(0),
@@ -136,6 +101,7 @@ impl Observer {
         let mut usage = self.shared.counted(|| {
             let mut eyes = self.shared.eyes();
             eyes.look(true);
+            eyes.weigh();
             eyes.usage_since(mark.look)
         });
         let seconds = mark.at.elapsed().as_secs_f64();

@@ -16,7 +16,6 @@ mod fill;
 mod init;
 mod lock;
 mod log;
-mod recognise;
 mod size;
 mod stop;
 mod table;

@@ -5,7 +5,6 @@ pub mod calibrate;
 mod host;
 pub mod journal;
 pub mod lab;
-pub mod limit;
 mod memory;
 pub mod space;
 pub mod stage;

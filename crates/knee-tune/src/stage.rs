@@ -3,8 +3,8 @@
 
 use crate::host::Host;
 use crate::lab::{Lab, Running, Tail};
-use crate::limit::{self, Scene};
 use crate::tune::{TuneError, TuneRequest};
+use knee_core::limit::{self, Scene};
 use knee_core::observe::{Capacity, Limit, Outcome, Resource, Step};
 use knee_core::settings::Settings;
 use knee_measure::observer::Observer;

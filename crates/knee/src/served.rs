@@ -1,6 +1,7 @@
 //! What serves a port of this machine, as far as it can be seen from beside: knee did not start
 //! it and knows neither its files nor its settings.
 
+use knee_core::limit::{self, Scene};
 use knee_core::model::Concurrency;
 use knee_core::observe::{Capacity, Limit, Resource};
 use knee_core::runtimes::{self, Evidence, Surroundings};
@@ -8,7 +9,6 @@ use knee_core::{Bytes, Settings, Task};
 use knee_measure::observer::{Observer, Subject};
 use knee_probe::process::Process;
 use knee_probe::{limits, machine, process, sockets};
-use knee_tune::limit::{self, Scene};
 use std::path::Path;
 use std::time::Duration;
 

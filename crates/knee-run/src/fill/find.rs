@@ -1,8 +1,8 @@
 //! Which runtimes a command starts, behind entrypoint scripts and shells, and the words of each.
 
-use crate::recognise;
 use knee_core::runtimes::Runtime;
 use knee_probe::elf;
+use knee_watch::recognise;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};

@@ -12,8 +12,8 @@ mod look;
 
 use crate::init::{Family, is_shell, right, send};
 use crate::log::say;
-use crate::recognise::{Server, servers};
 use knee_probe::process::{Process, with_descendants};
+use knee_watch::recognise::{Server, servers};
 use look::{Look, Watch};
 use std::collections::HashSet;
 use std::net::SocketAddr;

@@ -3,13 +3,13 @@
 use crate::cell::{Cell, Failure};
 use crate::kept::Points;
 use knee_core::event::Trial;
+use knee_core::limit::Scene;
 use knee_core::observe::Capacity;
 use knee_core::runtimes::{Heap, Surroundings};
 use knee_core::settings::{Settings, Value};
 use knee_measure::SearchOptions;
 use knee_plan::statistics::median;
 use knee_tune::lab::{Lab, LabOptions};
-use knee_tune::limit::Scene;
 use knee_tune::space::{self, Candidate, Searched};
 use knee_tune::stage::Stage;
 use knee_tune::tune::{TuneError, TuneRequest};

@@ -3,10 +3,10 @@
 use super::{TuneError, TuneRequest};
 use crate::calibrate;
 use crate::lab::{Lab, granted_nofile};
-use crate::limit::Scene;
 use crate::space;
 use crate::stage::Stage;
 use knee_core::event::{Event, KnobFact, Machine, Started, Trial};
+use knee_core::limit::Scene;
 use knee_core::model::Concurrency;
 use knee_core::observe::{Bound, Calibration, Validity};
 use knee_core::runtimes::Surroundings;

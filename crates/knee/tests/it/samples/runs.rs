@@ -3,12 +3,12 @@
 use super::formula::{Formula, pool};
 use super::read::{patch, started};
 use knee_core::event::{Abandoned, Conclusion, Event, Trial, Verdict};
+use knee_core::limit::{self, Scene};
 use knee_core::observe::{Calibration, Capacity, Outcome, Step, Validity};
 use knee_core::settings::Settings;
 use knee_core::{Bytes, Goal, Seconds, Task};
 use knee_measure::{SearchOptions, check_rate, search_capacity};
 use knee_plan::{Demand, bound, ceiling, statistics};
-use knee_tune::limit::{self, Scene};
 use std::convert::Infallible;
 
 /// A run by the name of what it shows.

@@ -1,7 +1,7 @@
-//! What the kernel shows of a service, look by look.
+//! What the kernel shows of a service, look by look. How much of what was seen is kept, the caller says.
 
-use super::usage::usage;
-use super::{Place, Source};
+use crate::usage::{Processes, usage};
+use crate::{Place, Source};
 use knee_core::Bytes;
 use knee_core::observe::Usage;
 use knee_probe::cgroup::{Cpu, TaskGroup};
@@ -10,14 +10,12 @@ use knee_probe::sockets::{self, Listener, Sockets};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// Looks that are kept: half an hour at ten a second.
-const KEPT: usize = 16_384;
 /// How often processes are looked at.
 const PROCESSES: Duration = Duration::from_secs(1);
 
 /// One look. What could not be read is None: the service may have ended.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
+pub(crate) struct Look {
     pub at: Instant,
     pub cpu: Option<Cpu>,
     /// The cgroup's working set.
@@ -32,7 +30,7 @@ pub(super) struct Look {
 
 /// A listening socket's queue.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     pub waiting: u32,
     pub backlog: Option<u32>,
     pub at: String,
@@ -40,7 +38,7 @@ pub(super) struct Queue {
 
 /// A process.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Its number and start: a number is used again.
     pub id: (i32, u64),
     /// CPU since its start, seconds.
@@ -51,7 +49,8 @@ pub(super) struct Seen {
     pub nofile: Option<u64>,
 }
 
-pub(super) struct Eyes {
+/// Looks at the processes of one service, its sockets and its cgroup.
+pub struct Eyes {
     group: Option<TaskGroup>,
     pids: Box<dyn Fn() -> Vec<i32> + Send>,
     sockets: Sockets,
@@ -62,6 +61,8 @@ pub(super) struct Eyes {
     /// Soft limits of open files, as they do not change once a program runs.
     nofile: HashMap<(i32, u64), Option<u64>>,
     looks: VecDeque<Look>,
+    /// Looks that are kept.
+    kept: usize,
     /// Number of the look that is kept longest.
     first: u64,
     processes_at: Option<Instant>,
@@ -70,10 +71,13 @@ pub(super) struct Eyes {
 }
 
 impl Eyes {
+    /// On these processes; what counts as their cgroup's is counted where one is given. `sources`
+    /// are asked over sockets that are then not counted as the service's own.
     pub fn new(
         group: Option<TaskGroup>,
         pids: Box<dyn Fn() -> Vec<i32> + Send>,
         sources: &[Source],
+        kept: usize,
     ) -> Eyes {
         let own = |source: &Source| match &source.place {
             Place::FastCgi { listen, .. } | Place::Script { listen, .. } => Some(listen.clone()),
@@ -87,6 +91,7 @@ impl Eyes {
             own: sources.iter().filter_map(own).collect(),
             nofile: HashMap::new(),
             looks: VecDeque::new(),
+            kept,
             first: 0,
             processes_at: None,
             pss: Bytes(0),
@@ -105,23 +110,32 @@ impl Eyes {
         // Last, next to the clock: rates come from this.
         let cpu = group.and_then(|g| g.cpu().ok());
         self.looks.push_back(Look { at: Instant::now(), cpu, memory, queue, kills, processes });
-        if self.looks.len() > KEPT {
+        if self.looks.len() > self.kept {
             self.looks.pop_front();
             self.first += 1;
         }
         self.first + self.looks.len() as u64 - 1
     }
 
-    /// What was used from a look until the last one.
-    pub fn usage_since(&mut self, look: u64) -> Usage {
-        let pss = self.pss();
-        let from = usize::try_from(look.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        let looks: Vec<&Look> = self.looks.iter().skip(from).collect();
-        usage(&looks, pss)
+    /// What was used from a look until the last one; PSS as it was weighed last.
+    pub fn usage_since(&self, look: u64) -> Usage {
+        usage(&self.since(look), self.pss)
     }
 
-    /// PSS of all processes that let it be read; what was known of them when they have all ended.
-    fn pss(&mut self) -> Bytes {
+    /// CPU of the processes alone between these looks, cores: less than the cgroup's where others
+    /// live in it, too.
+    pub fn own_cpu_since(&self, look: u64) -> f64 {
+        Processes::between(&self.since(look)).sum()
+    }
+
+    fn since(&self, look: u64) -> Vec<&Look> {
+        let from = usize::try_from(look.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.looks.iter().skip(from).collect()
+    }
+
+    /// Reads the PSS of all processes that let it be read; what was known of them when they have
+    /// all ended. The kernel walks their memory for it.
+    pub fn weigh(&mut self) -> Bytes {
         let read = |pid: i32| Process::new(pid).pss().ok();
         let sum: u64 = (self.pids)().into_iter().filter_map(read).map(|pss| pss.0).sum();
         if sum > 0 {
@@ -199,7 +213,7 @@ mod tests {
         let listen = format!("/proc/{me}/root{}", asked.display());
         let place = Place::FastCgi { listen, page: "/".into() };
         let sources = [Source { runtime: "php-fpm", place }];
-        let mut eyes = Eyes::new(None, Box::new(move || vec![me]), &sources);
+        let mut eyes = Eyes::new(None, Box::new(move || vec![me]), &sources, 100);
         let mark = eyes.look(true);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
@@ -208,6 +222,7 @@ mod tests {
         drop(listener);
         let last = eyes.look(true);
         assert_eq!(last, mark + 2);
+        eyes.weigh();
         let usage = eyes.usage_since(mark);
         // Other tests of this program listen too, and may have a fuller queue.
         let mine = usage.accept_at == at.to_string() && usage.accept_queue == 9;
@@ -219,10 +234,10 @@ mod tests {
 
     #[test]
     fn a_mark_that_is_long_gone_counts_from_what_is_left() {
-        let mut eyes = Eyes::new(None, Box::new(Vec::new), &[]);
+        let mut eyes = Eyes::new(None, Box::new(Vec::new), &[], 3);
         let mark = eyes.look(true);
         let one = eyes.looks[0].clone();
-        eyes.looks.extend(std::iter::repeat_n(one, KEPT));
+        eyes.looks.extend(std::iter::repeat_n(one, 3));
         assert!(eyes.look(false) > mark);
         assert_eq!(eyes.first, 1);
         assert_eq!(eyes.usage_since(mark).cpu, 0.0);

@@ -1,13 +1,13 @@
 //! From looks to usage. Pure.
 
-use super::eyes::{Look, Queue, Seen};
+use crate::eyes::{Look, Queue, Seen};
 use knee_core::Bytes;
 use knee_core::observe::Usage;
 use std::collections::HashMap;
 
 /// What was used between the first look and the last. Rates come from the counters at both
 /// ends (the last that could be read); memory, descriptors and queues are the highest seen.
-pub(super) fn usage(looks: &[&Look], pss: Bytes) -> Usage {
+pub(crate) fn usage(looks: &[&Look], pss: Bytes) -> Usage {
     let mut usage = Usage { pss, ..Usage::default() };
     let processes = Processes::between(looks);
     cpu(&mut usage, looks, &processes);
@@ -64,10 +64,10 @@ fn cpu(usage: &mut Usage, looks: &[&Look], processes: &Processes) {
 }
 
 /// CPU of each process between the first and the last look at processes, cores.
-struct Processes(Vec<f64>);
+pub(crate) struct Processes(Vec<f64>);
 
 impl Processes {
-    fn between(looks: &[&Look]) -> Processes {
+    pub fn between(looks: &[&Look]) -> Processes {
         let seen: Vec<_> =
             looks.iter().filter_map(|l| Some((l.at, l.processes.as_ref()?))).collect();
         let (Some((from, first)), Some((to, _))) = (seen.first(), seen.last()) else {
@@ -95,7 +95,7 @@ impl Processes {
         self.0.iter().copied().fold(0.0, f64::max)
     }
 
-    fn sum(&self) -> f64 {
+    pub fn sum(&self) -> f64 {
         self.0.iter().sum()
     }
 }

@@ -1,11 +1,20 @@
-//! Which resource gave out: the verdict on the step just above the capacity, with the
-//! figures that say so.
+//! Which resource gives out: the verdict on the step just above the capacity, or on what a running
+//! service uses now, with the figures that say so.
 //!
 //! What lives here: rules over figures. What never does: measuring.
 
-use knee_core::model::{Concurrency, Serial};
-use knee_core::observe::{Capacity, Limit, Outcome, Resource, Step, Usage};
-use knee_core::task::Task;
+use crate::model::{Concurrency, Serial};
+use crate::observe::{Capacity, Limit, Outcome, Resource, Step, Usage};
+use crate::task::Task;
+
+/// What came back of a load that is known.
+#[derive(Clone, Copy, Debug)]
+struct Answers {
+    /// Answers that came back well, requests/s.
+    rate: f64,
+    /// Median latency, seconds.
+    median: f64,
+}
 
 /// What the verdict is made from, besides the step.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +42,8 @@ const BUSY_LOOP: f64 = 0.9;
 const BUSY_POOL: f64 = 0.9;
 /// Throttling from which a runtime's own clocks tell of the quota too: they run on meanwhile.
 const DISTURBED: f64 = 0.1;
+/// The reading of requests in service, or workers that have one, as their connections show.
+pub const BUSY_SLOTS: &str = "workers.busy";
 /// A hit rate of OPcache below which it is part of the story.
 const HITS: f64 = 0.95;
 
@@ -68,6 +79,16 @@ pub fn of_step(step: &Step, scene: &Scene) -> Limit {
             evidence: "knee did not start the service and sees only its answers".into(),
         };
     };
+    let answers = Answers { rate: step.throughput, median: step.latency.p50 };
+    judge(usage, Some(&answers), scene)
+}
+
+/// Names what limits a service whose load and answers nobody counts, by what it uses alone.
+pub fn of_usage(usage: &Usage, scene: &Scene) -> Limit {
+    judge(usage, None, scene)
+}
+
+fn judge(usage: &Usage, answers: Option<&Answers>, scene: &Scene) -> Limit {
     let rules: [Rule; 11] = [
         memory,
         descriptors,
@@ -81,16 +102,16 @@ pub fn of_step(step: &Step, scene: &Scene) -> Limit {
         unaccepted,
         backend,
     ];
-    let named = rules.iter().find_map(|rule| rule(step, usage, scene));
+    let named = rules.iter().find_map(|rule| rule(usage, answers, scene));
     let (resource, evidence) = named.unwrap_or_else(|| {
         (Resource::Unknown, format!("{} used, no resource is at its limit", cpu(usage, scene)))
     });
     Limit { resource, evidence }
 }
 
-type Rule = fn(&Step, &Usage, &Scene) -> Option<(Resource, String)>;
+type Rule = fn(&Usage, Option<&Answers>, &Scene) -> Option<(Resource, String)>;
 
-fn memory(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+fn memory(usage: &Usage, _: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {
     (usage.oom_kills > 0).then(|| {
         let text = format!(
             "{} processes killed at the task's limit of {}",
@@ -101,14 +122,14 @@ fn memory(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> 
 }
 
 /// The process's own limit counts: many programs raise it by themselves.
-fn descriptors(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+fn descriptors(usage: &Usage, _: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {
     let limit = usage.nofile.or(scene.nofile)?;
     (usage.descriptors as f64 >= 0.98 * limit as f64).then(|| {
         (Resource::Descriptors, format!("{} of {limit} descriptors open", usage.descriptors))
     })
 }
 
-fn collector(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+fn collector(usage: &Usage, _: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {
     let share = gc_share(usage).filter(|s| *s > COLLECTING)?;
     let text = format!(
         "the collector took {:.0} % of the time that the program can run; {}",
@@ -118,7 +139,7 @@ fn collector(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String
     Some((Resource::GarbageCollection, text))
 }
 
-fn quota(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+fn quota(usage: &Usage, _: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {
     let used = usage.cpu / scene.task.cpu;
     (used >= FULL || (usage.throttled >= THROTTLED && used >= 0.6)).then(|| {
         let cut = usage.throttled * 100.0;
@@ -139,7 +160,7 @@ fn opcache(usage: &Usage) -> Option<String> {
 
 /// A loop that hardly ever waits for events, as it says itself: it computes, or it stands in a
 /// call that waits for something else.
-fn blocked_loop(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+fn blocked_loop(usage: &Usage, _: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {
     let busy = reading(usage, "node.eventloop.utilization").filter(|share| *share >= BUSY_LOOP)?;
     if usage.throttled >= DISTURBED {
         return None;
@@ -156,7 +177,7 @@ fn blocked_loop(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, Str
     Some((Resource::EventLoop, text))
 }
 
-fn one_core(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+fn one_core(usage: &Usage, _: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {
     let model = scene.concurrency?;
     let lanes = model.cores / f64::from(model.processes.max(1));
     let resource = match model.serial {
@@ -174,7 +195,7 @@ fn one_core(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)
     })
 }
 
-fn queue(_: &Step, usage: &Usage, _: &Scene) -> Option<(Resource, String)> {
+fn queue(usage: &Usage, _: Option<&Answers>, _: &Scene) -> Option<(Resource, String)> {
     (usage.backlog > 0 && usage.accept_queue > usage.backlog).then(|| {
         let Usage { accept_queue, backlog, accept_at, .. } = usage;
         let text = format!("{accept_queue} connections wait at {accept_at}, {backlog} fit");
@@ -184,12 +205,16 @@ fn queue(_: &Step, usage: &Usage, _: &Scene) -> Option<(Resource, String)> {
 
 /// Workers that are all busy and mostly wait: each request holds its slot for much longer than
 /// it takes alone, and not for want of CPU. More workers would only wait too.
-fn waiting_workers(step: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+fn waiting_workers(
+    usage: &Usage,
+    answers: Option<&Answers>,
+    scene: &Scene,
+) -> Option<(Resource, String)> {
     let slots = f64::from(scene.concurrency?.slots?);
     let (alone, idle) = (scene.alone?, usage.cpu / scene.task.cpu < 0.6);
     let busy = busy_workers(usage, slots).filter(|busy| *busy >= BUSY_POOL * slots)?;
     // By Little's law: time in service = requests in service / rate of answers.
-    let held = busy / step.throughput.max(1e-9);
+    let held = busy / answers?.rate.max(1e-9);
     (idle && held > 2.0 * alone).then(|| {
         let text = format!(
             "{busy:.1} of {slots} workers busy, each request for {:.0} ms against {:.0} ms alone, while {}",
@@ -201,36 +226,46 @@ fn waiting_workers(step: &Step, usage: &Usage, scene: &Scene) -> Option<(Resourc
     })
 }
 
-/// Workers that are busy in the mean, as FPM says itself; all, where as many connections wait to
-/// be accepted. None where neither tells.
+/// Workers that are busy in the mean, as FPM says itself or as their connections show; all, where
+/// as many connections wait to be accepted. None where nothing tells.
 fn busy_workers(usage: &Usage, slots: f64) -> Option<f64> {
     let waiting = f64::from(usage.accept_queue) >= slots;
-    reading(usage, "fpm.active_mean").or(waiting.then_some(slots))
+    reading(usage, "fpm.active_mean")
+        .or_else(|| reading(usage, BUSY_SLOTS))
+        .or(waiting.then_some(slots))
 }
 
 /// By Little's law: requests in service = rate of answers × time that each holds a slot.
-fn pool(step: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+fn pool(usage: &Usage, answers: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {
     let slots = f64::from(scene.concurrency?.slots?);
-    let held = step.throughput * scene.alone?;
+    let held = answers.zip(scene.alone).map(|(answers, alone)| answers.rate * alone);
     let waiting = usage.accept_queue;
     let busy = busy_workers(usage, slots);
     let full = busy.is_some_and(|busy| busy >= BUSY_POOL * slots);
-    (held >= 0.7 * slots || full || waiting > 0).then(|| {
-        let status = reading(usage, "fpm.active_mean").map_or(String::new(), |active| {
-            format!("; FPM counts {active:.1} active in the mean")
-        });
-        let text = format!(
-            "{held:.1} of {slots} slots held (answers/s × {:.0} ms alone){status}, {waiting} connections waiting, {}",
-            scene.alone.unwrap_or_default() * 1000.0,
-            cpu(usage, scene)
-        );
+    (held.is_some_and(|held| held >= 0.7 * slots) || full || waiting > 0).then(|| {
+        let cpu = cpu(usage, scene);
+        let text = match held {
+            Some(held) => {
+                let status = reading(usage, "fpm.active_mean").map_or(String::new(), |active| {
+                    format!("; FPM counts {active:.1} active in the mean")
+                });
+                format!(
+                    "{held:.1} of {slots} slots held (answers/s × {:.0} ms alone){status}, {waiting} connections waiting, {cpu}",
+                    scene.alone.unwrap_or_default() * 1000.0,
+                )
+            }
+            None => {
+                let busy = busy.map_or("some".into(), |busy| format!("{busy:.1}"));
+                format!("{busy} of {slots} workers busy, {waiting} connections waiting, while {cpu}")
+            }
+        };
         (Resource::WorkerPool, text)
     })
 }
 
 /// Connections that wait to be accepted while CPU is left, where the number of slots is not known:
 /// nobody was free to accept them. (An event loop that does not accept is blocked instead.)
-fn unaccepted(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+fn unaccepted(usage: &Usage, _: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {
     let loops = scene.concurrency.is_some_and(|c| c.slots.is_some() || c.serial != Serial::Worker);
     (usage.accept_queue > 0 && !loops).then(|| {
         let text = format!(
@@ -242,12 +277,13 @@ fn unaccepted(_: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, Strin
     })
 }
 
-fn backend(step: &Step, usage: &Usage, scene: &Scene) -> Option<(Resource, String)> {
+fn backend(usage: &Usage, answers: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {
+    let median = answers?.median;
     let idle = usage.cpu / scene.task.cpu < 0.6;
-    (idle && step.latency.p50 > 2.0 * scene.alone?).then(|| {
+    (idle && median > 2.0 * scene.alone?).then(|| {
         let text = format!(
             "median {:.0} ms against {:.0} ms alone while {}",
-            step.latency.p50 * 1000.0,
+            median * 1000.0,
             scene.alone.unwrap_or_default() * 1000.0,
             cpu(usage, scene)
         );
@@ -270,145 +306,4 @@ fn reading(usage: &Usage, name: &str) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use knee_core::observe::{Counts, Latency, Reading, Validity};
-    use knee_core::units::Bytes;
-
-    fn scene(serial: Serial, slots: Option<u32>) -> Scene {
-        Scene {
-            task: Task { cpu: 2.0, memory: Bytes(1 << 30) },
-            concurrency: Some(Concurrency { processes: 1, slots, cores: 1.0, serial }),
-            alone: Some(0.025),
-            nofile: Some(1024),
-        }
-    }
-
-    fn step(throughput: f64, usage: Usage) -> Step {
-        Step {
-            offered: throughput * 1.1,
-            seconds: 3.0,
-            throughput,
-            counts: Counts::default(),
-            latency: Latency { p50: 0.3, ..Latency::default() },
-            outcome: Outcome::Missed,
-            usage: Some(usage),
-            validity: Validity::default(),
-        }
-    }
-
-    fn named(throughput: f64, usage: Usage, scene: Scene) -> Resource {
-        let step = step(throughput, usage);
-        let capacity = Capacity {
-            rate: throughput * 0.9,
-            spread: None,
-            at: None,
-            curve: vec![step],
-            limited_by: Limit { resource: Resource::Unknown, evidence: String::new() },
-            validity: Validity::default(),
-        };
-        name(&capacity, &scene).resource
-    }
-
-    #[test]
-    fn each_resource_is_named_by_its_own_figures() {
-        let idle = Usage { cpu: 0.4, busiest: 0.3, ..Usage::default() };
-        let one_core = Usage { cpu: 1.0, busiest: 0.97, ..Usage::default() };
-        let gc = vec![Reading { name: "go.gc.cpu".into(), value: 0.4, unit: "".into() }];
-        let loops = scene(Serial::EventLoop, None);
-        let pool = scene(Serial::Worker, Some(4));
-        let stranger = Scene { concurrency: None, alone: None, ..loops };
-        let cases = [
-            (Usage { oom_kills: 1, ..idle.clone() }, loops, Resource::Memory),
-            (Usage { descriptors: 1020, ..idle.clone() }, loops, Resource::Descriptors),
-            (Usage { readings: gc, ..one_core.clone() }, loops, Resource::GarbageCollection),
-            (Usage { cpu: 1.9, throttled: 0.7, ..idle.clone() }, loops, Resource::CpuQuota),
-            (one_core.clone(), loops, Resource::EventLoop),
-            (one_core, scene(Serial::Gil, Some(8)), Resource::Gil),
-            (Usage { accept_queue: 12, backlog: 10, ..idle.clone() }, pool, Resource::AcceptQueue),
-            (idle.clone(), pool, Resource::WorkerPool),
-            (
-                Usage { accept_queue: 3, backlog: 10, ..idle.clone() },
-                stranger,
-                Resource::WorkerPool,
-            ),
-            (idle, loops, Resource::Backend),
-        ];
-        for (usage, scene, expected) in cases {
-            assert_eq!(named(150.0, usage.clone(), scene), expected, "{usage:?}");
-        }
-    }
-
-    fn readings(all: &[(&'static str, f64)]) -> Vec<Reading> {
-        let reading = |(name, value): &(&'static str, f64)| Reading {
-            name: (*name).into(),
-            value: *value,
-            unit: "".into(),
-        };
-        all.iter().map(reading).collect()
-    }
-
-    #[test]
-    fn a_runtimes_own_word_counts() {
-        let told =
-            |all| Usage { cpu: 0.4, busiest: 0.3, readings: readings(all), ..Usage::default() };
-        let (loops, pool) = (scene(Serial::EventLoop, None), scene(Serial::Worker, Some(4)));
-        let blocked =
-            told(&[("node.eventloop.utilization", 0.97), ("node.eventloop.delay_p99", 480.0)]);
-        let limit = of_step(&step(10.0, blocked.clone()), &loops);
-        assert_eq!(limit.resource, Resource::EventLoop);
-        let said = "an event loop busy 97 % of the time, late by 480 ms at worst, mostly in calls that block it";
-        assert!(limit.evidence.starts_with(said), "{}", limit.evidence);
-        let throttled = Usage { throttled: 0.2, ..blocked };
-        assert_eq!(named(10.0, throttled, loops), Resource::Backend, "its clock ran on meanwhile");
-        // 4 workers, 40 requests/s: 100 ms each, against 25 ms alone.
-        let waiting = told(&[("fpm.active_mean", 4.0)]);
-        assert_eq!(named(40.0, waiting.clone(), pool), Resource::Backend);
-        assert_eq!(named(120.0, waiting, pool), Resource::WorkerPool);
-        let free = told(&[("fpm.active_mean", 1.0)]);
-        assert_eq!(named(40.0, free, pool), Resource::Backend, "slow, and workers are free");
-        let own = Usage { descriptors: 1020, nofile: Some(65_536), ..told(&[]) };
-        assert_ne!(named(10.0, own, loops), Resource::Descriptors, "it raised its limit");
-    }
-
-    #[test]
-    fn a_cold_opcache_is_part_of_the_story() {
-        let pool = scene(Serial::Worker, Some(4));
-        let evidence = |all| {
-            let usage = Usage { cpu: 1.9, readings: readings(all), ..Usage::default() };
-            of_step(&step(40.0, usage), &pool).evidence
-        };
-        assert!(evidence(&[("opcache.enabled", 0.0)]).contains("OPcache is off"));
-        assert!(evidence(&[("opcache.hit_rate", 0.5)]).contains("only 50 % of PHP's files"));
-        assert!(!evidence(&[("opcache.hit_rate", 0.999)]).contains("OPcache"));
-    }
-
-    #[test]
-    fn few_threads_of_go_are_a_pool_that_is_full() {
-        let mut two = scene(Serial::Threads, None);
-        two.concurrency = two.concurrency.map(|c| Concurrency { cores: 2.0, ..c });
-        two.task.cpu = 4.0;
-        let usage = Usage { cpu: 1.9, busiest: 1.9, ..Usage::default() };
-        let limit = of_step(&step(40.0, usage), &two);
-        assert_eq!(limit.resource, Resource::WorkerPool);
-        assert_eq!(limit.evidence, "one process at 1.90 of 2 cores while 1.90 of 4 vCPU");
-    }
-
-    #[test]
-    fn without_figures_it_says_so() {
-        let mut alone = step(10.0, Usage::default());
-        alone.usage = None;
-        assert_eq!(of_step(&alone, &scene(Serial::Gil, None)).resource, Resource::Unknown);
-        let fast = Usage { cpu: 0.1, ..Usage::default() };
-        let mut quick = step(10.0, fast);
-        quick.latency.p50 = 0.02;
-        assert_eq!(of_step(&quick, &scene(Serial::EventLoop, None)).resource, Resource::Unknown);
-    }
-
-    #[test]
-    fn a_late_generator_never_blames_the_server() {
-        let mut late = step(150.0, Usage { cpu: 2.0, throttled: 1.0, ..Usage::default() });
-        late.validity.invalid.push("the generator was late".into());
-        assert_eq!(of_step(&late, &scene(Serial::Gil, None)).resource, Resource::Generator);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! What the runtimes say of themselves, answer by answer.
 
-use super::{Place, Source};
+use crate::{Place, Source};
 use knee_core::observe::Reading;
 use knee_core::runtimes::figure::{Figure, Said, fold};
 use knee_core::runtimes::{DecodeError, by_id};
@@ -12,12 +12,13 @@ use std::time::Duration;
 
 /// How long an answer over FastCGI may take: a task whose quota is used up answers late.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// Answers that are kept.
-const KEPT: usize = 16_384;
 
-pub(super) struct Ears {
+/// Asks a service's runtimes, and keeps what they answered.
+pub struct Ears {
     sources: Vec<Heard>,
     answers: VecDeque<Answer>,
+    /// Answers that are kept.
+    kept: usize,
     /// Number of the answer that is kept longest.
     first: u64,
     /// A number for each process that answered, by source and name.
@@ -46,7 +47,8 @@ struct Answer {
 }
 
 impl Ears {
-    pub fn new(sources: Vec<Source>) -> Ears {
+    /// For these sources; as many answers are kept.
+    pub fn new(sources: Vec<Source>, kept: usize) -> Ears {
         let heard = |source: Source| {
             let reader = match source.place.clone() {
                 Place::FastCgi { listen, page } => Reader::Page { listen, page, seldom: false },
@@ -61,11 +63,13 @@ impl Ears {
         Ears {
             sources: sources.into_iter().map(heard).collect(),
             answers: VecDeque::new(),
+            kept,
             first: 0,
             processes: HashMap::new(),
         }
     }
 
+    /// Whether there is nobody to ask.
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }
@@ -94,7 +98,7 @@ impl Ears {
         let next = self.processes.len() as u64;
         let process = *self.processes.entry((source, name)).or_insert(next);
         self.answers.push_back(Answer { process, figures });
-        if self.answers.len() > KEPT {
+        if self.answers.len() > self.kept {
             self.answers.pop_front();
             self.first += 1;
         }
@@ -157,7 +161,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     fn ears(runtime: &'static str, place: Place) -> Ears {
-        Ears::new(vec![Source { runtime, place }])
+        Ears::new(vec![Source { runtime, place }], 1000)
     }
 
     fn value(readings: &[Reading], name: &str) -> Option<f64> {

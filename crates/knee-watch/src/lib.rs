@@ -1,0 +1,47 @@
+//! Eyes on a running service: what it uses, what limits it now, what goes wrong.
+//!
+//! What lives here: looks at processes, sockets and cgroups, what runtimes say of themselves, and
+//! verdicts over both. What never does: a change of what is watched, a thread, a parser of users'
+//! files, an asynchronous runtime. Small, as the entrypoint carries it.
+
+mod ears;
+mod eyes;
+pub mod recognise;
+mod usage;
+
+pub use ears::Ears;
+pub use eyes::Eyes;
+
+use std::path::PathBuf;
+
+/// A runtime that says how it is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The runtime's `id`.
+    pub runtime: &'static str,
+    /// Where it says so, on the host.
+    pub place: Place,
+}
+
+/// Where a runtime's status comes from. `listen` is `host:port` or the absolute path of a unix socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A page over FastCGI.
+    FastCgi {
+        /// The socket, whose own accept queue is not counted: knee alone uses it.
+        listen: String,
+        /// The page.
+        page: String,
+    },
+    /// A script over FastCGI, at marks and when usage is asked for only.
+    Script {
+        /// The socket, as above.
+        listen: String,
+        /// The script's path as the service sees it.
+        script: String,
+    },
+    /// Files in a folder, one per process, each with its latest status.
+    Folder(PathBuf),
+    /// Lines of a log.
+    Lines(PathBuf),
+}
