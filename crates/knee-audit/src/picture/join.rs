@@ -3,6 +3,7 @@
 
 mod compose;
 mod container;
+mod databases;
 mod deployed;
 mod documents;
 mod images;
@@ -38,6 +39,7 @@ impl Join {
         self.terraform();
         self.documents();
         self.ecs();
+        self.databases();
         self.dockerfiles();
         self.loose();
         self.picture

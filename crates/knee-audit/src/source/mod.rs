@@ -7,7 +7,7 @@ pub mod go;
 pub mod node;
 pub mod php;
 pub mod python;
-mod tree;
+pub(crate) mod tree;
 
 use crate::picture::{FileId, Files, Picture, Program, Purpose, Runtime};
 use std::collections::{BTreeMap, BTreeSet};

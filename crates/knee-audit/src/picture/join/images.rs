@@ -29,8 +29,11 @@ impl Join {
                             || wanted.ends_with(&format!("-{p}")) && p.len() > 2
                     })
             };
-            let near =
-                base.split('/').zip(&parts).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+            let near = base
+                .split('/')
+                .zip(&parts)
+                .take_while(|(a, b)| !a.is_empty() && a.eq_ignore_ascii_case(b))
+                .count();
             let named =
                 usize::from(hit(&container.to_ascii_lowercase())) + usize::from(hit(&repository));
             (named, near, usize::MAX - folder.len())
@@ -38,7 +41,7 @@ impl Join {
         let best = dockerfiles().max_by_key(score)?;
         let (named, near, _) = score(&best);
         let depth = base.split('/').filter(|p| !p.is_empty()).count();
-        let within = near > 0 && near == depth;
+        let within = near == depth;
         let only = dockerfiles().filter(|id| self.folder(*id).starts_with(&base)).count() == 1;
         let fits = named > 0 || (within && only && own);
         let foreign = !name.contains("${") && !name.contains("amazonaws.com") && named == 0;
