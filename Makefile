@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help knee-run demo setup test check advisories fuzz bench
+.PHONY: help knee-run demo setup test check advisories fuzz bench corpus
 
 # What the examples run stands below target/setup, see scripts/setup.
 WITH_SETUP := PATH="$(CURDIR)/target/setup/venv/bin:$$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -42,6 +42,9 @@ bench: setup ## what BENCHMARKS.md reports, on an idle machine; GRID="node --tas
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench boot
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench grid -- $(GRID)
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench forecast
+
+corpus: ## how much the audit finds in repositories with labels: CORPUS=labels.json REPOS=folder, each repository there as owner+name
+	CORPUS="$(abspath $(CORPUS))" REPOS="$(abspath $(REPOS))" cargo bench --locked -p knee --bench corpus
 
 advisories: ## known vulnerabilities of the dependencies; needs cargo-deny and the network
 	cargo deny --locked check advisories
