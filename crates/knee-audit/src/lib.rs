@@ -20,7 +20,7 @@ pub use page::{Example, Page};
 pub use rules::{Rule, rule, rules};
 pub use source::Code;
 
-use picture::{Picture, Purpose, Service};
+use picture::{Fact, Picture, Purpose, Service};
 use std::path::Path;
 
 /// What rules look at.
@@ -41,6 +41,13 @@ impl Subject {
         let picture = Picture::read(root)?;
         let code = Code::read(&picture);
         Ok(Subject { picture, code })
+    }
+
+    /// Every value that was discovered: what the configuration says, then what the code does.
+    pub fn facts(&self) -> Vec<Fact> {
+        let mut facts = self.picture.facts();
+        facts.extend(self.code.facts(&self.picture));
+        facts
     }
 
     /// The services that rules judge.

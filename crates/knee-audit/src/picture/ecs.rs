@@ -38,10 +38,6 @@ pub(super) fn kind(name: &str) -> Option<&'static str> {
         | "AWS::EC2::LaunchTemplate"
         | "aws_launch_template"
         | "aws_launch_configuration" => "hosts",
-        "AWS::RDS::DBParameterGroup"
-        | "AWS::RDS::DBClusterParameterGroup"
-        | "aws_db_parameter_group"
-        | "aws_rds_cluster_parameter_group" => "parameters",
         _ => return None,
     })
 }
@@ -81,7 +77,8 @@ pub(super) fn mebibytes(node: &Node) -> Option<u64> {
 
 /// What a task definition says of the task.
 pub(super) fn task(body: &Node) -> Task {
-    let fargate = body.get("requiresCompatibilities").map(|node| {
+    let listed = body.get("requiresCompatibilities").filter(|node| !node.items().is_empty());
+    let fargate = listed.map(|node| {
         let names: Vec<String> = node.items().iter().filter_map(Node::text).collect();
         let at = node.items().first().unwrap_or(node);
         found(at, |_| launch(&names.join(",")))
@@ -123,6 +120,10 @@ pub(super) fn service(body: &Node, task: &mut Task) {
             Some("FARGATE") => {
                 task.launch.get_or_insert(found(provider, |_| Some(Launch::Fargate)));
             }
+            // Fargate's providers are nobody's resource: what is one has instances.
+            None if provider.reference().is_some_and(|r| r.contains("capacity_provider")) => {
+                task.launch.get_or_insert(found(provider, |_| Some(Launch::Ec2)));
+            }
             _ => {}
         }
     }
@@ -130,6 +131,30 @@ pub(super) fn service(body: &Node, task: &mut Task) {
     task.desired = body.get("desiredCount").map(|node| found(node, number));
     let grace = body.get("healthCheckGracePeriodSeconds");
     task.health_check_grace = grace.map(|node| found(node, Node::number));
+}
+
+/// Where instances are said to be those of ECS: by their image, or by what they are started with.
+pub(super) fn instances(body: &Node) -> Option<&Node> {
+    let says = |node: &Node, words: &[&str]| {
+        let text = node.text().or_else(|| node.unknown_because()).unwrap_or_default();
+        words.iter().any(|word| text.contains(word))
+    };
+    let body = body.first(&["LaunchTemplateData"]).unwrap_or(body);
+    let image = body.get("ImageId").filter(|n| says(n, &["ecs/optimized-ami", "ecs-optimized"]));
+    image.or_else(|| {
+        let data = body.get("UserData")?;
+        let mut todo = vec![data];
+        while let Some(node) = todo.pop() {
+            if says(node, &["ECS_CLUSTER"]) {
+                return Some(data);
+            }
+            todo.extend(node.entries().iter().map(|(_, node)| node));
+            if node.is_list() {
+                todo.extend(node.items());
+            }
+        }
+        None
+    })
 }
 
 /// The containers of a list, or of a map by name.
@@ -187,6 +212,10 @@ fn container(at: usize, name: Option<String>, node: &Node) -> Container {
             .map(|node| found(node, Node::switch)),
         stop_signal: None,
         essential: node.get("essential").and_then(Node::switch) != Some(false),
+        port: node.get("portMappings").and_then(|node| node.items().first()).and_then(|mapping| {
+            let port = mapping.get("containerPort")?;
+            Some(found(port, |port| port.number().map(|n| n as u16)))
+        }),
         env,
         targets: Vec::new(),
         programs: Vec::new(),

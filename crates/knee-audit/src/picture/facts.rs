@@ -90,6 +90,7 @@ impl List {
         self.maybe(of, "container.cpu", &container.cpu, ToString::to_string);
         self.maybe(of, "container.memory", &container.memory, mib);
         self.maybe(of, "container.memory_reservation", &container.memory_reservation, mib);
+        self.maybe(of, "container.port", &container.port, ToString::to_string);
         self.maybe(of, "container.stop_timeout", &container.stop_timeout, |n| format!("{n} s"));
         self.maybe(of, "nofile.soft", &container.nofile, |n| n.soft.to_string());
         self.maybe(of, "nofile.hard", &container.nofile, |n| n.hard.to_string());
@@ -121,6 +122,7 @@ impl List {
                     self.add(of, "supervisor.stopwaitsecs", &supervision.stop_wait, |n| {
                         n.to_string()
                     });
+                    self.maybe(of, "supervisor.numprocs", &supervision.processes, Datum::to_string);
                     self.maybe(of, "supervisor.stopsignal", &supervision.stop_signal, Clone::clone);
                 }
             }

@@ -7,9 +7,10 @@ use super::found::Found;
 use super::image::Built;
 use super::knowledge::recognise;
 use super::program::{Chain, Link, LinkKind, Runtime, Shell, Supervision};
-use super::values::{Context, Notation, Raw};
+use super::values::{Context, Kind, Notation, Raw};
 use knee_files::formats::script::{self, Part};
 use knee_files::formats::shell::{self, Statement};
+use knee_files::formats::tree::Node;
 use knee_files::formats::word::{Dress, Inner, Word};
 use knee_files::formats::{package_json, shell_text, unit};
 use knee_files::program;
@@ -39,6 +40,8 @@ pub(super) struct Follower<'a> {
     pub used: HashSet<FileId>,
     functions: BTreeMap<String, Vec<Part>>,
     arguments: Vec<(FileId, Word)>,
+    /// First arguments that a script takes instead of the given one.
+    pub others: Vec<String>,
 }
 
 impl<'a> Follower<'a> {
@@ -58,12 +61,23 @@ impl<'a> Follower<'a> {
             used: HashSet::new(),
             functions: BTreeMap::new(),
             arguments: Vec::new(),
+            others: Vec::new(),
         }
     }
 
     /// The file that is seen at a path of the container.
     pub fn file(&self, path: &str) -> Option<FileId> {
         self.built.and_then(|built| built.at(self.index, path))
+    }
+
+    /// The file that a command names, also by the search path.
+    fn command_file(&self, name: &str) -> Option<FileId> {
+        if name.contains('/') {
+            return self.file(name);
+        }
+        let folders =
+            ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
+        folders.iter().find_map(|folder| self.file(&format!("{folder}/{name}")))
     }
 
     /// The commands of a shell's text or script.
@@ -121,6 +135,10 @@ impl<'a> Follower<'a> {
             }
             Part::Case(subject, branches) => {
                 let value = subject.as_ref().and_then(|word| self.value(&word.text, context));
+                if subject.as_ref().is_some_and(|word| matches!(&*word.text, "$1" | "${1}")) {
+                    let all = branches.iter().flat_map(|(patterns, _)| patterns);
+                    self.others.extend(all.filter(|p| Some(*p) != value.as_ref()).cloned());
+                }
                 for (patterns, body) in branches {
                     let matches = |v: &String| patterns.iter().any(|p| p == v || p == "*");
                     if value.as_ref().is_none_or(matches) {
@@ -137,7 +155,10 @@ impl<'a> Follower<'a> {
     /// What a word says once its variables are replaced, as far as they are known.
     fn value(&self, text: &str, context: &Context) -> Option<String> {
         match text {
-            "$1" | "${1}" => return self.arguments.first().map(|(_, word)| word.text.clone()),
+            "$1" | "${1}" | "${1:-}" => {
+                let first = self.arguments.first().map(|(_, word)| word.text.clone());
+                return Some(first.unwrap_or_default());
+            }
             "$#" => return Some(self.arguments.len().to_string()),
             _ => {}
         }
@@ -240,6 +261,8 @@ impl<'a> Follower<'a> {
         mut links: Vec<Link>,
         depth: usize,
     ) {
+        // What a script calls on its way is no program of the container.
+        let started = depth == 0 || words.first().is_some_and(|(_, word)| word.text == "exec");
         loop {
             let argv: Vec<String> = words.iter().map(|(_, word)| word.text.clone()).collect();
             if argv.is_empty() || depth > DEEPEST * 4 {
@@ -258,7 +281,13 @@ impl<'a> Follower<'a> {
         let argv: Vec<String> = words.iter().map(|(_, word)| word.text.clone()).collect();
         let place = Place::new(words[0].0, words[0].1.range.clone());
         let base = argv[0].rsplit('/').next().unwrap_or("").to_string();
-        if let Some(at) = shell_text(&argv) {
+        let text = match base.as_str() {
+            "su" => {
+                argv.iter().position(|word| word == "-c").map(|n| n + 1).filter(|n| *n < argv.len())
+            }
+            _ => shell_text(&argv),
+        };
+        if let Some(at) = text {
             let (file, word) = words[at].clone();
             let shell = if base == "bash" { Shell::Bash } else { self.shell };
             links
@@ -305,7 +334,10 @@ impl<'a> Follower<'a> {
         let shells = ["sh", "bash", "dash", "ash", ".", "source"];
         let options = argv[1..].iter().take_while(|word| word.starts_with('-')).count();
         let at = if shells.contains(&base.as_str()) { 1 + options } else { 0 };
-        let script = argv.get(at).and_then(|path| self.file(path));
+        let script = argv.get(at).and_then(|path| match at {
+            0 => self.command_file(path),
+            _ => self.file(path),
+        });
         if let Some(id) = script.filter(|id| at > 0 || self.is_script(*id)) {
             if depth > DEEPEST * 3 {
                 return;
@@ -328,7 +360,7 @@ impl<'a> Follower<'a> {
             return;
         }
         let absolute = argv[0].starts_with('/') || argv[0].starts_with("./");
-        if absolute && !program::is_builtin(&argv[0]) {
+        if (absolute || started) && !program::is_builtin(&argv[0]) {
             let file = words[0].0;
             self.found.push(Reached {
                 runtime: Runtime::Other,
@@ -375,7 +407,7 @@ impl<'a> Follower<'a> {
             .file("package.json")
             .or_else(|| self.index.get(&format!("{beside}package.json")).copied());
         links.push(Link { kind: LinkKind::Runner(argv[0].clone()), place });
-        let Some(id) = package else { return };
+        let Some(id) = package.filter(|_| !ends_by_itself(name)) else { return };
         let text = self.files.get(id).text.clone();
         if let Ok(Some(inner)) = package_json::script(&text, name) {
             let parts = script::parse(&inner);
@@ -415,6 +447,18 @@ impl<'a> Follower<'a> {
             let Some(command) = section.get("command") else { continue };
             let place = Place::new(id, section.range.clone());
             let at = |key: &str| section.get(key);
+            let starts = at("autostart")
+                .and_then(Node::inner)
+                .and_then(|inner| self.value(&unit::in_shell_words(&inner).text, context));
+            if starts.is_some_and(|value| value == "false") {
+                continue;
+            }
+            let processes = at("numprocs").and_then(|node| {
+                let text = unit::in_shell_words(&node.inner()?).text;
+                let place = Place::new(id, node.span.range.clone());
+                let raw = Raw { text, notation: Notation::Shell, place };
+                Some(context.read(Kind::Number, &raw))
+            });
             let stop_wait = at("stopwaitsecs").and_then(|node| {
                 Some(Found::at(node.number()?, Place::new(id, node.span.range.clone())))
             });
@@ -422,6 +466,7 @@ impl<'a> Follower<'a> {
                 supervisor: "supervisord".into(),
                 program: name.into(),
                 place: place.clone(),
+                processes,
                 stop_wait: stop_wait.unwrap_or_else(|| Found::default(10.0, "supervisord")),
                 stop_signal: at("stopsignal").and_then(|node| {
                     let signal = format!("SIG{}", node.text()?.trim_start_matches("SIG"));
@@ -432,9 +477,36 @@ impl<'a> Follower<'a> {
             links.push(Link { kind: LinkKind::Supervisor(Box::new(supervision)), place });
             let Some(inner) = command.inner() else { continue };
             for statement in shell::statements(&unit::in_shell_words(&inner)) {
-                let words = statement.words.iter().map(|word| (id, word.clone())).collect();
-                self.words(words, &mut context.clone(), links.clone(), DEEPEST);
+                let words: Vec<_> = statement.words.iter().map(|word| (id, word.clone())).collect();
+                let before = self.found.len();
+                self.words(words.clone(), &mut context.clone(), links.clone(), DEEPEST);
+                // A command that a variable names is still one that is stopped.
+                let variable = words.first().is_some_and(|(_, word)| word.text.starts_with('$'));
+                if variable && self.found.len() == before {
+                    self.found.push(Reached {
+                        runtime: if works(name) { Runtime::Worker } else { Runtime::Other },
+                        file: id,
+                        words: words.into_iter().map(|(_, word)| word).collect(),
+                        context: context.clone(),
+                        chain: Chain { links: links.clone(), unknown: None },
+                    });
+                }
             }
         }
     }
+}
+
+/// Whether a name is one for what takes jobs.
+fn works(name: &str) -> bool {
+    let words = ["worker", "queue", "horizon", "job", "consumer", "celery", "sidekiq"];
+    let name = name.to_ascii_lowercase();
+    words.iter().any(|word| name.contains(word))
+}
+
+/// Whether a script of a package is one that comes to its end: a build, a test.
+fn ends_by_itself(script: &str) -> bool {
+    let first = script.split([':', '-', '_']).next().unwrap_or_default();
+    let ends =
+        ["build", "test", "lint", "migrate", "migration", "seed", "generate", "codegen", "format"];
+    ends.contains(&first)
 }

@@ -19,6 +19,8 @@ pub(super) struct Built {
     pub runs: Vec<Place>,
     pub workdir: String,
     copies: Vec<dockerfile::Copy>,
+    /// What other stages copy, by the names that this one takes files from.
+    stages: BTreeMap<String, Vec<dockerfile::Copy>>,
     contexts: Vec<String>,
 }
 
@@ -31,18 +33,28 @@ pub(super) fn build(
 ) -> Result<Built, FormatError> {
     let source = files.get(file);
     let parsed = Dockerfile::parse(&source.text)?;
-    let read = parsed.image(stage);
+    let last = production_stage(&parsed);
+    let read = parsed.image(stage.or(last.as_deref()));
     let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut contexts: Vec<String> = context.into_iter().map(String::from).collect();
     let ancestors = std::iter::successors(Some(folder), |f| f.rsplit_once('/').map(|(up, _)| up));
     contexts.extend(ancestors.map(String::from));
     contexts.push(String::new());
+    contexts.dedup();
     let at = |range: std::ops::Range<usize>| Place::new(file, range);
     let env = read.env.iter().map(|(name, entry)| {
         (name.clone(), Found::at(entry.value.clone(), at(entry.word.range.clone())))
     });
     let env: BTreeMap<_, _> = env.collect();
-    let own = read.copies.iter().any(|copy| copy.from.is_none());
+    let mut stages = BTreeMap::new();
+    let mut todo: Vec<String> = read.copies.iter().filter_map(|copy| copy.from.clone()).collect();
+    while let Some(name) = todo.pop() {
+        if parsed.has_stage(&name) && !stages.contains_key(&name) {
+            let copies = parsed.image(Some(&name)).copies;
+            todo.extend(copies.iter().filter_map(|copy| copy.from.clone()));
+            stages.insert(name, copies);
+        }
+    }
     Ok(Built {
         file,
         image: Image {
@@ -50,7 +62,7 @@ pub(super) fn build(
             dockerfile: Some(file),
             stage: Some(at(read.stage.clone())),
             context: contexts[0].clone(),
-            copies_code: own,
+            copies_code: copies_code(files, &read.copies, &stages, &contexts),
             volumes: read
                 .volumes
                 .iter()
@@ -64,8 +76,54 @@ pub(super) fn build(
         runs: read.runs.into_iter().map(at).collect(),
         workdir: read.workdir.map_or("/".into(), |(dir, _)| dir),
         copies: read.copies,
+        stages,
         contexts,
     })
+}
+
+/// Whether an image, or a stage that it takes files from, has more than single files of settings
+/// copied into it.
+fn copies_code(
+    files: &Files,
+    copies: &[dockerfile::Copy],
+    stages: &BTreeMap<String, Vec<dockerfile::Copy>>,
+    contexts: &[String],
+) -> bool {
+    let ends = [".py", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".php", ".go", ".rb", ".jar"];
+    let code = |path: &str| ends.iter().any(|end| path.ends_with(end));
+    let own = copies.iter().chain(stages.values().flatten()).filter(|copy| copy.from.is_none());
+    own.flat_map(|copy| &copy.sources).any(|source| {
+        let source = source.trim_start_matches("./").trim_matches('/');
+        if matches!(source, "" | "." | "*") || code(source) || source.contains('$') {
+            return true;
+        }
+        contexts.iter().any(|context| {
+            let below = format!("{}/", joined(context, source.trim_end_matches('*')));
+            files.iter().any(|(_, file)| file.path.starts_with(&below) && code(&file.path))
+        })
+    })
+}
+
+/// The stage that is deployed where nothing says which: the last one, but for those that its name
+/// gives to development or tests.
+fn production_stage(file: &Dockerfile<'_>) -> Option<String> {
+    let names = file.stage_names();
+    let development = |name: &str| {
+        name.split(['-', '_', '.']).any(|word| {
+            let dev = word.starts_with("dev") && !word.starts_with("devi");
+            dev || matches!(word, "test" | "tests" | "testing" | "debug" | "local" | "ci" | "lint")
+        })
+    };
+    let last = names.last()?.as_deref()?;
+    if !development(last) {
+        return None;
+    }
+    let others = names.iter().rev().flatten().filter(|name| !development(name));
+    let starts = |name: &&String| {
+        let image = file.image(Some(name));
+        image.cmd.is_some() || image.entrypoint.is_some()
+    };
+    others.into_iter().find(starts).cloned()
 }
 
 impl Built {
@@ -78,8 +136,32 @@ impl Built {
     /// The file of the repository that is seen at a path of the image.
     pub fn at(&self, index: &HashMap<String, FileId>, path: &str) -> Option<FileId> {
         let path = dockerfile::absolute(&self.workdir, path);
-        self.copies.iter().rev().filter(|copy| copy.from.is_none()).find_map(|copy| {
-            copy.sources.iter().find_map(|source| self.copied(index, copy, source, &path))
+        self.within(index, &self.copies, &path, 0)
+    }
+
+    /// The same by what these instructions copy, those of other stages followed.
+    fn within(
+        &self,
+        index: &HashMap<String, FileId>,
+        copies: &[dockerfile::Copy],
+        path: &str,
+        depth: usize,
+    ) -> Option<FileId> {
+        copies.iter().rev().find_map(|copy| {
+            copy.sources.iter().find_map(|source| match &copy.from {
+                None => self.copied(index, copy, source, path),
+                Some(stage) if depth < 4 => {
+                    let rest = path.strip_prefix(copy.dest.trim_end_matches('/'))?;
+                    let base = source.rsplit('/').next().unwrap_or(source);
+                    let source = source.trim_end_matches('/');
+                    // A file lands below a folder by its name, a folder's content directly.
+                    let file = rest.trim_start_matches('/') == base;
+                    let there = if file { source.into() } else { format!("{source}{rest}") };
+                    let copies = self.stages.get(stage)?;
+                    self.within(index, copies, &there, depth + 1)
+                }
+                Some(_) => None,
+            })
         })
     }
 

@@ -3,12 +3,15 @@
 
 mod compose;
 mod container;
-mod databases;
 mod deployed;
 mod documents;
 mod images;
 mod loose;
+mod maker;
+mod packages;
 mod terraform;
+#[cfg(test)]
+mod tests;
 
 use super::ecs::Resource;
 use super::files::{FileId, Files, Place};
@@ -26,20 +29,31 @@ pub(super) struct Join {
     resources: Vec<Resource>,
     /// Names under which stacks export things, and what those are.
     exports: Vec<(String, Node)>,
+    /// Dockerfiles with the names that they are built under.
+    tagged: Vec<(FileId, String)>,
+    /// First arguments that the script of the container last filled in takes, too.
+    others: Vec<String>,
 }
 
 impl Join {
     pub fn new(files: Files, notes: Vec<Note>) -> Join {
         let index = files.iter().map(|(id, file)| (file.path.clone(), id)).collect();
         let picture = Picture { files, notes, ..Picture::default() };
-        Join { picture, index, used: HashSet::new(), resources: Vec::new(), exports: Vec::new() }
+        Join {
+            picture,
+            index,
+            used: HashSet::new(),
+            resources: Vec::new(),
+            exports: Vec::new(),
+            tagged: Vec::new(),
+            others: Vec::new(),
+        }
     }
 
     pub fn run(mut self) -> Picture {
         self.terraform();
         self.documents();
         self.ecs();
-        self.databases();
         self.dockerfiles();
         self.loose();
         self.picture
@@ -91,6 +105,7 @@ fn empty(name: &str, place: Place) -> Container {
         init: None,
         stop_signal: None,
         essential: true,
+        port: None,
         env: BTreeMap::new(),
         targets: Vec::new(),
         programs: Vec::new(),

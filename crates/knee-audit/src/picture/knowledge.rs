@@ -221,6 +221,34 @@ pub(super) fn option_variable(runtime: Runtime) -> Option<&'static str> {
     }
 }
 
+/// What an image of the public registry starts by itself.
+pub(super) fn started_by(image: &str) -> Option<&'static [&'static str]> {
+    let name = image.split('@').next()?.rsplit('/').next()?;
+    let (name, tag) = name.split_once(':').unwrap_or((name, ""));
+    Some(match name {
+        "php" | "wordpress" | "drupal" if tag.contains("fpm") => &["php-fpm"],
+        "php" if tag.contains("apache") => &["apache2-foreground"],
+        "wordpress" | "drupal" => &["apache2-foreground"],
+        "httpd" => &["httpd-foreground"],
+        "nginx" | "nginx-unprivileged" => &["nginx", "-g", "daemon off;"],
+        // https://github.com/tiangolo/uvicorn-gunicorn-docker#environment-variables
+        "uvicorn-gunicorn" | "uvicorn-gunicorn-fastapi" | "uvicorn-gunicorn-starlette" => &[
+            "gunicorn",
+            "--workers",
+            "${WEB_CONCURRENCY:-$(nproc)}",
+            "--worker-class",
+            "${WORKER_CLASS:-uvicorn.workers.UvicornWorker}",
+            "--keep-alive",
+            "${KEEP_ALIVE:-5}",
+            "--timeout",
+            "${TIMEOUT:-120}",
+            "--graceful-timeout",
+            "${GRACEFUL_TIMEOUT:-120}",
+        ],
+        _ => return None,
+    })
+}
+
 /// What a command starts; None for what only prepares.
 pub(super) fn recognise(argv: &[String]) -> Option<Runtime> {
     let program = argv.first()?.rsplit('/').next()?;

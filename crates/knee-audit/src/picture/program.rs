@@ -118,6 +118,8 @@ pub struct Supervision {
     pub program: String,
     /// Where its section begins.
     pub place: Place,
+    /// How many of it are started, where that is written.
+    pub processes: Option<Found<Datum>>,
     /// Seconds until SIGKILL; a default where nothing is written.
     pub stop_wait: Found<f64>,
     /// The signal, where it is written or known.

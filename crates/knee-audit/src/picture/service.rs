@@ -106,6 +106,8 @@ pub struct Container {
     pub stop_signal: Option<Found<String>>,
     /// Whether the task ends with it.
     pub essential: bool,
+    /// The port that it is reached at, as the task maps it.
+    pub port: Option<Found<u16>>,
     /// Names and values of variables, task over image. Secrets are unknown.
     pub env: BTreeMap<String, Found<String>>,
     /// The target groups that send it requests.

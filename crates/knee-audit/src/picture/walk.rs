@@ -134,5 +134,9 @@ pub(super) fn is_development(path: &str) -> bool {
             "debug",
             "e2e",
         ],
-    ) || lower.split('/').any(|part| folders.contains(&part))
+    ) || lower.split('/').any(|part| folders.contains(&part) || words(part, &DOUBLES))
 }
+
+/// What stands in for something else, by a word of its name.
+const DOUBLES: [&str; 9] =
+    ["mock", "mocks", "stub", "stubs", "fake", "fakes", "cypress", "playwright", "localstack"];

@@ -83,6 +83,10 @@ fn node(subject: &Subject, program: &Program) -> Option<KeepAlive> {
         .as_ref()
         .and_then(|v| v.get())
         .and_then(|v| v.split('.').next()?.parse::<u32>().ok());
+    // Before 8 there was none: https://nodejs.org/api/http.html#serverkeepalivetimeout
+    if major.is_some_and(|major| major < 8) {
+        return None;
+    }
     // From 27 on it is 65 s: https://github.com/nodejs/node/pull/62782
     let seconds = if major.is_some_and(|major| major >= 27) { 65.0 } else { 5.0 };
     Some(KeepAlive { seconds, at: listens.clone(), written: false, whose: "Node's default".into() })

@@ -26,6 +26,10 @@ pub struct Source {
     pub fatal: Vec<Place>,
     /// Responses whose body nothing closes.
     pub open_bodies: Vec<Place>,
+    /// How long a shutdown may take, where its context says it; seconds where it is a constant.
+    pub graces: Vec<(Place, Option<f64>)>,
+    /// Idle connections that a pool keeps, where `SetMaxIdleConns` is given a number.
+    pub max_idle: Vec<(Place, f64)>,
     /// The most connections to a database, where `SetMaxOpenConns` is given a number.
     pub max_open: Vec<(Place, f64)>,
     /// Import paths.
@@ -81,6 +85,8 @@ pub fn read(file: FileId, source: &str) -> Source {
         clients: Vec::new(),
         fatal: Vec::new(),
         open_bodies: Vec::new(),
+        graces: Vec::new(),
+        max_idle: Vec::new(),
         max_open: Vec::new(),
         imports: Vec::new(),
     };
@@ -182,6 +188,12 @@ impl Reader<'_> {
         } else if method == "SetMaxOpenConns" {
             let most = first.parse().ok().filter(|most: &f64| *most > 0.0);
             found.max_open.extend(most.map(|most| (self.place(node), most)));
+        } else if method == "SetMaxIdleConns" {
+            let most = first.parse().ok();
+            found.max_idle.extend(most.map(|most| (self.place(node), most)));
+        } else if name == "context.WithTimeout" && self.before_shutdown(node) {
+            let after = arguments.get(1).and_then(|a| seconds(text(*a, self.source)));
+            found.graces.push((self.place(node), after));
         } else if method == "Shutdown" && name.contains('.') && arguments.len() <= 1 {
             found.shutdowns.push(self.place(node));
         } else if matches!(name, "http.ListenAndServe" | "http.ListenAndServeTLS") {
@@ -204,6 +216,16 @@ impl Reader<'_> {
             .map(|make| [format!("{receiver} := {make}"), format!("{receiver} = {make}")]);
         made.iter().flatten().any(|made| self.source.contains(made))
             || self.source.contains(&format!("{receiver} *gin.Engine"))
+    }
+
+    /// Whether the function around the node shuts something down behind it.
+    fn before_shutdown(&self, node: Node<'_>) -> bool {
+        let function = around(node).find(|n| {
+            matches!(n.kind(), "func_literal" | "function_declaration" | "method_declaration")
+        });
+        function.is_some_and(|function| {
+            self.source[node.end_byte()..function.end_byte()].contains(".Shutdown(")
+        })
     }
 
     /// Whether a function around the node takes a request.
@@ -309,6 +331,15 @@ mod tests {
         assert_eq!(found.servers[0].timeouts["ReadTimeout"].1, Some(15.0));
         assert_eq!(found.servers[0].timeouts["IdleTimeout"].1, None);
         assert_eq!(found.shutdowns.len(), 1);
+    }
+
+    #[test]
+    fn what_a_shutdown_and_a_pool_are_given() {
+        let found = source(
+            "func main() { c, f := context.WithTimeout(ctx, 5*time.Second); s.Shutdown(c); db.SetMaxIdleConns(8); db.SetMaxOpenConns(n) }\nfunc g() { context.WithTimeout(ctx, time.Second) }",
+        );
+        assert_eq!(found.graces.iter().map(|g| g.1).collect::<Vec<_>>(), [Some(5.0)]);
+        assert_eq!((found.max_idle[0].1, found.max_open.len()), (8.0, 0));
     }
 
     #[test]

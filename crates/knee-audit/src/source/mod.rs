@@ -3,13 +3,14 @@
 //! Real parsers, plain lists: nothing here judges. A file that is too long, or made by a machine,
 //! is not read.
 
+mod facts;
 pub mod go;
 pub mod node;
 pub mod php;
 pub mod python;
-pub(crate) mod tree;
+mod tree;
 
-use crate::picture::{FileId, Files, Picture, Program, Purpose, Runtime};
+use crate::picture::{Fact, FileId, Files, Picture, Program, Purpose, Runtime};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longer files are generated ones.
@@ -57,6 +58,11 @@ impl Code {
             }
         }
         code
+    }
+
+    /// What it says, as facts.
+    pub fn facts(&self, picture: &Picture) -> Vec<Fact> {
+        facts::facts(self, picture)
     }
 
     /// The Go sources of a program.

@@ -112,6 +112,14 @@ impl<'a> Dockerfile<'a> {
         number || names.into_iter().any(|(_, name)| name.value.eq_ignore_ascii_case(wanted))
     }
 
+    /// The names of all stages, in order.
+    pub fn stage_names(&self) -> Vec<Option<String>> {
+        let named = |stage: parse::Stage<'_, '_>| {
+            stage.from.as_.as_ref().map(|(_, name)| name.value.to_string())
+        };
+        self.parsed.stages().map(named).collect()
+    }
+
     /// The edit that adds an ENV.
     pub fn insert_env(&self, name: &str, value: &str) -> Edit {
         self.insert(&format!("ENV {name}={}", super::word::quote(value)))

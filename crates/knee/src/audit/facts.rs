@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// The facts, as text or as a JSON document.
 pub fn facts(subject: &Subject, as_json: bool) -> String {
     let files = &subject.picture.files;
-    let facts = subject.picture.facts();
+    let facts = subject.facts();
     if as_json {
         let facts: Vec<Value> = facts
             .iter()

@@ -2,10 +2,11 @@
 
 use super::container::Start;
 use super::{Join, empty};
+use crate::picture::ecs;
 use crate::picture::files::FileId;
 use crate::picture::found::Found;
+use crate::picture::image::{self, Built};
 use crate::picture::service::{Deployment, Nofile, Purpose, Service, Task};
-use crate::picture::{ecs, image};
 use knee_files::formats::tree::Node;
 
 impl Join {
@@ -53,19 +54,19 @@ impl Join {
                 entrypoint: node.get("entrypoint").and_then(|n| self.command(n)),
                 cmd: node.get("command").and_then(|n| self.command(n)),
             };
-            self.fill(&mut container, built, start, node.get("image"));
-            let mounted = node
-                .get("volumes")
-                .map(Node::items)
-                .unwrap_or_default()
-                .iter()
-                .filter_map(Node::text);
-            let sources =
-                mounted.into_iter().any(|v| matches!(v.split(':').next(), Some("." | "./" | "..")));
             let purpose = match self.purpose(id) {
-                Purpose::Production if sources => Purpose::Development,
+                Purpose::Production if self.mounts_code(node, &folder, built.as_ref()) => {
+                    Purpose::Development
+                }
                 purpose => purpose,
             };
+            let complete = built.as_ref().is_some_and(|built| built.image.copies_code);
+            let used = self.used.clone();
+            self.fill(&mut container, built, start, node.get("image"));
+            // What development starts with its code in it may be deployed too, by what no file says.
+            if purpose == Purpose::Development && complete {
+                self.used = used;
+            }
             self.picture.services.push(Service {
                 name: name.clone(),
                 purpose,
@@ -75,6 +76,38 @@ impl Join {
                 containers: vec![container],
             });
         }
+    }
+}
+
+impl Join {
+    /// Whether the code comes from the developer's disk: the project's folder is mounted, or one
+    /// with sources to where the image has its own.
+    fn mounts_code(&self, service: &Node, folder: &str, built: Option<&Built>) -> bool {
+        let volumes = service.get("volumes").map(Node::items).unwrap_or_default();
+        let mounts = volumes.iter().filter_map(|node| {
+            if node.is_map() {
+                return Some((node.get("source")?.text()?, node.get("target")?.text()?));
+            }
+            let text = node.text()?;
+            let (from, to) = text.split_once(':')?;
+            Some((from.to_string(), to.split(':').next()?.to_string()))
+        });
+        mounts.into_iter().any(|(from, to)| {
+            if matches!(&*from, "." | "./" | "..") {
+                return true;
+            }
+            let Some(built) = built.filter(|_| from.starts_with('.')) else { return false };
+            let (to, own) = (to.trim_end_matches('/'), built.workdir.trim_end_matches('/'));
+            let inside = |a: &str, b: &str| a == b || a.starts_with(&format!("{b}/"));
+            let ends = [".py", ".js", ".ts", ".php", ".go", ".rb"];
+            let sources = format!("{}/", joined(folder, &from));
+            !to.is_empty()
+                && !own.is_empty()
+                && (inside(to, own) || inside(own, to))
+                && self.picture.files.iter().any(|(_, file)| {
+                    file.path.starts_with(&sources) && ends.iter().any(|e| file.path.ends_with(e))
+                })
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use super::Join;
 use crate::picture::ecs;
 use crate::picture::files::{FileId, Place};
 use crate::picture::follow::{Follower, Reached};
-use crate::picture::found::Overrode;
+use crate::picture::found::{Found, Overrode};
 use crate::picture::image::Built;
 use crate::picture::program::{Link, LinkKind, Program, Runtime, Shell};
 use crate::picture::service::{Container, Image};
@@ -101,6 +101,9 @@ impl Join {
         if let Some(built) = built.filter(|_| entrypoint.is_none()) {
             entrypoint = built.entrypoint.as_ref().map(|text| of_image(text, built.file));
             cmd = cmd.or_else(|| built.cmd.as_ref().map(|text| of_image(text, built.file)));
+            if entrypoint.is_none() && cmd.is_none() {
+                cmd = implied(built);
+            }
         }
         let base = container.image.as_ref().and_then(|image| image.base.as_ref()?.get().cloned());
         let shell = shell_of(&base.unwrap_or_default());
@@ -124,6 +127,7 @@ impl Join {
             (None, None) => {}
         }
         self.used.extend(follower.used);
+        self.others = follower.others;
         follower.found
     }
 
@@ -150,8 +154,36 @@ impl Join {
                 }
             }
         }
-        program.sources = self.sources(&folder, program.runtime);
+        program.sources = match program.runtime {
+            Runtime::Go => self.go_sources(built, &folder),
+            runtime => self.sources(&folder, runtime),
+        };
+        program.version = program.version.take().or_else(|| self.installed(built, program.runtime));
         program.folder = Some(folder);
+    }
+
+    /// The version of a runtime that an image's commands install: `nodejs20`, `setup_22.x`.
+    fn installed(&self, built: &Built, runtime: Runtime) -> Option<Found<String>> {
+        let names: &[&str] = match runtime {
+            Runtime::Node => &["nodejs", "nodejs-", "setup_", "nodejs:"],
+            Runtime::PhpFpm | Runtime::Apache | Runtime::Octane => &["php", "php-"],
+            Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Uwsgi | Runtime::Celery => &["python"],
+            _ => return None,
+        };
+        built.runs.iter().find_map(|run| {
+            let text = self.picture.files.text(run);
+            names.iter().flat_map(|name| text.match_indices(name)).find_map(|(at, name)| {
+                let start = at + name.len();
+                let digits = text[start..].chars().take_while(|c| c.is_ascii_digit() || *c == '.');
+                let version: String = digits.collect();
+                let version = version.trim_end_matches('.');
+                let whole = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+                let from = run.span.start + at;
+                let place = Place::new(run.file, from..from + name.len() + version.len());
+                (whole && version.starts_with(|c: char| c.is_ascii_digit()))
+                    .then(|| Found::at(version.to_string(), place))
+            })
+        })
     }
 
     /// The folder of a Go program: its image builds it, or a file of its own is started and the
@@ -224,6 +256,20 @@ fn foreign(node: &Node) -> Image {
         copies_code: false,
         volumes: Vec::new(),
     }
+}
+
+/// The command of the image that a Dockerfile builds on, where that is known; it stands at FROM.
+fn implied(built: &Built) -> Option<Command> {
+    let base = built.image.base.as_ref()?;
+    let range = base.place()?.span.clone();
+    let word = |text: &&str| Word {
+        text: text.to_string(),
+        range: range.clone(),
+        dynamic: text.contains('$'),
+        dress: Dress::Item(Coat::Verbatim),
+    };
+    let words = knowledge::started_by(base.get()?)?;
+    Some(Command::Exec(words.iter().map(|text| (built.file, word(text))).collect()))
 }
 
 /// A command as a Dockerfile states it: its words where it is one plain command.

@@ -2,12 +2,13 @@
 
 use super::container::Start;
 use super::documents::pattern;
+use super::maker::Started;
 use super::terraform::children;
 use super::{Join, empty};
 use crate::picture::ecs::{self, Resource};
 use crate::picture::files::{FileId, Place};
 use crate::picture::found::{Datum, Found};
-use crate::picture::service::{Container, Deployment, Purpose, Service, Target, Task};
+use crate::picture::service::{Container, Deployment, Launch, Purpose, Service, Target, Task};
 use crate::picture::values;
 use knee_files::formats::loose;
 use knee_files::formats::tree::{Node, Value};
@@ -31,6 +32,7 @@ impl Join {
 
     pub(super) fn ecs(&mut self) {
         let agent = self.agent_stop_timeout();
+        self.tagged = self.tagged();
         let balancers: Vec<usize> = self.of_kind("balancer");
         for at in &balancers {
             let balancer = ecs::balancer(&self.resources[*at]);
@@ -152,6 +154,12 @@ impl Join {
                 }
             }
         }
+        if task.launch.is_none() && service.is_some() {
+            // Where nothing is said a service runs on the cluster's instances.
+            let hosts = self.of_kind("hosts");
+            let here = hosts.iter().find_map(|at| ecs::instances(&self.resources[*at].body));
+            task.launch = here.map(|node| Found::at(Launch::Ec2, ecs::place(&node.span)));
+        }
         let list = resource.body.get("containerDefinitions").cloned();
         let list = list.map(|node| match &node.value {
             Value::Text(text) => decoded(text, &node).unwrap_or(node),
@@ -182,8 +190,10 @@ impl Join {
             };
             let image = node.get("image").cloned();
             let from = FileId(resource.span.file);
-            let built =
-                image.as_ref().and_then(|image| self.matching(image, &container.name, from));
+            let family = resource.body.get("family").and_then(Node::text).unwrap_or_default();
+            let built = image.as_ref().and_then(|image| {
+                self.maker(&Started { image, container: &container.name, family: &family, from })
+            });
             self.fill(&mut container, built, start, image.as_ref());
             containers.push(container);
         }

@@ -1,55 +1,14 @@
 //! Dockerfiles: the one that makes a container's image, and those that no deployment names.
 
-use super::container::Start;
+use super::container::{Command, Start};
 use super::{Join, empty};
 use crate::picture::files::{FileId, Place};
-use crate::picture::image::{self, Built};
-use crate::picture::service::{Deployment, Service, Task};
-use knee_files::formats::tree::Node;
+use crate::picture::program::Runtime;
+use crate::picture::service::{Container, Deployment, Service, Task};
+use crate::picture::{image, walk};
+use knee_files::formats::word::{Coat, Dress, Word};
 
 impl Join {
-    /// The Dockerfile of an image that the user builds: the one beside, or in a folder of its name.
-    pub(super) fn matching(&self, image: &Node, container: &str, from: FileId) -> Option<Built> {
-        let name = image.text()?;
-        let repository = name.rsplit('/').next()?.split([':', '@']).next()?.to_ascii_lowercase();
-        let own = name.contains("${") || name.contains("amazonaws.com") || !name.contains('/');
-        if !own && !name.contains(&repository) {
-            return None;
-        }
-        let base = self.folder(from);
-        let dockerfiles = || self.ids().into_iter().filter(|id| is_dockerfile(&self.name(*id)));
-        let score = |id: &FileId| {
-            let folder = self.folder(*id).to_ascii_lowercase();
-            let parts: Vec<&str> = folder.split('/').collect();
-            let hit = |wanted: &str| {
-                wanted.len() > 2
-                    && parts.iter().any(|p| {
-                        *p == wanted
-                            || wanted.starts_with(&format!("{p}-")) && p.len() > 2
-                            || wanted.ends_with(&format!("-{p}")) && p.len() > 2
-                    })
-            };
-            let near = base
-                .split('/')
-                .zip(&parts)
-                .take_while(|(a, b)| !a.is_empty() && a.eq_ignore_ascii_case(b))
-                .count();
-            let named =
-                usize::from(hit(&container.to_ascii_lowercase())) + usize::from(hit(&repository));
-            (named, near, usize::MAX - folder.len())
-        };
-        let best = dockerfiles().max_by_key(score)?;
-        let (named, near, _) = score(&best);
-        let depth = base.split('/').filter(|p| !p.is_empty()).count();
-        let within = near == depth;
-        let only = dockerfiles().filter(|id| self.folder(*id).starts_with(&base)).count() == 1;
-        let fits = named > 0 || (within && only && own);
-        let foreign = !name.contains("${") && !name.contains("amazonaws.com") && named == 0;
-        (fits && !foreign)
-            .then(|| image::build(&self.picture.files, best, None, None).ok())
-            .flatten()
-    }
-
     pub(super) fn dockerfiles(&mut self) {
         for id in self.ids() {
             if !is_dockerfile(&self.name(id)) || self.used.contains(&id) {
@@ -68,15 +27,40 @@ impl Join {
                 folder.rsplit('/').next().filter(|n| !n.is_empty()).unwrap_or("image").to_string();
             let mut container = empty(&name, place.clone());
             self.fill(&mut container, Some(built), Start::default(), None);
-            self.picture.services.push(Service {
-                name,
-                purpose: self.purpose(id),
-                deployment: Deployment::Image,
-                place,
-                task: Task::default(),
-                containers: vec![container],
-            });
+            self.image(id, container, place.clone());
+            for word in std::mem::take(&mut self.others) {
+                self.dispatched(id, &name, &word, &place);
+            }
         }
+    }
+
+    /// What an image does instead where its script is given another first word.
+    fn dispatched(&mut self, id: FileId, name: &str, word: &str, place: &Place) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if word.starts_with('-') || !word.chars().all(plain) || walk::is_development(word) {
+            return;
+        }
+        let Ok(built) = image::build(&self.picture.files, id, None, None) else { return };
+        let mut container = empty(&format!("{name}:{word}"), place.clone());
+        let dress = Dress::Item(Coat::Verbatim);
+        let given = Word { text: word.into(), range: place.span.clone(), dynamic: false, dress };
+        let cmd = Some(Command::Exec(vec![(id, given)]));
+        self.fill(&mut container, Some(built), Start { entrypoint: None, cmd }, None);
+        container.programs.retain(|program| program.runtime != Runtime::Other);
+        if !container.programs.is_empty() {
+            self.image(id, container, place.clone());
+        }
+    }
+
+    fn image(&mut self, id: FileId, container: Container, place: Place) {
+        self.picture.services.push(Service {
+            name: container.name.clone(),
+            purpose: self.purpose(id),
+            deployment: Deployment::Image,
+            place,
+            task: Task::default(),
+            containers: vec![container],
+        });
     }
 }
 

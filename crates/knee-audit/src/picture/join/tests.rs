@@ -1,0 +1,208 @@
+//! Repositories of a few files, and what is joined of them.
+
+use crate::picture::{Container, Deployment, Launch, Picture, Purpose, Runtime, Service};
+
+fn picture(files: &[(&str, &str)]) -> Picture {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    Picture::read(folder.path()).unwrap()
+}
+
+fn containers(picture: &Picture) -> impl Iterator<Item = (&Service, &Container)> {
+    picture.services.iter().flat_map(|s| s.containers.iter().map(move |c| (s, c)))
+}
+
+/// The path of the Dockerfile of a container on ECS.
+fn made_by(picture: &Picture, container: &str) -> Option<String> {
+    let (_, container) = containers(picture)
+        .find(|(s, c)| s.deployment == Deployment::Ecs && c.name == container)
+        .unwrap();
+    let id = container.image.as_ref()?.dockerfile?;
+    Some(picture.files.get(id).path.clone())
+}
+
+/// Each program in production: its container, its runtime.
+fn programs(picture: &Picture) -> Vec<(&str, Runtime)> {
+    let all = picture.programs().filter(|(s, _, _)| s.purpose == Purpose::Production);
+    all.map(|(_, c, p)| (c.name.as_str(), p.runtime)).collect()
+}
+
+const NODE: &str = "FROM node:22\nCOPY . .\nCMD [\"node\", \"index.js\"]\n";
+
+fn task(container: &str, image: &str) -> String {
+    format!(
+        "resource \"aws_ecs_task_definition\" \"t\" {{\n  family = \"shop\"\n  container_definitions = \
+         jsonencode([{{ name = \"{container}\", image = \"{image}\" }}])\n}}\n"
+    )
+}
+
+#[test]
+fn an_image_is_joined_by_the_words_of_its_names() {
+    let files = |container, image| {
+        let task = task(container, image);
+        picture(&[
+            ("terraform/ecs.tf", task.as_str()),
+            ("service-orders/docker/app/Dockerfile", NODE),
+            ("service-orders/docker/web/Dockerfile", NODE),
+            ("service-admin/Dockerfile", NODE),
+            ("tools/bastion/Dockerfile", NODE),
+        ])
+    };
+    let orders = "${aws_ecr_repository.shop_orders_app.repository_url}:${var.tag}";
+    assert_eq!(
+        made_by(&files("app", orders), "app").as_deref(),
+        Some("service-orders/docker/app/Dockerfile")
+    );
+    let admin = "${data.aws_ecr_repository.shop_admin_app.repository_url}@sha";
+    assert_eq!(made_by(&files("app", admin), "app").as_deref(), Some("service-admin/Dockerfile"));
+    assert_eq!(made_by(&files("app", "nginx:1.29"), "app"), None, "everybody's");
+    assert_eq!(made_by(&files("agent", "datadog/agent:7"), "agent"), None, "somebody else's");
+    let unknown = "${var.image}";
+    assert_eq!(made_by(&files("main", unknown), "main"), None, "none is likelier than another");
+}
+
+#[test]
+fn the_only_dockerfile_makes_the_image_but_not_a_helper_beside_it() {
+    let alone = |container| {
+        picture(&[("ecs.tf", &task(container, "${var.image}")), ("api/Dockerfile", NODE)])
+    };
+    assert_eq!(made_by(&alone("main"), "main").as_deref(), Some("api/Dockerfile"));
+    assert_eq!(made_by(&alone("datadog"), "datadog"), None);
+}
+
+#[test]
+fn an_image_is_also_called_what_it_is_built_as() {
+    let made = picture(&[
+        ("infra/ecs.tf", &task("chat", "${var.image}")),
+        ("services/socket/Dockerfile", NODE),
+        ("services/site/Dockerfile", NODE),
+        ("README.md", "    docker build -t shop/live-chat ./services/socket\n"),
+    ]);
+    assert_eq!(made_by(&made, "chat").as_deref(), Some("services/socket/Dockerfile"));
+}
+
+#[test]
+fn a_base_image_starts_what_it_starts_by_itself() {
+    let made =
+        picture(&[("Dockerfile", "FROM php:8.4-fpm\nCOPY . /var/www\n"), ("a.php", "<?php")]);
+    assert_eq!(programs(&made), [("image", Runtime::PhpFpm)]);
+    let made = picture(&[("Dockerfile", "FROM php:8.4-fpm\nENTRYPOINT [\"/own\"]\n")]);
+    assert_eq!(programs(&made), [("image", Runtime::Other)], "an entry point of its own drops it");
+}
+
+#[test]
+fn the_stage_of_tests_is_not_what_is_deployed() {
+    let made = picture(&[(
+        "Dockerfile",
+        "FROM python:3.13 AS production\nCMD [\"gunicorn\", \"a:b\"]\nFROM production AS test\nCMD [\"pytest\"]\n",
+    )]);
+    assert_eq!(programs(&made), [("image", Runtime::Gunicorn)]);
+}
+
+#[test]
+fn a_script_is_found_by_the_search_path_and_behind_another_stage() {
+    let script = ("deploy/start.sh", "#!/bin/sh\nset -e\nexec gunicorn a:b\n");
+    let path = "FROM python:3.13\nCOPY deploy/start.sh /usr/local/bin/begin\nCMD [\"begin\"]\n";
+    let made = picture(&[("Dockerfile", path), script]);
+    assert_eq!(programs(&made), [("image", Runtime::Gunicorn)]);
+    let stages = "FROM python:3.13 AS base\nCOPY . /src\nFROM python:3.13\nWORKDIR /app\n\
+                  COPY --from=base /src/deploy/start.sh .\nCMD [\"./start.sh\"]\n";
+    let made = picture(&[("Dockerfile", stages), script]);
+    assert_eq!(programs(&made), [("image", Runtime::Gunicorn)]);
+}
+
+#[test]
+fn what_a_script_does_for_other_words_is_a_service_each() {
+    let script = "#!/bin/bash\nserve() {\n  exec gunicorn a:b\n}\ncase \"$1\" in\nserver) shift; serve ;;\n\
+                  worker) exec rq worker ;;\ndev_server) exec flask run ;;\n*) exec \"$@\" ;;\nesac\n";
+    let dockerfile =
+        "FROM python:3.13\nCOPY . /app\nENTRYPOINT [\"/app/bin/entry\"]\nCMD [\"server\"]\n";
+    let compose =
+        "services:\n  web:\n    build: .\n    command: dev_server\n    volumes: [\".:/app\"]\n";
+    let made = picture(&[
+        ("Dockerfile", dockerfile),
+        ("bin/entry", script),
+        ("app.py", ""),
+        ("compose.yaml", compose),
+    ]);
+    assert_eq!(
+        programs(&made),
+        [("image", Runtime::Gunicorn), ("image:worker", Runtime::Worker)],
+        "and what mounts its code is development"
+    );
+}
+
+#[test]
+fn code_that_is_mounted_over_the_image_s_own_is_development() {
+    let dockerfile = "FROM python:3.13\nWORKDIR /srv\nCOPY src .\nCMD [\"uvicorn\", \"a:b\"]\n";
+    let purpose = |mount: &str| {
+        let compose = format!("services:\n  web:\n    build: .\n    volumes: [\"{mount}\"]\n");
+        let files = [("Dockerfile", dockerfile), ("src/a.py", ""), ("conf/x.conf", "")];
+        picture(&[&files[..], &[("compose.yaml", &compose)]].concat()).services[0].purpose
+    };
+    assert_eq!(purpose("./src:/srv"), Purpose::Development);
+    assert_eq!(purpose("./conf:/srv/conf"), Purpose::Production);
+    assert_eq!(purpose("data:/srv/data"), Purpose::Production);
+}
+
+#[test]
+fn a_service_runs_on_the_instances_of_its_cluster_where_nothing_else_is_said() {
+    let stack = |more: &str| {
+        format!(
+            "Parameters:\n  Ami:\n    Type: AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>\n    \
+             Default: /aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id\n\
+             Resources:\n  Hosts:\n    Type: AWS::AutoScaling::LaunchConfiguration\n    Properties:\n      \
+             ImageId: !Ref Ami\n  Task:\n    Type: AWS::ECS::TaskDefinition\n    Properties:\n      \
+             ContainerDefinitions:\n        - Name: app\n          Image: x\n  Service:\n    \
+             Type: AWS::ECS::Service\n    Properties:\n      TaskDefinition: !Ref Task\n{more}"
+        )
+    };
+    let launch = |more| {
+        let made = picture(&[("stack.yaml", &stack(more))]);
+        made.services[0].task.launch.as_ref().and_then(|found| found.get().copied())
+    };
+    assert_eq!(launch(""), Some(Launch::Ec2));
+    assert_eq!(launch("      LaunchType: FARGATE\n"), Some(Launch::Fargate));
+}
+
+#[test]
+fn a_go_program_is_what_its_package_imports() {
+    let main =
+        |import: &str| format!("package main\nimport (\n\t\"{import}\"\n)\nfunc main() {{}}\n");
+    let made = picture(&[
+        (
+            "Dockerfile",
+            "FROM golang:1.27 AS b\nWORKDIR /src\nCOPY . .\nRUN go build -o /api ./cmd/api\n\
+             FROM scratch\nCOPY --from=b /api /api\nENTRYPOINT [\"/api\"]\n",
+        ),
+        ("go.mod", "module example.com/shop\n"),
+        ("cmd/api/main.go", &main("example.com/shop/web")),
+        ("web/web.go", "package web\nimport \"example.com/shop/db\"\n"),
+        ("db/db.go", "package db\n"),
+        ("cmd/load/main.go", &main("example.com/shop/tools")),
+        ("tools/tools.go", "package tools\n"),
+    ]);
+    let (_, _, program) = made.programs().next().unwrap();
+    let mut sources: Vec<_> = program.sources.iter().map(|id| &*made.files.get(*id).path).collect();
+    sources.sort_unstable();
+    assert_eq!(sources, ["cmd/api/main.go", "db/db.go", "web/web.go"]);
+}
+
+#[test]
+fn a_supervised_variable_works_and_what_is_switched_off_is_not_started() {
+    let conf = "[program:worker]\ncommand=%(ENV_COMMAND)s\n[program:horizon]\n\
+                command=php artisan horizon\nautostart=%(ENV_WITH_HORIZON)s\n";
+    let made = picture(&[
+        (
+            "Dockerfile",
+            "FROM php:8.4-cli\nENV WITH_HORIZON=false\nCOPY . /app\n\
+             CMD [\"supervisord\", \"-c\", \"/app/supervisord.conf\"]\n",
+        ),
+        ("supervisord.conf", conf),
+    ]);
+    assert_eq!(programs(&made), [("image", Runtime::Worker)]);
+}
