@@ -9,10 +9,10 @@
 //! Sources: the kernel's Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst and
 //! scheduler/sched-bwc.rst. `memory.high` slows a process down and kills none: it is not read.
 
-use crate::cgroup::{own_folder, own_path};
+use crate::cgroup::{TaskGroup, own_folder, own_path};
 use crate::error::{ProbeError, counter, shown, text};
 use crate::mounts::{self, Mount};
-use knee_core::{Bytes, Sourced};
+use knee_core::{Bytes, Origin, Sourced};
 use std::path::{Path, PathBuf};
 
 /// v1 writes no limit as the most pages that it can count, a little less than 2^63 bytes.
@@ -55,6 +55,37 @@ pub fn of(root: &Path, process: &str) -> Result<Limits, ProbeError> {
         keep(&mut limits.memory, limit(&folder)?, root);
     }
     Ok(limits)
+}
+
+/// The cgroup whose limits a process lives under, to be watched: for each controller the folder
+/// that has the limit, else the process's own. None where no limit can be seen: what is counted
+/// there may be the whole host's.
+pub fn group(root: &Path, process: &str) -> Option<TaskGroup> {
+    let cgroups = text(&root.join("proc").join(process).join("cgroup")).ok()?;
+    let mounts = mounts::parse(&text(&root.join("proc/self/mountinfo")).ok()?);
+    let limits = of(root, process).ok()?;
+    let way = |controller: &str| Way::find(root, &mounts, &cgroups, controller);
+    let (quota, memory) = (folder_of(root, limits.cpu), folder_of(root, limits.memory));
+    if quota.is_none() && memory.is_none() {
+        return None;
+    }
+    let cpu = way("cpu")?;
+    if !cpu.v1 {
+        return Some(TaskGroup::V2 { path: quota.or(memory)? });
+    }
+    let group = quota.unwrap_or_else(|| cpu.own.clone());
+    // Often the same folder, and else, as every engine makes them, one of the same path.
+    let beside = |way: Way| Some(way.top.join(group.strip_prefix(&cpu.top).ok()?));
+    let cpuacct = way("cpuacct").and_then(beside)?;
+    let memory = memory.or_else(|| Some(way("memory")?.own))?;
+    Some(TaskGroup::V1 { cpu: group, cpuacct, memory })
+}
+
+/// The folder of the file that a limit stands in.
+fn folder_of<T>(root: &Path, limit: Option<Sourced<T>>) -> Option<PathBuf> {
+    let Origin::File { path, .. } = limit?.origin else { return None };
+    let path = Path::new(&path);
+    Some(root.join(path.strip_prefix("/").unwrap_or(path)).parent()?.to_path_buf())
 }
 
 /// A limit and where it stands.
@@ -215,6 +246,19 @@ mod tests {
             ]
         );
         assert_eq!(said("v2-namespace"), ["-", "-"], "a namespace hides the task");
+    }
+
+    #[test]
+    fn the_group_to_watch_is_the_one_with_the_limit() {
+        let group = |name: &str| group(&tree(name), "self");
+        let at = |name: &str, path: &str| tree(name).join("sys/fs/cgroup").join(path);
+        let Some(TaskGroup::V1 { cpu, memory, .. }) = group("v1-host") else { panic!("no v1") };
+        assert_eq!(cpu, at("v1-host", "cpu/ecs/task"));
+        assert_eq!(memory, at("v1-host", "memory/ecs/task/container-0"), "as it tells it");
+        let path = at("v2-host", "ecstasks.slice/task.slice");
+        assert_eq!(group("v2-host"), Some(TaskGroup::V2 { path }));
+        assert_eq!(group("v2-namespace"), None, "nothing limits, as far as can be seen");
+        assert_eq!(group("absent"), None);
     }
 
     #[test]

@@ -127,6 +127,57 @@ impl Process {
         }
     }
 
+    /// Memory that is its own or not backed by a file: resident less shared pages of `statm`. What
+    /// a leak fills, cheap to read, and without the program's and its libraries' files.
+    ///
+    /// # Errors
+    /// As [`Process::stat`].
+    pub fn anonymous(&self) -> Result<Bytes, ProbeError> {
+        let path = self.folder.join("statm");
+        let text = text(&path)?;
+        let mut pages = text.split_ascii_whitespace().skip(1).map_while(|n| n.parse::<u64>().ok());
+        let (Some(resident), Some(shared)) = (pages.next(), pages.next()) else {
+            return Err(ProbeError::form(&path, 1, format!("`{}` is no statm line", shown(&text))));
+        };
+        Ok(Bytes(resident.saturating_sub(shared).saturating_mul(rustix::param::page_size() as u64)))
+    }
+
+    /// The value of one variable that it was started with; None where it is not set or may not be
+    /// read. It may be a secret.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let bytes = fs::read(self.folder.join("environ")).ok()?;
+        let value = |entry: &[u8]| {
+            let entry = String::from_utf8_lossy(entry);
+            Some(entry.strip_prefix(name)?.strip_prefix('=')?.to_string())
+        };
+        bytes.split(|b| *b == 0).find_map(value)
+    }
+
+    /// A path as it sees it, as this process reaches it.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix("/") {
+            Ok(below) => self.folder.join("root").join(below),
+            Err(_) => self.folder.join("cwd").join(path),
+        }
+    }
+
+    /// Whether it lives in this process's network; None where that may not be seen.
+    pub fn shares_network(&self) -> Option<bool> {
+        let own = fs::read_link("/proc/self/ns/net").ok()?;
+        Some(fs::read_link(self.folder.join("ns/net")).ok()? == own)
+    }
+
+    /// Whether this process may look into it: into its descriptors and memory (ptrace(2), "access
+    /// mode checking"). Their number can be seen of every process.
+    pub fn is_open(&self) -> bool {
+        fs::read_link(self.folder.join("exe")).is_ok()
+    }
+
+    /// Whether its program is one that Go built.
+    pub fn is_go(&self) -> bool {
+        crate::elf::has_section(&self.folder.join("exe"), ".go.buildinfo")
+    }
+
     /// The numbers of the sockets that it has open, as far as this process may look.
     pub fn sockets(&self) -> Vec<u64> {
         let entries = fs::read_dir(self.folder.join("fd")).into_iter().flatten().flatten();

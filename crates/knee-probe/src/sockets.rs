@@ -59,6 +59,8 @@ pub struct Connection {
     pub local: SocketAddr,
     /// The other.
     pub remote: SocketAddr,
+    /// Its socket's number; 0 while nobody has accepted it.
+    pub inode: u64,
     /// Bytes that came and nobody read.
     pub unread: u32,
     /// Bytes that were written and the other side has not confirmed.
@@ -67,6 +69,8 @@ pub struct Connection {
     pub since_received: Option<u32>,
     /// Milliseconds since data was sent.
     pub since_sent: Option<u32>,
+    /// Whether data came and none was ever sent.
+    pub unanswered: bool,
 }
 
 impl Connection {
@@ -79,6 +83,21 @@ impl Connection {
             _ => false,
         };
         self.unread > 0 || self.unsent > 0 || unanswered
+    }
+}
+
+impl Connection {
+    /// Whether somebody has accepted it and works on a request: something came that is unread, or
+    /// came later than the last was sent. Unlike [`Connection::is_busy`] an answer that was just
+    /// sent counts as the last part: in a count of what is in service now, doubt is no work. A
+    /// next request that comes within the same tick of the kernel's clock (1 to 10 ms) as the answer
+    /// before is missed.
+    pub fn is_in_service(&self) -> bool {
+        let later = match (self.since_received, self.since_sent) {
+            (Some(received), Some(sent)) => received < sent,
+            _ => false,
+        };
+        self.inode != 0 && (self.unread > 0 || later || self.unanswered)
     }
 }
 
@@ -109,6 +128,14 @@ impl Sockets {
         let mut all = self.0.as_mut()?.connections().ok()?;
         all.retain(|connection| ports.contains(&connection.local.port()));
         Some(all)
+    }
+}
+
+impl Sockets {
+    /// Connections that were accepted from unix sockets of these names; None as above. One whose
+    /// other end is gone, or that nobody has accepted, is none.
+    pub fn accepted(&mut self, names: &HashSet<String>) -> Option<usize> {
+        self.0.as_mut()?.accepted(names).ok()
     }
 }
 
@@ -188,24 +215,43 @@ mod tests {
         let mut client = TcpStream::connect(at).unwrap();
         let (mut server, _) = socket.accept().unwrap();
         let mut sockets = Sockets::open();
-        let mut busy = || {
+        let mut looked = || {
             // Longer than the clock of the kernel's times, and than an answer flows.
             std::thread::sleep(std::time::Duration::from_millis(2 * u64::from(FLOWING)));
             let all = sockets.connections(&HashSet::from([at.port()])).unwrap();
             assert_eq!(all.len(), 1, "{all:?}");
-            all[0].is_busy()
+            (all[0].is_busy(), all[0].is_in_service())
         };
-        assert!(!busy(), "nothing was asked yet");
+        assert_eq!(looked(), (false, false), "nothing was asked yet");
         client.write_all(b"request").unwrap();
-        assert!(busy(), "nobody read it");
+        assert_eq!(looked(), (true, true), "nobody read it");
         let mut request = [0; 7];
         server.read_exact(&mut request).unwrap();
-        assert!(busy(), "no answer yet");
+        assert_eq!(looked(), (true, true), "no answer yet");
         server.write_all(b"answer").unwrap();
-        assert!(!busy(), "answered");
+        assert_eq!(looked(), (false, false), "answered");
         client.write_all(b"request").unwrap();
         server.read_exact(&mut request).unwrap();
-        assert!(busy(), "the next one");
+        assert_eq!(looked(), (true, true), "the next one");
+    }
+
+    #[test]
+    fn what_nobody_has_accepted_is_not_in_service() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = socket.local_addr().unwrap();
+        let mut client = TcpStream::connect(at).unwrap();
+        client.write_all(b"request").unwrap();
+        let mut sockets = Sockets::open();
+        let mut served = || {
+            let all = sockets.connections(&HashSet::from([at.port()])).unwrap();
+            all.iter().filter(|c| c.is_in_service()).count()
+        };
+        assert_eq!(served(), 0);
+        let (mut accepted, _) = socket.accept().unwrap();
+        assert_eq!(served(), 1);
+        // Right away, so within a tick of its beginning.
+        accepted.read_exact(&mut [0; 7]).unwrap();
+        assert_eq!(served(), 1, "read, and no answer ever");
     }
 
     #[test]
@@ -217,6 +263,13 @@ mod tests {
         let found = find(path.to_str().unwrap()).unwrap();
         assert_eq!((found.waiting, found.port()), (5, None));
         assert!(found.backlog.is_some_and(|holds| holds >= 128), "{found:?}");
+        let names = HashSet::from([path.to_str().unwrap().to_string()]);
+        let mut sockets = Sockets::open();
+        assert_eq!(sockets.accepted(&names), Some(0), "nobody accepted them");
+        let (one, _) = socket.accept().unwrap();
+        assert_eq!(sockets.accepted(&names), Some(1));
+        drop(one);
+        assert_eq!(sockets.accepted(&names), Some(0), "closed by this side");
         drop((socket, waiting));
         let name = format!("knee-{}", std::process::id());
         let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();

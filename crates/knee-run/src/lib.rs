@@ -16,6 +16,7 @@ mod fill;
 mod init;
 mod lock;
 mod log;
+pub mod seen;
 mod size;
 mod stop;
 mod table;

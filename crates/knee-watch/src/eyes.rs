@@ -1,7 +1,7 @@
 //! What the kernel shows of a service, look by look. How much of what was seen is kept, the caller says.
 
+use crate::Source;
 use crate::usage::{Processes, usage};
-use crate::{Place, Source};
 use knee_core::Bytes;
 use knee_core::observe::Usage;
 use knee_probe::cgroup::{Cpu, TaskGroup};
@@ -56,8 +56,8 @@ pub struct Eyes {
     sockets: Sockets,
     /// Whether a listening socket, by number, is the service's and of interest.
     owned: HashMap<u64, bool>,
-    /// Sockets over which knee itself asks.
-    own: Vec<String>,
+    /// Whom knee itself asks, over sockets that are not counted.
+    sources: Vec<Source>,
     /// Soft limits of open files, as they do not change once a program runs.
     nofile: HashMap<(i32, u64), Option<u64>>,
     looks: VecDeque<Look>,
@@ -79,16 +79,12 @@ impl Eyes {
         sources: &[Source],
         kept: usize,
     ) -> Eyes {
-        let own = |source: &Source| match &source.place {
-            Place::FastCgi { listen, .. } | Place::Script { listen, .. } => Some(listen.clone()),
-            Place::Folder(_) | Place::Lines(_) => None,
-        };
         Eyes {
             group,
             pids,
             sockets: Sockets::open(),
             owned: HashMap::new(),
-            own: sources.iter().filter_map(own).collect(),
+            sources: sources.to_vec(),
             nofile: HashMap::new(),
             looks: VecDeque::new(),
             kept,
@@ -180,7 +176,7 @@ impl Eyes {
         let mine = sockets::inodes(&(self.pids)());
         for listener in all {
             let at = listener.at.to_string();
-            let asked_over = self.own.iter().any(|own| own.ends_with(&at));
+            let asked_over = self.sources.iter().any(|source| source.is_at(&at));
             self.owned
                 .entry(listener.inode)
                 .or_insert(!asked_over && mine.contains(&listener.inode));
@@ -200,6 +196,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Place;
     use std::net::{TcpListener, TcpStream};
 
     #[test]

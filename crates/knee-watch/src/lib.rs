@@ -6,11 +6,20 @@
 
 mod ears;
 mod eyes;
+mod find;
 pub mod recognise;
+mod sample;
+mod shape;
+pub mod trend;
+mod unseen;
 mod usage;
+mod watched;
 
 pub use ears::Ears;
 pub use eyes::Eyes;
+pub use find::{Found, Missing, Wanted, find};
+pub use sample::{Busy, Sample, Trend, Unseen};
+pub use watched::{Known, Watched};
 
 use std::path::PathBuf;
 
@@ -44,4 +53,16 @@ pub enum Place {
     Folder(PathBuf),
     /// Lines of a log.
     Lines(PathBuf),
+}
+
+impl Source {
+    /// Whether it answers at this socket, whose queue is then not the service's.
+    fn is_at(&self, socket: &str) -> bool {
+        match &self.place {
+            Place::FastCgi { listen, .. } | Place::Script { listen, .. } => {
+                listen.ends_with(socket)
+            }
+            Place::Folder(_) | Place::Lines(_) => false,
+        }
+    }
 }

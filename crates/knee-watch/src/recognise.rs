@@ -38,6 +38,27 @@ pub fn servers(members: &[i32]) -> Vec<Server> {
     known.iter().copied().filter(|server| !below_its_own(server)).collect()
 }
 
+/// What a process runs; also a Go program, by what its file carries.
+pub fn of_any_process(pid: i32) -> Option<&'static Runtime> {
+    of_process(pid).or_else(|| {
+        let process = Process::new(pid);
+        let module = |name: &str| (name == "go.mod" && process.is_go()).then(String::new);
+        by(&process.argv(), &module)
+    })
+}
+
+/// Program and arguments, also of those that write a title over them: `nginx: master process nginx
+/// -c /nginx.conf`, `php-fpm: master process (/etc/php-fpm.conf)`.
+pub fn words(process: &Process) -> Vec<String> {
+    let argv = process.argv();
+    let title = argv.join(" ");
+    let Some((program, rest)) = title.split_once(": master process ") else { return argv };
+    match rest.trim().strip_prefix('(').and_then(|rest| rest.split(')').next()) {
+        Some(config) => vec![program.into(), "--fpm-config".into(), config.into()],
+        None => rest.split_whitespace().map(Into::into).collect(),
+    }
+}
+
 /// What a process runs. Some write one title over their arguments: `nginx: master process nginx`.
 fn of_process(pid: i32) -> Option<&'static Runtime> {
     let title = Process::new(pid).argv().join(" ");

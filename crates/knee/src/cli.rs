@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::verbs::{apply, audit, explain, init, measure, plan, report, resume, run, tune};
+use crate::verbs::{apply, audit, explain, init, measure, plan, report, resume, run, tune, watch};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -25,6 +25,7 @@ Begin in your service's folder:
   knee tune --goal 'p99<250ms' --task 0.5,1GB
   knee apply                             write them into its files
   knee measure http://127.0.0.1:8000/    where something that runs gives out
+  knee watch                             what limits the services that run here now
   knee plan --rate 2000                  which tasks, how many, at what price
   knee explain exit-codes                what a script learns from how knee ended
 
@@ -42,6 +43,7 @@ enum Verb {
     Init(Box<init::Flags>),
     Run(run::Flags),
     Doctor(run::Doctor),
+    Watch(watch::Flags),
     Explain(explain::Flags),
 }
 
@@ -60,6 +62,7 @@ impl Cli {
             Verb::Init(flags) => init::run(&root, &flags),
             Verb::Run(flags) => run::run(flags),
             Verb::Doctor(_) => run::doctor(),
+            Verb::Watch(flags) => watch::run(&flags),
             Verb::Explain(flags) => explain::run(&flags),
         }
     }

@@ -24,6 +24,7 @@ mod signals;
 mod terms;
 mod url;
 mod verbs;
+mod watch;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -242,7 +242,9 @@ fn pool(usage: &Usage, answers: Option<&Answers>, scene: &Scene) -> Option<(Reso
     let waiting = usage.accept_queue;
     let busy = busy_workers(usage, slots);
     let full = busy.is_some_and(|busy| busy >= BUSY_POOL * slots);
-    (held.is_some_and(|held| held >= 0.7 * slots) || full || waiting > 0).then(|| {
+    // Of a load that is known, what waits is more than the pool takes; else it may be a moment's.
+    let over = held.is_some_and(|held| held >= 0.7 * slots) || (held.is_some() && waiting > 0);
+    (over || full).then(|| {
         let cpu = cpu(usage, scene);
         let text = match held {
             Some(held) => {

@@ -13,6 +13,7 @@ use netlink_packet_sock_diag::unix::nlas::{Nla, UnixDiagName};
 use netlink_packet_sock_diag::unix::{self, ShowFlags, UnixRequest, UnixResponse};
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr};
+use std::collections::HashSet;
 use std::io;
 
 /// As much as the kernel puts into one datagram (`NLMSG_GOODSIZE` and more).
@@ -81,18 +82,34 @@ impl Diag {
     /// Listening unix sockets.
     pub fn unix(&mut self) -> Result<Vec<Listener>, ProbeError> {
         let mut all = Vec::new();
-        let request = SockDiagMessage::UnixRequest(UnixRequest {
-            state_flags: unix::StateFlags::LISTEN,
-            inode: 0,
-            show_flags: ShowFlags::NAME | ShowFlags::RQLEN,
-            cookie: [0xff; 8],
-        });
-        self.dump(request, &mut |message| {
-            if let SockDiagMessage::UnixResponse(response) = message {
-                all.extend(unix(&response));
-            }
-        })?;
+        let show = ShowFlags::NAME | ShowFlags::RQLEN;
+        self.unix_in(unix::StateFlags::LISTEN, show, &mut |response| all.extend(unix(response)))?;
         Ok(all)
+    }
+
+    /// How many connections from unix sockets of these names somebody has accepted: an accepted
+    /// socket has its listener's name, and a number once it was accepted.
+    pub fn accepted(&mut self, names: &HashSet<String>) -> Result<usize, ProbeError> {
+        let mut count = 0;
+        self.unix_in(unix::StateFlags::ESTABLISHED, ShowFlags::NAME, &mut |response| {
+            let mine = name(response).is_some_and(|name| names.contains(&name));
+            count += usize::from(mine && response.header.inode != 0);
+        })?;
+        Ok(count)
+    }
+
+    fn unix_in(
+        &mut self,
+        state_flags: unix::StateFlags,
+        show_flags: ShowFlags,
+        on: &mut dyn FnMut(&UnixResponse),
+    ) -> Result<(), ProbeError> {
+        let request = UnixRequest { state_flags, inode: 0, show_flags, cookie: [0xff; 8] };
+        self.dump(SockDiagMessage::UnixRequest(request), &mut |message| {
+            if let SockDiagMessage::UnixResponse(response) = message {
+                on(&response);
+            }
+        })
     }
 
     /// Asks, and hands on each message until the kernel says that there are no more.
@@ -153,10 +170,12 @@ fn tcp(response: &InetResponse) -> Listener {
     }
 }
 
-/// `tcpi_last_data_sent` and `tcpi_last_data_recv` of the kernel's struct tcp_info
+/// `tcpi_last_data_sent`, `tcpi_last_data_recv`, and `tcpi_data_segs_in` and `_out` (Linux 4.6) of the kernel's struct tcp_info
 /// (include/uapi/linux/tcp.h), which only ever grows at its end.
 const LAST_SENT: usize = 44;
 const LAST_RECEIVED: usize = 52;
+const DATA_IN: usize = 152;
+const DATA_OUT: usize = 156;
 
 fn connection(response: &InetResponse) -> Connection {
     let header = &response.header;
@@ -165,29 +184,36 @@ fn connection(response: &InetResponse) -> Connection {
         inet::nlas::Nla::TcpInfo(bytes) => Some(bytes.as_slice()),
         _ => None,
     });
-    let since = |at: usize| {
+    let field = |at: usize| {
         let bytes = info?.get(at..)?.first_chunk::<4>()?;
         Some(u32::from_ne_bytes(*bytes))
     };
     Connection {
         local: (id.source_address, id.source_port).into(),
         remote: (id.destination_address, id.destination_port).into(),
+        inode: header.inode.into(),
         unread: header.recv_queue,
         unsent: header.send_queue,
-        since_received: since(LAST_RECEIVED),
-        since_sent: since(LAST_SENT),
+        since_received: field(LAST_RECEIVED),
+        since_sent: field(LAST_SENT),
+        unanswered: field(DATA_IN).is_some_and(|n| n > 0) && field(DATA_OUT) == Some(0),
     }
 }
 
-/// None for a socket without a name: nobody can connect to it.
-fn unix(response: &UnixResponse) -> Option<Listener> {
-    let name = response.nlas.iter().find_map(|nla| match nla {
+/// None for a socket without a name.
+fn name(response: &UnixResponse) -> Option<String> {
+    response.nlas.iter().find_map(|nla| match nla {
         Nla::Name(UnixDiagName::Pathname(path)) => Some(path.to_string_lossy().into_owned()),
         Nla::Name(UnixDiagName::Abstract(name)) => {
             Some(format!("@{}", String::from_utf8_lossy(name)))
         }
         _ => None,
-    })?;
+    })
+}
+
+/// None for a socket without a name: nobody can connect to it.
+fn unix(response: &UnixResponse) -> Option<Listener> {
+    let name = name(response)?;
     let queue = response.nlas.iter().find_map(|nla| match nla {
         Nla::ReceiveQueueLength(waiting, holds) => Some((*waiting, *holds)),
         _ => None,

@@ -2,10 +2,10 @@
 //! ([`knee_core::runtimes::Runtime::choose`]); here they meet the command and its environment.
 
 mod find;
-mod fpm;
+pub mod fpm;
 mod nginx;
 mod overlay;
-mod set;
+pub mod set;
 mod site;
 
 pub use overlay::{Overlay, Written};

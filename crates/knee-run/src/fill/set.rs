@@ -12,12 +12,21 @@ const AUTO: &str = "auto";
 
 /// The runtime's configuration file: the one that is named, else the first that is there.
 pub fn config(runtime: &Runtime, words: &[String]) -> Option<PathBuf> {
+    config_in(runtime, words, &Path::to_path_buf)
+}
+
+/// The same where a program sees paths otherwise than this one.
+pub fn config_in(
+    runtime: &Runtime,
+    words: &[String],
+    seen: &dyn Fn(&Path) -> PathBuf,
+) -> Option<PathBuf> {
     let config = runtime.config.as_ref()?;
     let (long, short) = config.flag;
     let named = option(words, long, short);
     let defaults = || words.first().map(|program| (config.default)(base(program)));
     let paths = named.map(|path| vec![path]).or_else(defaults)?;
-    let files = paths.iter().map(|path| PathBuf::from(path.trim_start_matches("file:")));
+    let files = paths.iter().map(|path| seen(Path::new(path.trim_start_matches("file:"))));
     files.into_iter().find(|path| path.is_file())
 }
 

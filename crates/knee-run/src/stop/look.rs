@@ -35,7 +35,7 @@ impl Watch {
     pub fn of(members: &[i32]) -> Watch {
         let mut sockets = Sockets::open();
         let held = inodes(members);
-        let hidden = members.iter().any(|pid| Process::new(*pid).descriptors().is_err());
+        let hidden = members.iter().any(|pid| !Process::new(*pid).is_open());
         let all = sockets.listening();
         let own = |l: &&Listener| held.contains(&l.inode);
         let mine: Vec<&Listener> = all.iter().filter(own).collect();

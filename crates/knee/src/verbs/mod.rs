@@ -10,3 +10,4 @@ pub mod report;
 pub mod resume;
 pub mod run;
 pub mod tune;
+pub mod watch;

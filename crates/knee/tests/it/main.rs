@@ -11,3 +11,4 @@ mod runs;
 mod samples;
 mod schema;
 mod tune;
+mod watch;

@@ -44,6 +44,11 @@ impl Process {
 
     /// The example of that name, by the CMD of its Dockerfile, once it is ready.
     pub fn example(name: &str, backend: u16) -> Process {
+        Process::example_with(name, backend, &[])
+    }
+
+    /// The same with these variables.
+    pub fn example_with(name: &str, backend: u16, variables: &[(&str, &str)]) -> Process {
         let folder = tempfile::tempdir().unwrap();
         // FPM's and nginx's processes give up root and still have to get in.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -60,6 +65,7 @@ impl Process {
             .current_dir(folder.path())
             .env("PORT", port.to_string())
             .env("BACKEND_URL", format!("http://127.0.0.1:{backend}"))
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("stderr")).unwrap())
             .spawn()
@@ -72,6 +78,11 @@ impl Process {
     /// Where it listens on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its first process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks for that path.

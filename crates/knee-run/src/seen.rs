@@ -1,0 +1,83 @@
+//! What a program that runs already was set to, and where it tells of itself: by its words, its
+//! environment and its configuration, as far as these may be read.
+
+use crate::fill::{fpm, set};
+use knee_core::Settings;
+use knee_core::runtimes::{Runtime, Told};
+use knee_core::settings::{Site, Value};
+use knee_probe::process::Process;
+use knee_watch::recognise::words;
+use knee_watch::{Place, Source};
+use std::fs;
+use std::path::Path;
+
+/// What it was set to.
+pub fn settings(runtime: &Runtime, pid: i32) -> Settings {
+    let process = Process::new(pid);
+    let words = words(&process);
+    let config = set::config_in(runtime, &words, &|path| process.path(path));
+    let mut settings =
+        set::read(runtime, &words, &|name| process.variable(name), config.as_deref());
+    // Also what is only as packaged: here it counts what is, not who decided on it.
+    if let Some(pool) = pool(runtime, &process) {
+        let value = |text: &str| text.parse().map_or_else(|_| text.into(), Value::Int);
+        let known = (runtime.knobs)();
+        let set = known.iter().filter_map(|knob| Some((&knob.name, pool.get(&*knob.name)?)));
+        settings.0.extend(set.map(|(name, text)| (name.to_string(), value(text))));
+    }
+    settings
+}
+
+/// Where it tells of itself: where knee has it do so at its start, or where its own pool says.
+pub fn sources(runtime: &Runtime, pid: i32) -> Vec<Source> {
+    let process = Process::new(pid);
+    let answers = (runtime.inject)().map(|injection| injection.answers).unwrap_or_default();
+    let there = |path: &str| {
+        let path = process.path(Path::new(path));
+        path.exists().then(|| path.to_string_lossy().into_owned())
+    };
+    let place = |told: Told| match told {
+        Told::FastCgi { listen, page } => {
+            Some(Place::FastCgi { listen: there(listen)?, page: page.into() })
+        }
+        Told::Script { listen, script } => {
+            there(script)?;
+            Some(Place::Script { listen: there(listen)?, script: script.into() })
+        }
+        Told::Folder(path) => Some(Place::Folder(there(path)?.into())),
+        Told::Stderr => None,
+    };
+    let mut places: Vec<Place> = answers.into_iter().filter_map(place).collect();
+    if places.is_empty() {
+        places.extend(own_page(runtime, &process));
+    }
+    places.into_iter().map(|place| Source { runtime: runtime.id, place }).collect()
+}
+
+/// The status page of its only pool. Where that has no socket of its own, a free child answers.
+fn own_page(runtime: &Runtime, process: &Process) -> Option<Place> {
+    let pool = pool(runtime, process)?;
+    let page = pool.get("pm.status_path")?.clone();
+    let listen = pool.get("pm.status_listen").or_else(|| pool.get("listen"))?;
+    let listen = match listen.starts_with('/') {
+        true => process.path(Path::new(listen)).to_string_lossy().into_owned(),
+        false if listen.contains(':') => listen.clone(),
+        false => format!("127.0.0.1:{listen}"),
+    };
+    Some(Place::FastCgi { listen, page })
+}
+
+/// The keys of its only pool, where it has pools and sees the files that this process sees.
+fn pool(
+    runtime: &Runtime,
+    process: &Process,
+) -> Option<std::collections::BTreeMap<String, String>> {
+    let knobs = (runtime.knobs)();
+    let pools = knobs.iter().flat_map(|knob| &knob.sites).any(|s| matches!(s, Site::Ini { .. }));
+    let same = fs::read_link(process.path(Path::new("/"))).is_ok_and(|root| root == Path::new("/"));
+    if !pools || !same {
+        return None;
+    }
+    let main = set::config_in(runtime, &words(process), &|path| process.path(path))?;
+    Some(fpm::read(&main)?.only()?.1.clone())
+}

@@ -1,0 +1,346 @@
+//! One service that is looked at again and again, and what each interval shows.
+
+use crate::find::Found;
+use crate::sample::{Busy, Sample, Trend};
+use crate::shape::{Shape, shape};
+use crate::trend::slope;
+use crate::unseen::{Sight, unseen};
+use crate::{Ears, Eyes, Source};
+use knee_core::limit::{self, BUSY_SLOTS, Scene};
+use knee_core::observe::{Limit, Reading, Resource, Usage};
+use knee_core::runtimes::Surroundings;
+use knee_core::{Bytes, Settings, Task};
+use knee_probe::limits::{self, Limits};
+use knee_probe::process::{self, Process};
+use knee_probe::sockets::{Address, Listener, Sockets};
+use std::collections::{HashSet, VecDeque};
+use std::path::Path;
+use std::time::Instant;
+
+/// Looks that are kept: more than an interval has.
+const LOOKS: usize = 256;
+/// Answers of runtimes that are kept.
+const ANSWERS: usize = 1024;
+/// Samples that a trend is seen in.
+const HISTORY: usize = 120;
+/// Standard deviations from which a trend counts as sure: chance alone exceeds it once in 700.
+const SURE: f64 = 3.2;
+
+/// What is known of a service before it is looked at.
+pub struct Known {
+    /// The service.
+    pub found: Found,
+    /// What it was set to, as far as it could be read.
+    pub settings: Settings,
+    /// What limits it.
+    pub limits: Limits,
+    /// The host's CPUs and memory.
+    pub host: (u32, Bytes),
+    /// Where its runtime tells of itself.
+    pub sources: Vec<Source>,
+    /// The first processes of other services, which may descend from this one.
+    pub others: Vec<i32>,
+}
+
+/// A service under watch.
+pub struct Watched {
+    known: Known,
+    name: String,
+    eyes: Eyes,
+    ears: Ears,
+    told: bool,
+    sockets: Sockets,
+    /// First processes of other services.
+    others: Vec<i32>,
+    family: Vec<i32>,
+    shape: Shape,
+    listeners: Vec<Listener>,
+    whole_task: bool,
+    /// Where the interval began.
+    mark: (u64, u64, Instant),
+    busy: Counted,
+    connections: bool,
+    history: VecDeque<Point>,
+}
+
+/// Requests in service, look by look.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    looks: u32,
+    sum: u64,
+    most: u32,
+}
+
+/// What trends are seen in.
+#[derive(Clone, Copy)]
+struct Point {
+    at: Instant,
+    memory: f64,
+    descriptors: f64,
+    cpu: f64,
+}
+
+impl Watched {
+    /// Begins.
+    pub fn new(known: Known) -> Watched {
+        let root = known.found.root;
+        let group = limits::group(Path::new("/"), &root.to_string());
+        let whole_task = group.is_some();
+        let others: Vec<i32> = known.others.iter().copied().filter(|pid| *pid != root).collect();
+        let apart = others.clone();
+        let pids = Box::new(move || family(root, &apart));
+        let mut watched = Watched {
+            name: known.found.name(),
+            eyes: Eyes::new(group, pids, &known.sources, LOOKS),
+            told: !known.sources.is_empty(),
+            ears: Ears::new(known.sources.clone(), ANSWERS),
+            sockets: Sockets::open(),
+            family: vec![],
+            shape: Shape::default(),
+            listeners: vec![],
+            whole_task,
+            mark: (0, 0, Instant::now()),
+            busy: Counted::default(),
+            connections: true,
+            history: VecDeque::new(),
+            others,
+            known,
+        };
+        watched.begin();
+        watched
+    }
+
+    /// Its first process.
+    pub fn root(&self) -> i32 {
+        self.known.found.root
+    }
+
+    /// Whether its first process still lives.
+    pub fn lives(&self) -> bool {
+        Process::new(self.root()).stat().is_ok_and(|stat| !stat.is_dead())
+    }
+
+    /// The processes that serve.
+    pub fn workers(&self) -> &[i32] {
+        &self.shape.workers
+    }
+
+    /// A new interval begins now.
+    fn begin(&mut self) {
+        let look = self.eyes.look(true);
+        let heard = self.ears.hear(true);
+        self.mark = (look, heard, Instant::now());
+        self.busy = Counted::default();
+        self.get_to_know();
+    }
+
+    /// A look within the interval: queues, requests in service, counters.
+    pub fn look(&mut self) {
+        self.eyes.look(false);
+        self.count();
+    }
+
+    /// Asks the runtime once.
+    pub fn hear(&mut self) {
+        self.ears.hear(false);
+    }
+
+    /// Reads PSS anew at the next sample, which costs the service more than all else.
+    pub fn weigh(&mut self) {
+        self.eyes.weigh();
+    }
+
+    fn count(&mut self) {
+        let Some(served) = self.in_service() else {
+            self.connections = false;
+            return;
+        };
+        let served = u32::try_from(served).unwrap_or(u32::MAX);
+        self.busy.looks += 1;
+        self.busy.sum += u64::from(served);
+        self.busy.most = self.busy.most.max(served);
+    }
+
+    /// Requests in service, as the connections of its sockets show.
+    fn in_service(&mut self) -> Option<usize> {
+        let ports: HashSet<u16> = self.listeners.iter().filter_map(Listener::port).collect();
+        let unix = |l: &Listener| match &l.at {
+            Address::Unix(name) => Some(name.clone()),
+            Address::Tcp(_) => None,
+        };
+        let names: HashSet<String> = self.listeners.iter().filter_map(unix).collect();
+        let mut served = 0;
+        if !ports.is_empty() {
+            let all = self.sockets.connections(&ports)?;
+            served += all.iter().filter(|c| c.is_in_service()).count();
+        }
+        if !names.is_empty() {
+            served += self.sockets.accepted(&names)?;
+        }
+        Some(served)
+    }
+
+    /// Looks at who serves and where, when the family or its sockets have changed.
+    fn get_to_know(&mut self) {
+        let family = family(self.root(), &self.others);
+        let before: HashSet<u64> = self.listeners.iter().map(|l| l.inode).collect();
+        let all = self.sockets.listening();
+        if family == self.family && before.iter().all(|b| all.iter().any(|l| l.inode == *b)) {
+            return;
+        }
+        let held = knee_probe::sockets::inodes(&family);
+        let asked_over = |l: &Listener| {
+            let at = l.at.to_string();
+            self.known.sources.iter().any(|source| source.is_at(&at))
+        };
+        let mine = |l: &Listener| held.contains(&l.inode) && !asked_over(l);
+        self.listeners = all.into_iter().filter(mine).collect();
+        let own: HashSet<u64> = self.listeners.iter().map(|l| l.inode).collect();
+        let Known { found, settings, host, .. } = &self.known;
+        let (cpu, memory) = self.size();
+        let around = Surroundings { visible_cpus: host.0, task_cpu: cpu, task_memory: memory.0 };
+        self.shape = shape(found, &family, &own, settings, &around);
+        self.family = family;
+    }
+
+    /// What it may use: its limits, else the host.
+    fn size(&self) -> (f64, Bytes) {
+        let Known { limits, host, .. } = &self.known;
+        let cpu = limits.cpu.as_ref().map_or(f64::from(host.0.max(1)), |l| l.value);
+        (cpu, limits.memory.as_ref().map_or(host.1, |l| l.value))
+    }
+
+    /// Ends the interval, says what it showed, and begins the next.
+    pub fn sample(&mut self) -> Sample {
+        self.look();
+        self.eyes.look(true);
+        self.ears.hear(true);
+        let (look, heard, began) = self.mark;
+        let seconds = began.elapsed().as_secs_f64();
+        let mut usage = self.eyes.usage_since(look);
+        usage.readings = self.ears.since(heard, seconds);
+        let busy = (self.busy.looks > 0).then(|| Busy {
+            mean: self.busy.sum as f64 / f64::from(self.busy.looks),
+            most: self.busy.most,
+        });
+        self.add_busy(&mut usage, busy);
+        let cpu = self.eyes.own_cpu_since(look);
+        let anonymous = anonymous(&self.family);
+        self.remember(&usage, cpu, anonymous);
+        let sample = self.tell(usage, busy, cpu, anonymous, seconds);
+        self.begin();
+        sample
+    }
+
+    /// Where slots are known, as many of them as requests are in service.
+    fn add_busy(&self, usage: &mut Usage, busy: Option<Busy>) {
+        let slots = self.shape.concurrency.and_then(|c| c.slots);
+        if let (Some(busy), Some(slots)) = (busy, slots) {
+            let value = busy.mean.min(f64::from(slots));
+            usage.readings.push(Reading { name: BUSY_SLOTS.into(), value, unit: "".into() });
+        }
+    }
+
+    fn tell(
+        &self,
+        usage: Usage,
+        busy: Option<Busy>,
+        cpu: f64,
+        anonymous: Bytes,
+        seconds: f64,
+    ) -> Sample {
+        let Known { found, limits, .. } = &self.known;
+        let sight = Sight {
+            found,
+            family: &self.family,
+            limits,
+            connections: self.connections,
+            told: self.told,
+            silent: self.ears.unheard(),
+        };
+        Sample {
+            name: self.name.clone(),
+            runtime: found.runtime.map(|runtime| runtime.id),
+            front: found.runtime.is_some_and(|runtime| runtime.front),
+            pid: found.root,
+            listens: self.listeners.iter().map(|l| l.at.to_string()).collect(),
+            seconds,
+            model: self.shape.words.clone(),
+            workers: self.shape.workers.len(),
+            slots: self.shape.concurrency.and_then(|c| c.slots),
+            busy,
+            cpu,
+            anonymous,
+            limit: self.limit(&usage),
+            whole_task: self.whole_task,
+            usage,
+            cpu_limit: limits.cpu.clone(),
+            memory_limit: limits.memory.clone(),
+            trends: self.trends(),
+            unseen: unseen(&sight),
+        }
+    }
+
+    fn limit(&self, usage: &Usage) -> Limit {
+        let (cpu, memory) = self.size();
+        let scene = Scene {
+            task: Task { cpu, memory },
+            concurrency: self.shape.concurrency,
+            alone: None,
+            nofile: None,
+        };
+        let limit = limit::of_usage(usage, &scene);
+        match limit.resource {
+            // Without a quota it is the host that is used up.
+            Resource::CpuQuota if self.known.limits.cpu.is_none() => {
+                Limit { resource: Resource::Host, ..limit }
+            }
+            _ => limit,
+        }
+    }
+
+    fn remember(&mut self, usage: &Usage, cpu: f64, anonymous: Bytes) {
+        let (memory, descriptors) = (anonymous.0 as f64, usage.descriptors as f64);
+        self.history.push_back(Point { at: Instant::now(), memory, descriptors, cpu });
+        if self.history.len() > HISTORY {
+            self.history.pop_front();
+        }
+    }
+
+    fn trends(&self) -> Vec<Trend> {
+        let Some(first) = self.history.front() else { return vec![] };
+        let trend = |of: &'static str, value: fn(&Point) -> f64| {
+            let at = |point: &Point| point.at.duration_since(first.at).as_secs_f64();
+            let points: Vec<(f64, f64)> =
+                self.history.iter().map(|point| (at(point), value(point))).collect();
+            let slope = slope(&points)?;
+            let seconds = points.last()?.0;
+            let sure = slope.z.abs() >= SURE;
+            Some(Trend { of, per_minute: slope.per_second * 60.0, seconds, sure })
+        };
+        [
+            trend("memory", |point| point.memory),
+            trend("descriptors", |point| point.descriptors),
+            trend("cpu", |point| point.cpu),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// A process and what descends from it, without other services.
+fn family(root: i32, others: &[i32]) -> Vec<i32> {
+    let mut all = process::with_descendants(&[root]);
+    if all.iter().any(|pid| others.contains(pid)) {
+        let theirs = process::with_descendants(others);
+        all.retain(|pid| !theirs.contains(pid));
+    }
+    all
+}
+
+/// Memory of processes that no file backs.
+pub fn anonymous(pids: &[i32]) -> Bytes {
+    let read = |pid: &i32| Process::new(*pid).anonymous().ok();
+    Bytes(pids.iter().filter_map(read).map(|bytes| bytes.0).sum())
+}
