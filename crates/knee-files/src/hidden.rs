@@ -1,5 +1,5 @@
-//! Files as they may be shown: what environment variables are set to is left out, as it may be a
-//! secret, unless that is what changes.
+//! Files and commands as they may be shown: what environment variables are set to is left out, as
+//! it may be a secret, unless that is what changes.
 
 use crate::formats::dockerfile::Dockerfile;
 use crate::formats::word::{Inner, Word};
@@ -22,11 +22,125 @@ pub(crate) fn shown(path: &Path, before: &str, after: &str) -> (String, String) 
         ranges.sort_by_key(|range| std::cmp::Reverse(range.start));
         ranges.dedup();
         ranges.into_iter().fold(text.to_string(), |mut text, range| {
-            text.replace_range(range, "…");
+            text.replace_range(range, HIDDEN);
             text
         })
     };
     (hide(before, &old, &new), hide(after, &new, &old))
+}
+
+/// A command line as it may be shown and kept: without the values that it assigns and without
+/// passwords in addresses.
+pub fn without_values(command: &str) -> String {
+    let mut shown = String::new();
+    let mut end = 0;
+    for (_, range) in assigned_in(command) {
+        shown += &command[end..range.start];
+        shown += HIDDEN;
+        end = range.end;
+    }
+    shown += &command[end..];
+    shown.split(' ').map(without_password).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether something was left out of a command line.
+pub fn lacks_values(command: &str) -> bool {
+    command.contains(HIDDEN)
+}
+
+/// The variables that a command line assigns, in whichever quotes it does so, with their values.
+pub fn assignments(command: &str) -> Vec<(String, String)> {
+    let plain = |range: Range<usize>| command[range].replace(['\'', '"', '\\'], "");
+    assigned_in(command).into_iter().map(|(name, range)| (name, plain(range))).collect()
+}
+
+/// Stands where a value was.
+const HIDDEN: &str = "…";
+
+/// Names and the bytes of their values. Rather too much is taken for a value than too little: a
+/// text for the shell may stand in a word of another one.
+fn assigned_in(command: &str) -> Vec<(String, Range<usize>)> {
+    let begins = |at: usize| {
+        let before = command[..at].chars().next_back();
+        before.is_none_or(|c| c.is_whitespace() || "'\"`;&|(".contains(c))
+    };
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(sign) = command[at..].find('=').map(|sign| at + sign) {
+        let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+        let name = command[at..sign].rfind(word).map_or(at, |before| {
+            at + before + command[at + before..].chars().next().map_or(1, char::len_utf8)
+        });
+        at = sign + 1;
+        if shell::is_name(&command[name..sign]) && begins(name) {
+            let end = at
+                + match quote_at_end(&command[..name]) {
+                    Some(quote) => quoted_length(&command[at..], quote),
+                    None => value_length(&command[at..]),
+                };
+            if !command[at..end].is_empty() && !names_another(&command[at..end]) {
+                found.push((command[name..sign].into(), at..end));
+            }
+            at = end;
+        }
+    }
+    found
+}
+
+/// Quotes, which may themselves be escaped in a text for a shell that stands in another's.
+const QUOTES: [&str; 4] = ["\\\"", "\\'", "\"", "'"];
+
+fn quote_at_end(text: &str) -> Option<&'static str> {
+    QUOTES.into_iter().find(|quote| text.ends_with(quote))
+}
+
+/// How many bytes of a text belong to the value that it begins with, where a quote was opened before
+/// its name: those up to that quote's end, and what is joined to it.
+fn quoted_length(text: &str, quote: &str) -> usize {
+    let is_end = |at: &usize| quote.starts_with('\\') || !text[..*at].ends_with('\\');
+    let Some(close) = text.match_indices(quote).map(|(at, _)| at).find(is_end) else {
+        return text.len();
+    };
+    match value_length(&text[close + quote.len()..]) {
+        0 => close,
+        joined => close + quote.len() + joined,
+    }
+}
+
+/// How many bytes of a text belong to the value that it begins with, as a shell reads it.
+fn value_length(text: &str) -> usize {
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let quote = QUOTES.into_iter().find(|quote| rest.starts_with(quote));
+        at += match quote {
+            Some(quote) => {
+                let close = rest[quote.len()..].find(quote);
+                close.map_or(rest.len(), |inside| inside + 2 * quote.len())
+            }
+            None if c == '\\' => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            None if c.is_whitespace() || ";&|)".contains(c) => return at,
+            None => c.len_utf8(),
+        };
+    }
+    at
+}
+
+/// `$NAME` and `${NAME}` are no secret themselves.
+fn names_another(value: &str) -> bool {
+    let bare = value.trim_matches(['"', '\\']).strip_prefix('$');
+    let name =
+        bare.map(|name| name.strip_prefix('{').and_then(|n| n.strip_suffix('}')).unwrap_or(name));
+    name.is_some_and(shell::is_name)
+}
+
+fn without_password(word: &str) -> String {
+    if let Some((scheme, rest)) = word.split_once("://")
+        && let Some((_, host)) = rest.split_once('@')
+    {
+        return format!("{scheme}://{HIDDEN}@{host}");
+    }
+    word.into()
 }
 
 /// A value in a file.
@@ -97,6 +211,57 @@ fn assigned(text: &str, statement: &shell::Statement) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_command_is_shown_without_what_it_assigns() {
+        for (command, shown) in [
+            (
+                "TOKEN=hunter2 N=4 gunicorn --bind=0:80 app:app",
+                "TOKEN=… N=… gunicorn --bind=0:80 app:app",
+            ),
+            ("PASS='hunter 2'x \"gunicorn\"", "PASS=… \"gunicorn\""),
+            ("PASS=\"hunter 2\" gunicorn", "PASS=… gunicorn"),
+            ("PASS=hunter\\ 2 gunicorn", "PASS=… gunicorn"),
+            ("export TOKEN=hunter2; exec node x.js", "export TOKEN=…; exec node x.js"),
+            ("A=1&&B=hunter2 node", "A=…&&B=… node"),
+            (
+                "sh -c 'export TOKEN=hunter2; exec node x.js'",
+                "sh -c 'export TOKEN=…; exec node x.js'",
+            ),
+            ("sh -c \"exec T=\\\"hunter 2\\\" node x.js\"", "sh -c \"exec T=… node x.js\""),
+            ("sh -c \"T=\\\"hunter 2\\\" node x.js\"", "sh -c \"T=…\""),
+            ("env 'T=hunter 2' node", "env 'T=…' node"),
+            ("env 'T=hunt'\\''er 2' node", "env 'T=…"),
+            ("env TOKEN=hunter2 node x.js", "env TOKEN=… node x.js"),
+            (
+                "PORT=$PORT HOST=${HOST} node --a=b x?y=z",
+                "PORT=$PORT HOST=${HOST} node --a=b x?y=z",
+            ),
+            ("DB=${DB:-hunter2} node", "DB=… node"),
+            ("server --db postgres://u:hunter2@db/x", "server --db postgres://…@db/x"),
+            ("A= node ü=1 =", "A= node ü=1 ="),
+        ] {
+            assert_eq!(without_values(command), shown);
+            assert_eq!(without_values(shown), shown, "hidden twice");
+        }
+        let told = assignments("exec T='hunter 2' U=\\\"x y\\\" node");
+        assert_eq!(told, [("T".into(), "hunter 2".into()), ("U".into(), "x y".into())]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_command_can_be_shown(command in "([A-Z_]+=|['\"\\\\ ;$({ü]|hunter2|node|://|@){0,12}") {
+            let shown = without_values(&command);
+            prop_assert_eq!(without_values(&shown), shown);
+        }
+
+        #[test]
+        fn no_assigned_value_is_shown(quote in "['\"]?", outer in "(sh -c '|export |env )?", tail in "( node|;|&)?") {
+            let command = format!("{outer}TOKEN={quote}hunter2{quote}{tail}");
+            prop_assert!(!without_values(&command).contains("hunter2"), "{}", command);
+        }
+    }
 
     #[test]
     fn what_stays_is_hidden_and_what_changes_is_shown() {

@@ -64,8 +64,8 @@ pub struct Ceiling {
 /// What the target said to one request sent alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// Path of the request.
-    pub path: String,
+    /// Which of the requests was sent.
+    pub request: usize,
     /// Status, or what went wrong.
     pub status: Result<u16, String>,
     /// From the beginning of the connection to the end of the answer, seconds.
@@ -75,7 +75,6 @@ pub struct Reply {
 /// Makes open-loop load on the thread that calls it.
 pub struct Generator {
     target: Target,
-    requests: Vec<Request>,
     messages: Messages,
     options: GeneratorOptions,
     /// Fewer connections than asked for, because of the limit of open files.
@@ -106,16 +105,7 @@ impl Generator {
         let clamped = options.max_connections > most;
         options.max_connections = options.max_connections.clamp(1, most);
         let messages = Messages::new(&requests, &target.host, options.seed)?;
-        Ok(Generator {
-            target,
-            requests,
-            messages,
-            options,
-            clamped,
-            ceiling: None,
-            record: None,
-            steps: 0,
-        })
+        Ok(Generator { target, messages, options, clamped, ceiling: None, record: None, steps: 0 })
     }
 
     /// Offers `pace` for `warm_up` and then `seconds` seconds and waits for the answers.
@@ -171,11 +161,15 @@ impl Generator {
 
     /// Sends each request once, alone, and says what came back. Before any load: a target that
     /// answers 404 or garbage is better named than measured.
-    pub fn ask(&self) -> Vec<Reply> {
+    ///
+    /// # Errors
+    /// [`MeasureError::Stopped`] when `stop` said so.
+    pub fn ask(&self, stop: &AtomicBool) -> Result<Vec<Reply>, MeasureError> {
         let ask = |index: u32| {
             let message = self.messages.get(index);
-            let path = &self.requests[message.request].path;
-            solo::ask(self.target.addr, message, path, self.options.timeout)
+            let (status, seconds) =
+                solo::ask(self.target.addr, message, self.options.timeout, stop)?;
+            Ok(Reply { request: message.request, status, seconds })
         };
         self.messages.one_of_each().into_iter().map(ask).collect()
     }

@@ -10,7 +10,7 @@ use server::{Server, read_request};
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -153,11 +153,11 @@ fn a_large_request_arrives_whole() {
     post.method = "POST".into();
     post.body = Body::Inline(vec![b'x'; 3 << 20]);
     let generator = generator(server.addr, post, GeneratorOptions::default());
-    let reply = generator.ask().remove(0);
+    let stop = AtomicBool::new(false);
+    let reply = generator.ask(&stop).unwrap().remove(0);
     assert_eq!(reply.status, Ok(200));
     let goal: Goal = "p50<5s".parse().unwrap();
     let mut generator = generator;
-    let stop = AtomicBool::new(false);
     let step = generator.step(&Pace::Constant { rate: 5.0 }, 1.0, 0.0, &goal, &stop).unwrap();
     assert_eq!(step.counts.ok, 5, "{step:?}");
 }
@@ -231,15 +231,19 @@ fn a_rate_beyond_the_generator_is_not_blamed_on_the_service() {
 
 #[test]
 fn the_target_is_asked_before_it_is_loaded() {
+    let stop = AtomicBool::new(false);
     let server = start(Manner::answer("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"));
     let ask = |addr| {
         let options = GeneratorOptions { timeout: 0.3, ..GeneratorOptions::default() };
-        generator(addr, Request::get("/orders"), options).ask().remove(0)
+        generator(addr, Request::get("/orders"), options).ask(&stop).unwrap().remove(0)
     };
     let reply = ask(server.addr);
-    assert_eq!((reply.path.as_str(), reply.status), ("/orders", Ok(404)));
+    assert_eq!((reply.request, reply.status), (0, Ok(404)));
     let silent = start(Manner::answer(""));
     assert_eq!(ask(silent.addr).status, Err("no answer in time".into()));
     let closing = start(Manner { close: true, ..Manner::answer("") });
     assert_eq!(ask(closing.addr).status, Err("closed without an answer".into()));
+    stop.store(true, Ordering::Relaxed);
+    let generator = generator(silent.addr, Request::get("/"), GeneratorOptions::default());
+    assert!(matches!(generator.ask(&stop), Err(MeasureError::Stopped)), "it does not wait");
 }

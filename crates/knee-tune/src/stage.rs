@@ -7,13 +7,14 @@ use crate::tune::{TuneError, TuneRequest};
 use knee_core::limit::{self, Scene};
 use knee_core::observe::{Capacity, Limit, Outcome, Resource, Step};
 use knee_core::settings::Settings;
+use knee_core::workload::Request;
 use knee_measure::observer::Observer;
 use knee_measure::{
-    Generator, GeneratorOptions, Pace, SearchOptions, Standing, Target, search_on, stand,
+    Generator, GeneratorOptions, Pace, Reply, SearchOptions, Standing, Target, search_on, stand,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the observer looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -21,6 +22,10 @@ const LOOK: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_millis(500);
 /// Over how long a fresh service is warmed, seconds.
 const WARMING: f64 = 2.0;
+/// How long requests may fail after the service is ready by its own word, and the pause between
+/// two attempts: some open their port before they have loaded.
+const GETTING_READY: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(250);
 /// Lines of the service's output that an error shows.
 const LINES: usize = 12;
 
@@ -63,6 +68,37 @@ impl<'a> Stage<'a> {
             request,
             stop,
         })
+    }
+
+    /// Sends each request once, alone, and says how long each took, seconds. A service that has
+    /// just opened its port may not be ready for them yet and is asked again for a while.
+    ///
+    /// # Errors
+    /// [`TuneError::Unanswered`]: a request that fails alone is better named than measured.
+    pub fn ask(&self) -> Result<Vec<f64>, TuneError> {
+        let began = Instant::now();
+        loop {
+            let replies = self.generator.ask(self.stop)?;
+            self.running.alive()?;
+            let wrong: Vec<String> = replies.iter().filter_map(|r| self.wrong(r)).collect();
+            if wrong.is_empty() {
+                return Ok(replies.iter().map(|reply| reply.seconds).collect());
+            }
+            if began.elapsed() > GETTING_READY {
+                return Err(TuneError::Unanswered { wrong, log: self.log() });
+            }
+            std::thread::sleep(AGAIN);
+        }
+    }
+
+    /// `GET /orders answers 404`, where an answer counts as a failure.
+    fn wrong(&self, reply: &Reply) -> Option<String> {
+        let Request { method, path, .. } = &self.request.requests[reply.request];
+        match &reply.status {
+            Ok(status) if *status < 400 => None,
+            Ok(status) => Some(format!("{method} {path} answers {status}")),
+            Err(what) => Some(format!("{method} {path}: {what}")),
+        }
     }
 
     /// The generator's own ceiling on this machine, requests/s.

@@ -1,5 +1,6 @@
 //! What was asked for on the command line. It is kept with the run (`asked.json`), so that the
-//! run can be resumed and applied without saying it again.
+//! run can be resumed and applied without saying it again: all but the values of variables in the
+//! command, which may be secrets.
 
 use crate::atomic;
 use crate::exit::Exit;
@@ -126,12 +127,42 @@ impl Asked {
     /// Keeps it in a run's folder.
     pub fn keep(&self, folder: &Path) -> Result<(), Failure> {
         let path = folder.join(FILE);
-        let text = serde_json::to_string_pretty(self).expect("flags are always JSON");
+        let mut kept = self.clone();
+        kept.about.command = self.about.command.as_deref().map(knee_files::without_values);
+        let text = serde_json::to_string_pretty(&kept).expect("flags are always JSON");
         let failed = |e| Failure::new(Exit::Refused, format!("{}: {e}", path.display()));
         atomic::write(&path, &text).map_err(failed)
     }
 
-    /// What a run was asked for.
+    /// What a run was asked for, to be asked for again. Values that were not kept have to be given
+    /// anew with the command.
+    pub fn again(folder: &Path, command: Option<&str>) -> Result<Asked, Failure> {
+        let mut asked = Asked::of(folder)?;
+        let kept = asked.about.command.take().unwrap_or_default();
+        let refused = |what: String| Failure::new(Exit::Refused, what);
+        let number = crate::kept::name(folder);
+        match command {
+            None if knee_files::lacks_values(&kept) => {
+                return Err(refused(format!(
+                    "run {number} was begun with --command '{kept}', and the values of its variables are not kept"
+                ))
+                .remedy(format!("give it again in full: knee resume {number} --command '…'")));
+            }
+            Some(command) if knee_files::without_values(command) != kept => {
+                let other = match kept.as_str() {
+                    "" => "without --command".into(),
+                    kept => format!("with --command '{kept}'"),
+                };
+                return Err(refused(format!("--command: run {number} was begun {other}"))
+                    .remedy("give the same command, or begin another run with `knee tune`"));
+            }
+            Some(command) => asked.about.command = Some(command.into()),
+            None => asked.about.command = Some(kept).filter(|kept| !kept.is_empty()),
+        }
+        Ok(asked)
+    }
+
+    /// What a run was asked for, as far as it is kept.
     pub fn of(folder: &Path) -> Result<Asked, Failure> {
         let path = folder.join(FILE);
         let failed = |what: String| {
@@ -186,7 +217,30 @@ mod tests {
         };
         asked.keep(folder.path()).unwrap();
         assert_eq!(Asked::of(folder.path()).unwrap(), asked);
+        assert_eq!(Asked::again(folder.path(), None).unwrap(), asked);
+        assert!(Asked::again(folder.path(), Some("node x.js")).is_err(), "it had no command");
         std::fs::write(folder.path().join("asked.json"), "{").unwrap();
         assert!(Asked::of(folder.path()).is_err());
+    }
+
+    #[test]
+    fn values_in_the_command_are_not_kept_and_asked_for_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = Some("TOKEN=hunter2 node x.js".to_string());
+        let asked = Asked { about: About { command, ..About::default() }, ..Asked::default() };
+        asked.keep(folder.path()).unwrap();
+        let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
+        assert!(text.contains("TOKEN=… node x.js") && !text.contains("hunter2"), "{text}");
+        let again = |command| Asked::again(folder.path(), command);
+        assert_eq!(again(asked.about.command.as_deref()).unwrap(), asked);
+        let said = |command| match again(command) {
+            Err(Failure::Said { what, remedy, .. }) => format!("{what}; {}", remedy.unwrap()),
+            other => panic!("{other:?}"),
+        };
+        assert!(said(None).contains("--command 'TOKEN=… node x.js', and the values"));
+        assert!(said(None).contains("knee resume") && said(None).contains("--command '…'"));
+        assert!(
+            said(Some("TOKEN=hunter3 node y.js")).contains("was begun with --command 'TOKEN=…")
+        );
     }
 }

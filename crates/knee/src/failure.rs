@@ -108,8 +108,12 @@ impl From<TuneError> for Failure {
             TuneError::Lab(error) => error.into(),
             TuneError::Calibration { ref doubts, .. } if !doubts.is_empty() => starved(&error),
             TuneError::Starved => starved(&error),
-            TuneError::Calibration { .. } => Failure::new(Exit::Nothing, error.to_string())
-                .remedy("name a request that the service answers well: --request 'GET /path'"),
+            TuneError::Calibration { .. } | TuneError::Unanswered { .. } => {
+                Failure::new(Exit::Nothing, error.to_string()).remedy(
+                    "name requests that the service answers below 400: --request 'GET /path', or \
+                     [[request]] in knee.toml with their headers and bodies",
+                )
+            }
             TuneError::BeyondGenerator { .. } => {
                 Failure::new(Exit::Inconclusive, error.to_string())
                     .remedy("ask for the share of the load that one task has to carry: --goal 'p99<250ms,rate>=200'")

@@ -1,6 +1,7 @@
 //! What was read, for people: each fact with its origin, never a secret.
 
 use super::container::Container;
+use crate::hidden::without_values;
 use crate::plan::LeftOut;
 use crate::sources::Sources;
 use knee_core::event::Fact;
@@ -122,27 +123,7 @@ pub(crate) fn command_line(argv: &[String]) -> String {
         [_, flag, text] if flag == "-c" => vec![text.clone()],
         argv => argv.iter().map(|word| crate::formats::word::quote(word)).collect(),
     };
-    hidden(&words.join(" "))
-}
-
-fn hidden(command: &str) -> String {
-    let word = |word: &str| -> String {
-        let bare = word.trim_start_matches(['"', '\'']);
-        if let Some((name, value)) = bare.split_once('=') {
-            let name_like = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let assigns = !name.is_empty() && name.chars().all(name_like) && !value.is_empty();
-            if assigns && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-                return format!("{name}=…");
-            }
-        }
-        if let Some((scheme, rest)) = word.split_once("://")
-            && let Some((_, host)) = rest.split_once('@')
-        {
-            return format!("{scheme}://…@{host}");
-        }
-        word.into()
-    };
-    command.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    without_values(&words.join(" "))
 }
 
 #[cfg(test)]

@@ -69,7 +69,8 @@ pub(super) fn tokens(inner: &Inner) -> Vec<Token> {
     std::iter::from_fn(|| lexer.next()).collect()
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether a variable can be called so.
+pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

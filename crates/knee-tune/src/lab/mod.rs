@@ -200,7 +200,9 @@ impl Lab {
         let child =
             process::start(&self.forker, container, group.as_ref(), &place, &self.mounts, &log)?;
         let pid = child.id();
-        let (name, env) = (container.name.clone(), container.env.clone());
+        let (name, mut env) = (container.name.clone(), container.env.clone());
+        // What the command itself assigns is as secret.
+        env.0.extend(container.argv.iter().flat_map(|word| knee_files::assignments(word)));
         let child = Mutex::new(child);
         running.marks.roots.push(pid.cast_signed());
         running.marks.logs.push(log.clone());

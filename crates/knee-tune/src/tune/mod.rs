@@ -3,6 +3,7 @@
 //! What lives here: the order of things. What never does: how a service is started (`lab`),
 //! how load is made (`knee-measure`), which setting is next (`strategy`).
 
+mod alone;
 mod confirm;
 mod fitness;
 mod run;
@@ -96,6 +97,14 @@ pub enum TuneError {
     /// The generator could not do its work.
     #[error(transparent)]
     Measure(MeasureError),
+    /// Requests that fail even alone.
+    #[error("{}{log}", wrong.join("; "))]
+    Unanswered {
+        /// `GET /orders answers 404`, for each.
+        wrong: Vec<String>,
+        /// What the service wrote last.
+        log: crate::lab::Tail,
+    },
     /// Nothing answered at low load.
     #[error("{error}{}{log}", said(doubts))]
     Calibration {

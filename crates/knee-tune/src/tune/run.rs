@@ -26,6 +26,8 @@ pub(super) struct Run<'a> {
     pub around: Surroundings,
     machine: Machine,
     pub calibration: Option<Calibration>,
+    /// Why no setting can hold the goal, where today's already told.
+    pub hopeless: Option<String>,
     /// Requests/s that the generator itself can make here.
     pub ceiling: f64,
     pub trials: Vec<Trial>,
@@ -74,6 +76,7 @@ impl<'a> Run<'a> {
             },
             machine,
             calibration: None,
+            hopeless: None,
             ceiling: f64::INFINITY,
             trials: vec![],
             pairs: vec![],
@@ -184,7 +187,9 @@ impl<'a> Run<'a> {
             forecast: None,
         });
         let mut stage = self.open(today, self.request.seed)?;
+        stage.ask()?;
         let calibration = self.calibrate(&mut stage, today)?;
+        self.hopeless = self.hopeless(&stage)?;
         let bound = ceiling(&Demand::from(&calibration), self.around.task_cpu);
         self.calibration = Some(calibration.clone());
         self.tell(&Event::Calibrated { calibration, bound });

@@ -40,6 +40,9 @@ enum Measured {
 impl Run<'_> {
     /// Tries settings until the strategy says stop or time runs out; why it stopped.
     pub fn search(&mut self) -> Result<String, TuneError> {
+        if let Some(why) = self.hopeless.take() {
+            return Ok(why);
+        }
         let problem = self.problem();
         loop {
             if let Some(why) = self.out_of_time() {

@@ -16,6 +16,10 @@ fn a_crash_at_start_shows_the_last_lines_without_secrets() {
         error.to_string(),
         "container `app` ended with exit status 3; its last lines:\n  connecting with ***\n  no such table"
     );
+    let running =
+        lab.start(&shell("DB_PASSWORD='correct horse'; echo $DB_PASSWORD; exit 3")).unwrap();
+    let error = ended(&running).to_string();
+    assert!(error.ends_with("its last lines:\n  ***"), "{error}");
     let running = lab.start(&shell("kill -SEGV $$")).unwrap();
     let error = ended(&running).to_string();
     assert!(error.contains("signal 11 (SIGSEGV); it wrote nothing"), "{error}");

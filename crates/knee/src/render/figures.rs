@@ -40,8 +40,7 @@ impl Figures {
         let usage = at.and_then(|step| step.usage.as_ref());
         let abandoned = trial.abandoned.as_ref();
         let limits = abandoned.map(|a| &a.limited_by).or(capacity.map(|c| &c.limited_by));
-        let rejected =
-            trial.rejected.as_deref().map(|why| format!("rejected: {}", first_line(why)));
+        let rejected = trial.rejected.as_deref().map(|why| format!("rejected: {}", cause(why)));
         Figures {
             capacity: match (capacity, abandoned) {
                 (Some(capacity), _) => format!("{}/s", words::rate(capacity.rate)),
@@ -61,9 +60,10 @@ impl Figures {
     }
 }
 
-/// The first line of an error: its cause; a service's own output follows it.
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// The cause in an error, without the service's own output that follows it on lines of its own.
+pub fn cause(text: &str) -> &str {
+    let Some((first, _)) = text.split_once('\n') else { return text };
+    first.rsplit_once("; ").map_or(first, |(cause, _)| cause)
 }
 
 /// The trials so far: a column per knob that was turned, or none where `knobs` says so.

@@ -48,8 +48,8 @@ impl Plain {
     fn tried(&self, trial: &Trial) -> String {
         let what = words::changes(&trial.settings, self.today());
         let figures = Figures::of(trial);
-        if trial.rejected.is_some() {
-            return format!("trial {}: {what}: {}\n", trial.number, figures.gave_out);
+        if let Some(why) = &trial.rejected {
+            return format!("trial {}: {what}: rejected: {why}\n", trial.number);
         }
         format!(
             "trial {}: {what}: {}, p50 {}, p99 {}, {} vCPU, {}; gave out: {} ({})\n",

@@ -5,7 +5,7 @@ use super::changes::between;
 use super::story::{Attempt, Story};
 use super::svg::Scale;
 use super::words as say;
-use crate::render::figures::{Figures, NONE};
+use crate::render::figures::{Figures, NONE, cause};
 use knee_core::settings::Value;
 
 /// One trial.
@@ -120,8 +120,7 @@ fn cells(attempt: &Attempt<'_>) -> [String; 7] {
 
 fn notes(attempt: &Attempt<'_>) -> String {
     let because = attempt.expectation.map(|e| format!("Tried: {}.", e.because));
-    let cause = attempt.rejected().and_then(|why| why.lines().next());
-    let rejected = cause.map(|cause| format!("Rejected: {}.", cause.trim_end_matches([':', '.'])));
+    let rejected = attempt.rejected().map(|why| format!("Rejected: {}.", cause(why)));
     let known = attempt.limit().filter(|l| !l.evidence.is_empty());
     let evidence =
         known.map(|l| format!("Gave out: {}, {}.", say::resource(l.resource), l.evidence));

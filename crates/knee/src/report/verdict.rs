@@ -3,6 +3,7 @@
 use super::changes::{between, words};
 use super::story::{Attempt, Story};
 use super::words as say;
+use crate::render::figures::cause;
 use knee_core::Goal;
 use knee_core::event::{Conclusion, Confirmation, Verdict};
 use knee_core::observe::Resource;
@@ -49,7 +50,7 @@ pub fn of(story: &Story<'_>) -> Headline {
         None => unfinished(story),
     };
     let (badge, class) = badge(story.verdict());
-    let details = [numbers(story), refused(story), stopped(story)];
+    let details = [numbers(story), unfit(story), refused(story), stopped(story)];
     Headline {
         badge,
         class,
@@ -195,8 +196,14 @@ fn refused(story: &Story<'_>) -> Option<String> {
         "With {} it carried {}, but {}.",
         story.changes(most),
         say::per_second(most.rate()?),
-        most.rejected()?
+        cause(most.rejected()?)
     ))
+}
+
+/// Why today's settings could not be taken, where that was found before what they carry.
+fn unfit(story: &Story<'_>) -> Option<String> {
+    let today = story.baseline().filter(|today| today.rate().is_none())?;
+    Some(format!("Today's settings were rejected: {}.", cause(today.rejected()?)))
 }
 
 /// The fastest of those that were rejected although they carried more than the best.

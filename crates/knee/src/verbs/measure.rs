@@ -103,15 +103,20 @@ fn header(text: &str) -> Result<(String, String), String> {
 pub fn run(flags: &Flags) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
     let mut load = Load::new(flags, &signals)?;
-    load.first_answer(flags)?;
+    match load.first_answer(flags.client_errors_ok) {
+        Err(MeasureError::Stopped) => return Ok(stopped(&signals)),
+        Ok(Some(what)) => {
+            let failure = Failure::new(Exit::Nothing, format!("{}: {what}", flags.url));
+            let remedy = "start the service, and name a path that answers below 400";
+            return Err(failure.remedy(remedy));
+        }
+        answered => answered?,
+    };
     let progress = Progress::begin("the load generator measures itself");
     let measured = load.measure(flags, &progress);
     drop(progress);
     let measurement = match measured {
-        Err(MeasureError::Stopped) => {
-            out::talk("stopped; nothing was changed\n");
-            return Ok(signals.exit().unwrap_or(Exit::Interrupted));
-        }
+        Err(MeasureError::Stopped) => return Ok(stopped(&signals)),
         other => other?,
     };
     if flags.json {
@@ -125,6 +130,11 @@ pub fn run(flags: &Flags) -> Result<Exit, Failure> {
         out::talk(&format!("\n  report   {}\n", path.display()));
     }
     Ok(exit(&measurement))
+}
+
+fn stopped(signals: &Signals) -> Exit {
+    out::talk("stopped; nothing was changed\n");
+    signals.exit().unwrap_or(Exit::Interrupted)
 }
 
 fn exit(measurement: &Measurement) -> Exit {
@@ -185,16 +195,15 @@ impl<'a> Load<'a> {
         Ok(Load { generator, served, signals, goal: flags.goal, pace: &flags.pace })
     }
 
-    /// A target that does not answer, or answers with an error, is better named than measured.
-    fn first_answer(&self, flags: &Flags) -> Result<(), Failure> {
-        let wrong = |status: &u16| *status >= 500 || (*status >= 400 && !flags.client_errors_ok);
-        let what = match self.generator.ask().into_iter().map(|reply| reply.status).next() {
-            Some(Ok(status)) if wrong(&status) => format!("answers {status}"),
-            Some(Err(what)) => what,
-            _ => return Ok(()),
-        };
-        let failure = Failure::new(Exit::Nothing, format!("{}: {what}", flags.url));
-        Err(failure.remedy("start the service, and name a path that answers below 400"))
+    /// What is wrong with the target's first answer: that is better named than measured.
+    fn first_answer(&self, client_errors_ok: bool) -> Result<Option<String>, MeasureError> {
+        let wrong = |status: &u16| *status >= 500 || (*status >= 400 && !client_errors_ok);
+        let reply = self.generator.ask(self.signals.stop())?.into_iter().next();
+        Ok(match reply.map(|reply| reply.status) {
+            Some(Ok(status)) if wrong(&status) => Some(format!("answers {status}")),
+            Some(Err(what)) => Some(what),
+            _ => None,
+        })
     }
 
     fn measure(&mut self, flags: &Flags, progress: &Progress) -> Result<Measurement, MeasureError> {

@@ -21,6 +21,9 @@ What was measured before the interruption is kept; the flags are those of the fi
 pub struct Flags {
     /// Number or folder of the run; the latest one when left out
     run: Option<String>,
+    /// What starts the service, once more: where it assigns variables, as their values are not kept
+    #[arg(long, value_name = "LINE")]
+    command: Option<String>,
     /// Print one JSON document at the end instead
     #[arg(long)]
     json: bool,
@@ -34,7 +37,7 @@ pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
         let what = format!("{}: the run is complete", folder.display());
         return Err(Failure::new(Exit::Refused, what).remedy("`knee report` shows it"));
     }
-    let asked = Asked::of(&folder)?;
+    let asked = Asked::again(&folder, flags.command.as_deref())?;
     let discovery = knee_files::discover(root, &asked.about.overrides())?;
     complete(&discovery)?;
     let journal = Some(Journal::resume(folder)?);

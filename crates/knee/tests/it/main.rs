@@ -3,6 +3,7 @@
 mod audit;
 mod cli;
 mod examples;
+mod exits;
 mod measure;
 mod plan;
 mod process;

@@ -57,7 +57,7 @@ impl Example {
 
 /// Everything on this machine whose name says that the knee of that number made it: temporary
 /// folders, cgroups and processes that hold them.
-fn traces(pid: u32) -> Vec<String> {
+pub fn traces(pid: u32) -> Vec<String> {
     let prefix = format!("knee-{pid}-");
     let script = format!(
         "ls -d /tmp/{prefix}* /var/tmp/{prefix}* 2>/dev/null
@@ -70,7 +70,7 @@ fn traces(pid: u32) -> Vec<String> {
 }
 
 /// One service at a time: two would measure each other.
-fn alone() -> MutexGuard<'static, ()> {
+pub fn alone() -> MutexGuard<'static, ()> {
     static HOUSE: Mutex<()> = Mutex::new(());
     HOUSE.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -147,11 +147,11 @@ fn a_reader_that_goes_away_ends_the_run_and_everything_is_undone() {
     assert_eq!(traces(pid), [""; 0]);
 }
 
-fn start(command: &mut Command) -> Child {
+pub fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn until(what: &str, child: &mut Child, is_so: impl Fn() -> bool) {
+pub fn until(what: &str, child: &mut Child, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
         let ended = child.try_wait().unwrap();
@@ -162,7 +162,7 @@ fn until(what: &str, child: &mut Child, is_so: impl Fn() -> bool) {
 }
 
 /// A folder with these files.
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     files.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
     folder
