@@ -38,6 +38,10 @@ pub(super) fn kind(name: &str) -> Option<&'static str> {
         | "AWS::EC2::LaunchTemplate"
         | "aws_launch_template"
         | "aws_launch_configuration" => "hosts",
+        "AWS::RDS::DBParameterGroup"
+        | "AWS::RDS::DBClusterParameterGroup"
+        | "aws_db_parameter_group"
+        | "aws_rds_cluster_parameter_group" => "parameters",
         _ => return None,
     })
 }

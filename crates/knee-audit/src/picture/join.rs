@@ -3,6 +3,7 @@
 
 mod compose;
 mod container;
+mod databases;
 mod deployed;
 mod documents;
 mod images;
@@ -54,6 +55,7 @@ impl Join {
         self.terraform();
         self.documents();
         self.ecs();
+        self.databases();
         self.dockerfiles();
         self.loose();
         self.picture

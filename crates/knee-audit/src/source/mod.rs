@@ -8,7 +8,7 @@ pub mod go;
 pub mod node;
 pub mod php;
 pub mod python;
-mod tree;
+pub(crate) mod tree;
 
 use crate::picture::{Fact, FileId, Files, Picture, Program, Purpose, Runtime};
 use std::collections::{BTreeMap, BTreeSet};

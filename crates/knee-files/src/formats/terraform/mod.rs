@@ -5,10 +5,12 @@
 //!
 //! Source: <https://developer.hashicorp.com/terraform/language/expressions>.
 
+mod block;
 mod evaluate;
 mod functions;
 mod module;
 mod template;
+mod types;
 
 pub use functions::placed;
 
@@ -109,7 +111,7 @@ impl Terraform {
     /// The defaults that the types and defaults of a folder's variables state, by the name of the
     /// variable or of the field of an object.
     pub fn defaults(&self, folder: &str, read: Read<'_>) -> Vec<(String, Node)> {
-        module::defaults(self, folder, read)
+        types::defaults(self, folder, read)
     }
 
     /// Evaluates a folder as the root module.

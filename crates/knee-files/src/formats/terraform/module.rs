@@ -1,21 +1,22 @@
 //! Modules: what `var`, `local`, `module` and resources mean in a folder, and the resources of a
 //! root module with those of the modules that it calls.
 
-use super::super::tree::{Node, Span, Value};
+use super::block::body;
 use super::evaluate::{Evaluator, Scope, Step, pairs, walk};
+use super::types::fill;
 use super::{Plan, Read, Resource, Source, Terraform, joined};
+use crate::formats::tree::{Node, Span, Value};
 use hcl_edit::Span as _;
-use hcl_edit::expr::Expression;
-use hcl_edit::structure::{Block, Body, Structure};
+use hcl_edit::structure::Block;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Modules call each other no deeper than this.
-const DEEPEST: usize = 6;
+pub(super) const DEEPEST: usize = 6;
 
 /// Instances of one resource or module are no more than this.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 
 /// What stands for `path.root` in a path.
 const ROOT: &str = "@root";
@@ -36,15 +37,7 @@ pub(super) struct Instance {
 /// Evaluates a folder as the root module.
 pub(super) fn plan(terraform: &Terraform, folder: &str, read: Read<'_>) -> Plan {
     let evaluator = Evaluator::new(terraform, read);
-    let root = Instance {
-        folder: folder.into(),
-        root: folder.into(),
-        prefix: String::new(),
-        depth: 0,
-        arguments: BTreeMap::new(),
-        known: RefCell::default(),
-        children: RefCell::default(),
-    };
+    let root = Instance::root(folder);
     let mut plan = Plan::default();
     root.collect(&evaluator, &mut plan);
     plan
@@ -59,11 +52,24 @@ fn is_wanted(kind: &str) -> bool {
 }
 
 impl Instance {
+    /// A root module.
+    pub fn root(folder: &str) -> Instance {
+        Instance {
+            folder: folder.into(),
+            root: folder.into(),
+            prefix: String::new(),
+            depth: 0,
+            arguments: BTreeMap::new(),
+            known: RefCell::default(),
+            children: RefCell::default(),
+        }
+    }
+
     fn sources<'a>(&self, terraform: &'a Terraform) -> &'a [Source] {
         terraform.folders.get(&self.folder).map_or(&[], Vec::as_slice)
     }
 
-    fn blocks<'a>(
+    pub fn blocks<'a>(
         &self,
         terraform: &'a Terraform,
         kind: &'a str,
@@ -360,180 +366,4 @@ impl Scope<'_> {
 fn is_named(block: &Block, labels: &[&str]) -> bool {
     block.labels.len() == labels.len()
         && block.labels.iter().zip(labels).all(|(own, label)| own.as_str() == *label)
-}
-
-/// A block's arguments and the blocks in it; a dynamic block stands as often as it is made.
-fn body(
-    evaluator: &Evaluator<'_>,
-    scope: &Scope<'_>,
-    body: &Body,
-    file: usize,
-    block: &Block,
-) -> Node {
-    let mut entries: Vec<(String, Node)> = Vec::new();
-    let mut blocks: Vec<(String, Vec<Node>)> = Vec::new();
-    let mut add = |name: &str, node: Node| match blocks.iter_mut().find(|(known, _)| known == name)
-    {
-        Some((_, nodes)) => nodes.push(node),
-        None => blocks.push((name.into(), vec![node])),
-    };
-    for structure in body.iter() {
-        match structure {
-            Structure::Attribute(attribute) => {
-                let key = attribute.key.to_string();
-                let value = evaluator.expression(scope, &attribute.value, file);
-                entries.push((key.trim().to_string(), value));
-            }
-            Structure::Block(inner) if inner.has_ident("dynamic") => {
-                let Some(name) = inner.labels.first().map(|label| label.as_str()) else { continue };
-                for scope in dynamic(evaluator, scope, inner, name, file) {
-                    for content in inner.body.get_blocks("content") {
-                        add(name, self::body(evaluator, &scope, &content.body, file, content));
-                    }
-                }
-            }
-            Structure::Block(inner) => {
-                let name = inner.ident.to_string();
-                add(name.trim(), self::body(evaluator, scope, &inner.body, file, inner));
-            }
-        }
-    }
-    let range = block.span().unwrap_or(0..0);
-    entries.extend(blocks.into_iter().map(|(name, mut nodes)| match nodes.len() {
-        1 => (name, nodes.remove(0)),
-        _ => (name, Node::new(Value::List(nodes), file, range.clone())),
-    }));
-    Node::new(Value::Map(entries), file, range)
-}
-
-/// The scopes of a dynamic block's contents; one where it is not known how often it is made.
-fn dynamic<'s>(
-    evaluator: &Evaluator<'_>,
-    scope: &Scope<'s>,
-    block: &Block,
-    name: &str,
-    file: usize,
-) -> Vec<Scope<'s>> {
-    let iterator = block.body.get_attribute("iterator").map(|a| a.value.to_string());
-    let iterator = iterator.map_or(name.to_string(), |name| name.trim().to_string());
-    let Some(each) = block.body.get_attribute("for_each") else { return Vec::new() };
-    let each = evaluator.expression(scope, &each.value, file);
-    if matches!(each.value, Value::Unknown(_)) {
-        return vec![scope.with(Vec::new())];
-    }
-    let each = pairs(&each).into_iter().take(MOST);
-    let scopes = each.map(|(key, value)| {
-        let entries = vec![("key".to_string(), key), ("value".to_string(), value.clone())];
-        scope.with(vec![(iterator.clone(), Node { value: Value::Map(entries), ..value })])
-    });
-    scopes.collect()
-}
-
-/// A value with the defaults that a variable's type gives to what it leaves out.
-fn fill(
-    evaluator: &Evaluator<'_>,
-    scope: &Scope<'_>,
-    node: Node,
-    kind: &Expression,
-    file: usize,
-    depth: usize,
-) -> Node {
-    let Expression::FuncCall(call) = kind else { return node };
-    if depth > DEEPEST || evaluator.exhausted() {
-        return node;
-    }
-    let inner = call.args.get(0);
-    let deeper =
-        |node: Node, kind: &Expression| fill(evaluator, scope, node, kind, file, depth + 1);
-    let Node { value, .. } = &node;
-    let value = match (call.name.name.as_str(), inner, value.clone()) {
-        ("optional", Some(kind), _) => return deeper(node, kind),
-        ("map", Some(kind), Value::Map(entries)) => {
-            Value::Map(entries.into_iter().map(|(key, n)| (key, deeper(n, kind))).collect())
-        }
-        ("list" | "set", Some(kind), Value::List(items)) => {
-            Value::List(items.into_iter().map(|n| deeper(n, kind)).collect())
-        }
-        ("object", Some(Expression::Object(fields)), Value::Map(entries)) => {
-            let mut entries: Vec<(String, Node)> = entries;
-            for (key, field) in fields.iter() {
-                let Some(key) = key.as_ident().map(|name| name.as_str()) else { continue };
-                match entries.iter_mut().find(|(own, _)| own == key) {
-                    Some((_, own)) if own.value != Value::Null => {
-                        *own = deeper(own.clone(), field.expr());
-                    }
-                    _ => entries.push((key.into(), missing(evaluator, scope, field.expr(), file))),
-                }
-            }
-            Value::Map(entries)
-        }
-        (_, _, value) => value,
-    };
-    Node { value, ..node }
-}
-
-/// What `optional(number, 120)` stands for.
-fn missing(evaluator: &Evaluator<'_>, scope: &Scope<'_>, kind: &Expression, file: usize) -> Node {
-    let default = match kind {
-        Expression::FuncCall(call) if call.name.name.as_str() == "optional" => call.args.get(1),
-        _ => None,
-    };
-    match default {
-        Some(default) => evaluator.expression(scope, default, file),
-        None => Node::new(Value::Null, file, kind.span().unwrap_or(0..0)),
-    }
-}
-
-/// The defaults that the types and defaults of a folder's variables state, by the name of the
-/// variable or field.
-pub(super) fn defaults(terraform: &Terraform, folder: &str, read: Read<'_>) -> Vec<(String, Node)> {
-    let evaluator = Evaluator::new(terraform, read);
-    let root = Instance {
-        folder: folder.into(),
-        root: folder.into(),
-        prefix: String::new(),
-        depth: 0,
-        arguments: BTreeMap::new(),
-        known: RefCell::default(),
-        children: RefCell::default(),
-    };
-    let mut found = Vec::new();
-    for (file, block) in root.blocks(terraform, "variable") {
-        let Some(name) = block.labels.first().map(|label| label.as_str()) else { continue };
-        let scope = Scope::of(&root);
-        if let Some(default) = block.body.get_attribute("default") {
-            found.push((name.to_string(), evaluator.expression(&scope, &default.value, file)));
-        }
-        if let Some(kind) = block.body.get_attribute("type") {
-            optional(&evaluator, &scope, &kind.value, file, 0, &mut found);
-        }
-    }
-    found
-}
-
-fn optional(
-    evaluator: &Evaluator<'_>,
-    scope: &Scope<'_>,
-    kind: &Expression,
-    file: usize,
-    depth: usize,
-    found: &mut Vec<(String, Node)>,
-) {
-    match kind {
-        Expression::FuncCall(call) if depth < DEEPEST * 2 => {
-            for argument in call.args.iter() {
-                optional(evaluator, scope, argument, file, depth + 1, found);
-            }
-        }
-        Expression::Object(fields) => {
-            for (key, field) in fields.iter() {
-                let node = missing(evaluator, scope, field.expr(), file);
-                if let (Some(key), false) = (key.as_ident(), node.value == Value::Null) {
-                    found.push((key.to_string(), node));
-                }
-                optional(evaluator, scope, field.expr(), file, depth + 1, found);
-            }
-        }
-        _ => {}
-    }
 }

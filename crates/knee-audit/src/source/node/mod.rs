@@ -1,8 +1,13 @@
 //! JavaScript and TypeScript: servers, their keep-alive, handlers of signals, calls that block.
 
+mod handler;
+mod reached;
+
+pub use handler::Handler;
+pub use reached::reached;
+
 use super::tree::{around, children, each, field, parse, place, text};
-use crate::picture::{FileId, Files, Place, Program};
-use std::collections::BTreeSet;
+use crate::picture::{FileId, Place};
 use tree_sitter::Node;
 
 /// What a JavaScript file says.
@@ -28,23 +33,6 @@ pub struct Source {
     pub threads: Vec<Place>,
     /// What it imports.
     pub imports: Vec<String>,
-}
-
-/// A handler of a signal.
-#[derive(Clone, Debug)]
-pub struct Handler {
-    /// The call that sets it.
-    pub place: Place,
-    /// The signal: `SIGTERM`.
-    pub signal: String,
-    /// Whether its text says anything of closing or shutting down.
-    pub closes: bool,
-    /// `process.exit` in the same turn as a `close` that is not awaited.
-    pub cut: Option<Place>,
-    /// A `close` of an Express application, which has none.
-    pub broken: Option<Place>,
-    /// `process.exit` without closing anything.
-    pub exits: Option<Place>,
 }
 
 /// Names of calls that hold the event loop for long: disks, child processes, key derivation,
@@ -280,181 +268,6 @@ impl<'a> Reader<'a> {
             VERBS.contains(&method) && name.contains('.')
         })
     }
-
-    fn handler(&self, call: Node<'_>, signal: String, given: Option<Node<'_>>) -> Handler {
-        let mut handler = Handler {
-            place: self.place(call),
-            signal,
-            closes: true,
-            cut: None,
-            broken: None,
-            exits: None,
-        };
-        let Some(body) = given.and_then(|given| self.body(given)) else { return handler };
-        let words = text(body, self.source).to_lowercase();
-        handler.closes = [
-            "close",
-            "shutdown",
-            "stop",
-            "drain",
-            "terminate",
-            "quit",
-            "destroy",
-            "disconnect",
-            "emit",
-            "gracefu",
-            "exit",
-            "kill",
-        ]
-        .iter()
-        .any(|word| words.contains(word));
-        let mut closed = None;
-        each(body, |node| {
-            if node.kind() != "call_expression" {
-                return;
-            }
-            let name = field(node, "function", self.source);
-            let method = name.rsplit('.').next().unwrap_or_default();
-            let same_turn = self.same_turn(node, body);
-            if method == "close" && name.contains('.') {
-                let receiver = &name[..name.len() - ".close".len()];
-                let awaited = around(node).next().is_some_and(|n| n.kind() == "await_expression");
-                if self.is_express(receiver) {
-                    handler.broken = Some(self.place(node));
-                } else if same_turn && !awaited {
-                    closed = Some(node.start_byte());
-                }
-            } else if name == "process.exit" && same_turn {
-                match closed {
-                    Some(_) => handler.cut = Some(self.place(node)),
-                    None => handler.exits = Some(self.place(node)),
-                }
-            }
-        });
-        let waits = words.contains("await")
-            || words.contains("settimeout")
-            || words.contains("promise")
-            || words.contains(".then(");
-        if waits || handler.cut.is_some() {
-            handler.exits = None;
-        }
-        if waits {
-            handler.cut = None;
-        }
-        // Something else than a server may be closed before an exit that is meant.
-        if handler.exits.is_some()
-            && ["shutdown", "stop", "drain", "terminate", "disconnect", "close"]
-                .iter()
-                .any(|word| words.contains(word))
-        {
-            handler.exits = None;
-        }
-        handler
-    }
-
-    /// The function that handles: given in place, or by its name in the same file.
-    fn body<'t>(&self, given: Node<'t>) -> Option<Node<'t>> {
-        if given.kind() != "identifier" {
-            return given.child_by_field_name("body");
-        }
-        let name = text(given, self.source);
-        let root = around(given).last()?;
-        let mut body = None;
-        each(root, |node| {
-            let named = field(node, "name", self.source) == name;
-            if named && node.kind() == "function_declaration" {
-                body = node.child_by_field_name("body");
-            } else if named && node.kind() == "variable_declarator" {
-                body =
-                    node.child_by_field_name("value").and_then(|f| f.child_by_field_name("body"));
-            }
-        });
-        body
-    }
-
-    /// Whether no function stands between the node and the body: it runs before what is awaited.
-    fn same_turn(&self, node: Node<'_>, body: Node<'_>) -> bool {
-        node.id() == body.id()
-            || around(node).take_while(|n| n.id() != body.id()).all(|n| {
-                !matches!(
-                    n.kind(),
-                    "arrow_function" | "function_expression" | "function" | "if_statement"
-                )
-            })
-    }
-
-    fn is_express(&self, name: &str) -> bool {
-        let made = [
-            format!("{name} = express()"),
-            format!("{name}=express()"),
-            format!("{name}: Express = express()"),
-        ];
-        !name.is_empty()
-            && made.iter().any(|made| self.source.contains(made))
-            && !self.source.contains(&format!("{name} = {name}.listen"))
-    }
-}
-
-/// The sources that the program's entry file leads to by relative imports; all of them where the
-/// entry is not among them.
-pub fn reached<'a>(files: &Files, program: &Program, own: Vec<&'a Source>) -> Vec<&'a Source> {
-    let path = |source: &Source| files.get(source.file).path.clone();
-    let Some(entry) =
-        entry(files, program).and_then(|entry| own.iter().position(|s| path(s) == entry))
-    else {
-        return own;
-    };
-    let paths: Vec<String> = own.iter().map(|s| path(s)).collect();
-    let (mut seen, mut next) = (BTreeSet::from([entry]), vec![entry]);
-    while let Some(at) = next.pop() {
-        let folder = paths[at].rsplit_once('/').map_or("", |(folder, _)| folder);
-        for import in own[at].imports.iter().filter(|import| import.starts_with('.')) {
-            let target = joined(folder, import);
-            let target = target.strip_suffix(".js").unwrap_or(&target).to_string();
-            let found = paths.iter().position(|p| {
-                let bare = p.rsplit_once('.').map_or(&**p, |(bare, _)| bare);
-                bare == target || *p == target || bare.strip_suffix("/index") == Some(&*target)
-            });
-            next.extend(found.filter(|at| seen.insert(*at)));
-        }
-    }
-    seen.into_iter().map(|at| own[at]).collect()
-}
-
-/// The file that `node` is given, relative to the root.
-fn entry(files: &Files, program: &Program) -> Option<String> {
-    let folder = program.folder.as_deref().unwrap_or_default();
-    let words = program.command.get()?;
-    let script = words.iter().skip(1).find(|word| !word.starts_with('-') && !word.contains('='))?;
-    let script = script.trim_start_matches('/').trim_start_matches("./");
-    let names = ["", ".js", ".ts", ".mjs", "/index.js"].map(|end| format!("{script}{end}"));
-    let built =
-        ["dist/", "build/", "out/", "lib/"].iter().filter_map(|out| script.strip_prefix(out));
-    let built = built.flat_map(|rest| {
-        let bare = rest.trim_end_matches(".js").to_string();
-        [format!("src/{bare}.ts"), format!("{bare}.ts"), format!("src/{bare}.js")]
-    });
-    let all = names.into_iter().chain(built).map(|name| joined(folder, &name));
-    // An absolute path in the image may begin with the folder that the sources are copied to.
-    let all: Vec<String> = all.collect();
-    let whole = |name: &String| files.at(name).is_some();
-    all.iter().find(|name| whole(name)).cloned().or_else(|| {
-        let base = script.rsplit('/').next()?;
-        Some(joined(folder, base)).filter(whole)
-    })
-}
-
-/// A relative path from a folder, without `.` and `..`.
-fn joined(folder: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 /// Whether the first argument names this machine: not what others reach.

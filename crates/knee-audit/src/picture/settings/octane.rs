@@ -1,0 +1,103 @@
+//! The settings of Laravel Octane and of the servers below it.
+
+use super::{Reader, Settings, of_node, put};
+use crate::picture::files::{FileId, Place};
+use crate::picture::found::{Datum, Found};
+use crate::picture::values::{Kind, typed};
+use knee_files::formats::word::Word;
+use knee_files::formats::{argv, php, yaml};
+
+impl Reader<'_> {
+    pub(super) fn octane(
+        &mut self,
+        texts: &[String],
+        words: &[Word],
+        file: FileId,
+        settings: &mut Settings,
+    ) {
+        let verb = texts.iter().position(|word| word.starts_with("octane:"));
+        let server = verb
+            .map(|at| (texts[at].trim_start_matches("octane:"), at))
+            .filter(|(s, _)| *s != "start");
+        let server = server.or_else(|| {
+            let program = texts.first()?.rsplit('/').next()?;
+            matches!(program, "rr" | "frankenphp")
+                .then_some((if program == "rr" { "roadrunner" } else { "frankenphp" }, 0))
+        });
+        if let Some((server, at)) = server {
+            put(
+                settings,
+                "octane.server",
+                Found::at(Datum::Text(server.into()), Place::new(file, words[at].range.clone())),
+            );
+        }
+        let folder = self
+            .files
+            .get(file)
+            .path
+            .rsplit_once('/')
+            .map_or(String::new(), |(f, _)| format!("{f}/"));
+        let named = argv::find(texts, "--rr-config", Some("-c"))
+            .map(|found| found.value)
+            .unwrap_or_else(|| ".rr.yaml".into());
+        let name = named.rsplit('/').next().unwrap_or(&named).to_string();
+        let rr = self
+            .built
+            .and_then(|b| b.at(self.index, &named))
+            .or_else(|| self.index.get(&format!("{folder}{name}")).copied());
+        if let Some(id) = rr.filter(|_| {
+            texts.iter().any(|t| t.contains("roadrunner"))
+                || texts.first().is_some_and(|t| t.ends_with("rr"))
+        }) {
+            self.used.insert(id);
+            self.roadrunner(id, settings);
+        }
+        if let Some(id) = self.built.and_then(|b| b.at(self.index, "config/octane.php")) {
+            self.used.insert(id);
+            self.octane_php(id, settings);
+        }
+    }
+
+    /// What a `.rr.yaml` says.
+    pub fn roadrunner(&self, id: FileId, settings: &mut Settings) {
+        let Ok(Some(root)) = yaml::tree(&self.files.get(id).text, id.0) else { return };
+        let wanted: [(&[&str], &str, Kind); 8] = [
+            (&["http", "pool", "num_workers"], "roadrunner.num_workers", Kind::Number),
+            (&["http", "pool", "max_jobs"], "roadrunner.max_jobs", Kind::Number),
+            (&["http", "pool", "allocate_timeout"], "roadrunner.allocate_timeout", Kind::Seconds),
+            (&["http", "pool", "destroy_timeout"], "roadrunner.destroy_timeout", Kind::Seconds),
+            (
+                &["http", "pool", "supervisor", "max_worker_memory"],
+                "roadrunner.max_worker_memory",
+                Kind::Number,
+            ),
+            (&["http", "pool", "supervisor", "exec_ttl"], "roadrunner.exec_ttl", Kind::Seconds),
+            (&["endure", "grace_period"], "roadrunner.grace_period", Kind::Seconds),
+            (&["http", "pool", "supervisor", "ttl"], "roadrunner.ttl", Kind::Seconds),
+        ];
+        for (path, name, kind) in wanted {
+            if let Some(node) = root.path(path) {
+                put(settings, name, of_node(kind, node));
+            }
+        }
+    }
+
+    /// What a config/octane.php says.
+    pub fn octane_php(&self, id: FileId, settings: &mut Settings) {
+        for (key, node) in php::entries(&self.files.get(id).text, id.0) {
+            let (name, kind) = match key.as_str() {
+                "server" => ("octane.server", Kind::Text),
+                "garbage" => ("octane.garbage", Kind::Number),
+                "max_execution_time" => ("octane.max_execution_time", Kind::Seconds),
+                _ => continue,
+            };
+            let (variable, default) = php::variable(&node.text().unwrap_or_default());
+            if let Some(default) = default
+                && !settings.contains_key(name)
+            {
+                let found = typed(kind, &default, Place::new(id, node.span.range.clone()));
+                settings.insert(name.into(), Found { unless: variable, ..found });
+            }
+        }
+    }
+}

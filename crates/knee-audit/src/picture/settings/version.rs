@@ -1,0 +1,28 @@
+//! The version of a runtime, as far as an image says it.
+
+use crate::picture::found::Found;
+use crate::picture::image::Built;
+use crate::picture::program::Runtime;
+
+/// The version of a runtime, as its base image's tag says it.
+pub(super) fn version(built: &Built, runtime: Runtime) -> Option<Found<String>> {
+    let base = built.image.base.as_ref()?;
+    let (text, place) = (base.get()?, base.place()?);
+    let name = text.split('@').next()?.rsplit('/').next()?;
+    let (name, tag) = name.split_once(':')?;
+    let fits = match runtime {
+        Runtime::PhpFpm | Runtime::Apache | Runtime::Octane => "php",
+        Runtime::Node => "node",
+        Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Uwsgi | Runtime::Celery => "python",
+        Runtime::Nginx => "nginx",
+        Runtime::Go => "golang",
+        Runtime::Worker | Runtime::Other => return None,
+    };
+    let digits: String = tag
+        .chars()
+        .skip_while(|c| !c.is_ascii_digit())
+        .take_while(|c| c.is_ascii_digit() || *c == '.')
+        .collect();
+    let version = digits.trim_end_matches('.').to_string();
+    (name.contains(fits) && !version.is_empty()).then(|| Found::at(version, place.clone()))
+}

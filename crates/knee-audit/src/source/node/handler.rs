@@ -1,0 +1,143 @@
+//! Handlers of signals: what they close, and whether they wait for it.
+
+use super::Reader;
+use crate::picture::Place;
+use crate::source::tree::{around, each, field, text};
+use tree_sitter::Node;
+
+/// A handler of a signal.
+#[derive(Clone, Debug)]
+pub struct Handler {
+    /// The call that sets it.
+    pub place: Place,
+    /// The signal: `SIGTERM`.
+    pub signal: String,
+    /// Whether its text says anything of closing or shutting down.
+    pub closes: bool,
+    /// `process.exit` in the same turn as a `close` that is not awaited.
+    pub cut: Option<Place>,
+    /// A `close` of an Express application, which has none.
+    pub broken: Option<Place>,
+    /// `process.exit` without closing anything.
+    pub exits: Option<Place>,
+}
+
+impl Reader<'_> {
+    pub(super) fn handler(
+        &self,
+        call: Node<'_>,
+        signal: String,
+        given: Option<Node<'_>>,
+    ) -> Handler {
+        let mut handler = Handler {
+            place: self.place(call),
+            signal,
+            closes: true,
+            cut: None,
+            broken: None,
+            exits: None,
+        };
+        let Some(body) = given.and_then(|given| self.body(given)) else { return handler };
+        let words = text(body, self.source).to_lowercase();
+        handler.closes = [
+            "close",
+            "shutdown",
+            "stop",
+            "drain",
+            "terminate",
+            "quit",
+            "destroy",
+            "disconnect",
+            "emit",
+            "gracefu",
+            "exit",
+            "kill",
+        ]
+        .iter()
+        .any(|word| words.contains(word));
+        let mut closed = None;
+        each(body, |node| {
+            if node.kind() != "call_expression" {
+                return;
+            }
+            let name = field(node, "function", self.source);
+            let method = name.rsplit('.').next().unwrap_or_default();
+            let same_turn = self.same_turn(node, body);
+            if method == "close" && name.contains('.') {
+                let receiver = &name[..name.len() - ".close".len()];
+                let awaited = around(node).next().is_some_and(|n| n.kind() == "await_expression");
+                if self.is_express(receiver) {
+                    handler.broken = Some(self.place(node));
+                } else if same_turn && !awaited {
+                    closed = Some(node.start_byte());
+                }
+            } else if name == "process.exit" && same_turn {
+                match closed {
+                    Some(_) => handler.cut = Some(self.place(node)),
+                    None => handler.exits = Some(self.place(node)),
+                }
+            }
+        });
+        let waits = words.contains("await")
+            || words.contains("settimeout")
+            || words.contains("promise")
+            || words.contains(".then(");
+        if waits || handler.cut.is_some() {
+            handler.exits = None;
+        }
+        if waits {
+            handler.cut = None;
+        }
+        // Something else than a server may be closed before an exit that is meant.
+        if handler.exits.is_some()
+            && ["shutdown", "stop", "drain", "terminate", "disconnect", "close"]
+                .iter()
+                .any(|word| words.contains(word))
+        {
+            handler.exits = None;
+        }
+        handler
+    }
+
+    /// The function that handles: given in place, or by its name in the same file.
+    fn body<'t>(&self, given: Node<'t>) -> Option<Node<'t>> {
+        if given.kind() != "identifier" {
+            return given.child_by_field_name("body");
+        }
+        let name = text(given, self.source);
+        let root = around(given).last()?;
+        let mut body = None;
+        each(root, |node| {
+            let named = field(node, "name", self.source) == name;
+            if named && node.kind() == "function_declaration" {
+                body = node.child_by_field_name("body");
+            } else if named && node.kind() == "variable_declarator" {
+                body =
+                    node.child_by_field_name("value").and_then(|f| f.child_by_field_name("body"));
+            }
+        });
+        body
+    }
+
+    /// Whether no function stands between the node and the body: it runs before what is awaited.
+    fn same_turn(&self, node: Node<'_>, body: Node<'_>) -> bool {
+        node.id() == body.id()
+            || around(node).take_while(|n| n.id() != body.id()).all(|n| {
+                !matches!(
+                    n.kind(),
+                    "arrow_function" | "function_expression" | "function" | "if_statement"
+                )
+            })
+    }
+
+    fn is_express(&self, name: &str) -> bool {
+        let made = [
+            format!("{name} = express()"),
+            format!("{name}=express()"),
+            format!("{name}: Express = express()"),
+        ];
+        !name.is_empty()
+            && made.iter().any(|made| self.source.contains(made))
+            && !self.source.contains(&format!("{name} = {name}.listen"))
+    }
+}

@@ -1,0 +1,67 @@
+//! Which of a program's files its entry file leads to.
+
+use super::Source;
+use crate::picture::{Files, Program};
+use std::collections::BTreeSet;
+
+/// The sources that the program's entry file leads to by relative imports; all of them where the
+/// entry is not among them.
+pub fn reached<'a>(files: &Files, program: &Program, own: Vec<&'a Source>) -> Vec<&'a Source> {
+    let path = |source: &Source| files.get(source.file).path.clone();
+    let Some(entry) =
+        entry(files, program).and_then(|entry| own.iter().position(|s| path(s) == entry))
+    else {
+        return own;
+    };
+    let paths: Vec<String> = own.iter().map(|s| path(s)).collect();
+    let (mut seen, mut next) = (BTreeSet::from([entry]), vec![entry]);
+    while let Some(at) = next.pop() {
+        let folder = paths[at].rsplit_once('/').map_or("", |(folder, _)| folder);
+        for import in own[at].imports.iter().filter(|import| import.starts_with('.')) {
+            let target = joined(folder, import);
+            let target = target.strip_suffix(".js").unwrap_or(&target).to_string();
+            let found = paths.iter().position(|p| {
+                let bare = p.rsplit_once('.').map_or(&**p, |(bare, _)| bare);
+                bare == target || *p == target || bare.strip_suffix("/index") == Some(&*target)
+            });
+            next.extend(found.filter(|at| seen.insert(*at)));
+        }
+    }
+    seen.into_iter().map(|at| own[at]).collect()
+}
+
+/// The file that `node` is given, relative to the root.
+fn entry(files: &Files, program: &Program) -> Option<String> {
+    let folder = program.folder.as_deref().unwrap_or_default();
+    let words = program.command.get()?;
+    let script = words.iter().skip(1).find(|word| !word.starts_with('-') && !word.contains('='))?;
+    let script = script.trim_start_matches('/').trim_start_matches("./");
+    let names = ["", ".js", ".ts", ".mjs", "/index.js"].map(|end| format!("{script}{end}"));
+    let built =
+        ["dist/", "build/", "out/", "lib/"].iter().filter_map(|out| script.strip_prefix(out));
+    let built = built.flat_map(|rest| {
+        let bare = rest.trim_end_matches(".js").to_string();
+        [format!("src/{bare}.ts"), format!("{bare}.ts"), format!("src/{bare}.js")]
+    });
+    let all = names.into_iter().chain(built).map(|name| joined(folder, &name));
+    // An absolute path in the image may begin with the folder that the sources are copied to.
+    let all: Vec<String> = all.collect();
+    let whole = |name: &String| files.at(name).is_some();
+    all.iter().find(|name| whole(name)).cloned().or_else(|| {
+        let base = script.rsplit('/').next()?;
+        Some(joined(folder, base)).filter(whole)
+    })
+}
+
+/// A relative path from a folder, without `.` and `..`.
+fn joined(folder: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
