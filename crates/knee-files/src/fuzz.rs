@@ -104,6 +104,17 @@ pub fn loose(text: &str) {
     let _ = crate::formats::loose::exported(text, 0);
 }
 
+/// Caddyfiles.
+pub fn caddyfile(text: &str) {
+    let mut todo = crate::formats::caddyfile::parse(text);
+    while let Some(directive) = todo.pop() {
+        let inside =
+            |word: &crate::formats::caddyfile::Word| text.get(word.range.clone()).is_some();
+        assert!(directive.words.iter().all(inside), "a place outside the text");
+        todo.extend(directive.block);
+    }
+}
+
 /// Templates of CloudFormation.
 pub fn cloudformation(text: &str) {
     if let Ok(Some(root)) = crate::formats::yaml::tree(text, 0) {
@@ -150,7 +161,8 @@ mod tests {
     /// Every reader gets every file of the examples, whole and broken off at every byte.
     #[test]
     fn the_examples_broken_off_anywhere() {
-        let readers: [fn(&str); 14] = [
+        let readers: [fn(&str); 15] = [
+            super::caddyfile,
             super::loose,
             super::cloudformation,
             super::terraform,

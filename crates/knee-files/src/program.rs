@@ -86,6 +86,7 @@ pub fn step(argv: &[String]) -> Option<usize> {
         | "dumb-init"
         | "catatonit"
         | "docker-init"
+        | "with-contenv"
         | "stdbuf"
         | "ionice" => options(1),
         "nice" | "timeout" => {
@@ -97,7 +98,7 @@ pub fn step(argv: &[String]) -> Option<usize> {
             let next = options(1);
             next + argv[next..].iter().take_while(|a| a.contains('=')).count()
         }
-        "gosu" | "su-exec" => 2,
+        "gosu" | "su-exec" | "s6-setuidgid" => 2,
         "poetry" | "pipenv" | "uv" | "rye" | "pdm" | "hatch" if word(1) == Some("run") => {
             options(2)
         }

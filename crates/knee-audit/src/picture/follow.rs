@@ -3,18 +3,20 @@
 //! of the others each is.
 
 use super::files::{FileId, Files, Place};
-use super::found::Found;
+use super::found::{Datum, Found};
 use super::image::Built;
 use super::knowledge::recognise;
-use super::program::{Chain, Link, LinkKind, Runtime, Shell, Supervision};
-use super::values::{Context, Kind, Notation, Raw};
+use super::program::{Chain, Link, LinkKind, Runtime, Shell};
+use super::values::{Context, Notation, Raw};
 use knee_files::formats::script::{self, Part};
-use knee_files::formats::shell::{self, Statement};
-use knee_files::formats::tree::Node;
+use knee_files::formats::shell::Statement;
 use knee_files::formats::word::{Dress, Inner, Word};
-use knee_files::formats::{package_json, shell_text, unit};
+use knee_files::formats::{package_json, shell_text};
 use knee_files::program;
 use std::collections::{BTreeMap, HashMap, HashSet};
+
+mod pm2;
+mod supervise;
 
 /// Scripts that start scripts are followed no deeper than this.
 const DEEPEST: usize = 6;
@@ -27,6 +29,8 @@ pub(super) struct Reached {
     pub words: Vec<Word>,
     pub context: Context,
     pub chain: Chain,
+    /// Settings that its starter gives it.
+    pub given: BTreeMap<String, Found<Datum>>,
 }
 
 /// Follows what one container starts.
@@ -313,6 +317,16 @@ impl<'a> Follower<'a> {
                 return self.package_script(&argv, words[0].0, place, context, links, depth);
             }
             "supervisord" => return self.supervised(&argv, context, links),
+            "pm2-runtime" | "pm2" => return self.pm2(&words, context, links),
+            "init" if argv[0] == "/init" && self.s6(context, &links) => {
+                // The image's command is started beside the services.
+                links.push(Link { kind: LinkKind::Init, place });
+                let rest = words.split_off(1);
+                if !rest.is_empty() {
+                    self.words(rest, context, links, depth + 1);
+                }
+                return;
+            }
             _ => {}
         }
         if let Some(runtime) = recognise(&argv) {
@@ -328,6 +342,7 @@ impl<'a> Follower<'a> {
                 words: words.collect(),
                 context: context.clone(),
                 chain: Chain { links, unknown: None },
+                given: BTreeMap::new(),
             });
             return;
         }
@@ -368,6 +383,7 @@ impl<'a> Follower<'a> {
                 words: words.into_iter().map(|(_, word)| word).collect(),
                 context: context.clone(),
                 chain: Chain { links, unknown: None },
+                given: BTreeMap::new(),
             });
         }
     }
@@ -414,93 +430,6 @@ impl<'a> Follower<'a> {
             self.parts(&parts, id, context, &links, depth + 4);
         }
     }
-
-    /// The programs of a supervisord's configuration.
-    fn supervised(&mut self, argv: &[String], context: &Context, links: Vec<Link>) {
-        let named = knee_files::formats::argv::find(argv, "--configuration", Some("-c"));
-        let paths = match named {
-            Some(found) => vec![found.value],
-            None => {
-                ["supervisord.conf", "/etc/supervisord.conf", "/etc/supervisor/supervisord.conf"]
-                    .map(String::from)
-                    .to_vec()
-            }
-        };
-        let mut todo: Vec<FileId> =
-            paths.iter().find_map(|path| self.file(path)).into_iter().collect();
-        if let Some(built) = self.built.filter(|_| todo.is_empty()) {
-            let below = built.below(self.files, self.index, "/etc/supervisor");
-            todo.extend(below.into_iter().map(|(_, id)| id));
-        }
-        for id in todo {
-            if self.used.insert(id) {
-                self.supervisor(id, context, &links);
-            }
-        }
-    }
-
-    /// The programs that a file of supervisord starts.
-    pub fn supervisor(&mut self, id: FileId, context: &Context, links: &[Link]) {
-        let text = self.files.get(id).text.clone();
-        for section in unit::parse(&text, id.0) {
-            let Some(name) = section.name.strip_prefix("program:") else { continue };
-            let Some(command) = section.get("command") else { continue };
-            let place = Place::new(id, section.range.clone());
-            let at = |key: &str| section.get(key);
-            let starts = at("autostart")
-                .and_then(Node::inner)
-                .and_then(|inner| self.value(&unit::in_shell_words(&inner).text, context));
-            if starts.is_some_and(|value| value == "false") {
-                continue;
-            }
-            let processes = at("numprocs").and_then(|node| {
-                let text = unit::in_shell_words(&node.inner()?).text;
-                let place = Place::new(id, node.span.range.clone());
-                let raw = Raw { text, notation: Notation::Shell, place };
-                Some(context.read(Kind::Number, &raw))
-            });
-            let stop_wait = at("stopwaitsecs").and_then(|node| {
-                Some(Found::at(node.number()?, Place::new(id, node.span.range.clone())))
-            });
-            let supervision = Supervision {
-                supervisor: "supervisord".into(),
-                program: name.into(),
-                place: place.clone(),
-                processes,
-                stop_wait: stop_wait.unwrap_or_else(|| Found::default(10.0, "supervisord")),
-                stop_signal: at("stopsignal").and_then(|node| {
-                    let signal = format!("SIG{}", node.text()?.trim_start_matches("SIG"));
-                    Some(Found::at(signal, Place::new(id, node.span.range.clone())))
-                }),
-            };
-            let mut links = links.to_vec();
-            links.push(Link { kind: LinkKind::Supervisor(Box::new(supervision)), place });
-            let Some(inner) = command.inner() else { continue };
-            for statement in shell::statements(&unit::in_shell_words(&inner)) {
-                let words: Vec<_> = statement.words.iter().map(|word| (id, word.clone())).collect();
-                let before = self.found.len();
-                self.words(words.clone(), &mut context.clone(), links.clone(), DEEPEST);
-                // A command that a variable names is still one that is stopped.
-                let variable = words.first().is_some_and(|(_, word)| word.text.starts_with('$'));
-                if variable && self.found.len() == before {
-                    self.found.push(Reached {
-                        runtime: if works(name) { Runtime::Worker } else { Runtime::Other },
-                        file: id,
-                        words: words.into_iter().map(|(_, word)| word).collect(),
-                        context: context.clone(),
-                        chain: Chain { links: links.clone(), unknown: None },
-                    });
-                }
-            }
-        }
-    }
-}
-
-/// Whether a name is one for what takes jobs.
-fn works(name: &str) -> bool {
-    let words = ["worker", "queue", "horizon", "job", "consumer", "celery", "sidekiq"];
-    let name = name.to_ascii_lowercase();
-    words.iter().any(|word| name.contains(word))
 }
 
 /// Whether a script of a package is one that comes to its end: a build, a test.

@@ -58,6 +58,16 @@ pub enum Datum {
     Cpus(String),
 }
 
+impl<T> Known<T> {
+    /// The value made into another, if it is known.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Known<U> {
+        match self {
+            Known::Is(value) => Known::Is(make(value)),
+            Known::Unknown(why) => Known::Unknown(why),
+        }
+    }
+}
+
 impl<T> Found<T> {
     /// A value that stands in a file.
     pub fn at(value: T, place: Place) -> Found<T> {

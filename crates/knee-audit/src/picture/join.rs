@@ -10,6 +10,7 @@ mod images;
 mod loose;
 mod maker;
 mod packages;
+mod processes;
 mod terraform;
 #[cfg(test)]
 mod tests;
@@ -57,6 +58,7 @@ impl Join {
         self.ecs();
         self.databases();
         self.dockerfiles();
+        self.processes();
         self.loose();
         self.picture
     }

@@ -17,6 +17,9 @@ mod settings;
 mod values;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub use files::{File, FileId, Files, Place};
 pub use found::{Datum, Found, Known, Origin, Overrode};
 pub use program::{Chain, Link, LinkKind, Program, Runtime, Shell, Supervision};

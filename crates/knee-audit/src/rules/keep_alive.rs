@@ -27,6 +27,10 @@ pub fn keep_alive(subject: &Subject, program: &Program) -> Option<KeepAlive> {
             setting(program, "uvicorn.timeout_keep_alive", 5.0, "uvicorn's default")
         }
         Runtime::Gunicorn => gunicorn(program),
+        // Caddy waits five minutes: https://caddyserver.com/docs/caddyfile/options#timeouts
+        Runtime::Octane if program.setting("caddy.idle_timeout").is_some() => {
+            setting(program, "caddy.idle_timeout", 300.0, "Caddy's default")
+        }
         Runtime::Apache => setting(program, "apache.keepalive_timeout", 5.0, "Apache's default"),
         _ => None,
     }

@@ -2,6 +2,7 @@
 //! leaving every other byte as it was. They know no runtime.
 
 pub mod argv;
+pub mod caddyfile;
 pub mod cloudformation;
 pub mod compose;
 pub mod dockerfile;

@@ -4,10 +4,11 @@ use super::container::Start;
 use super::{Join, empty};
 use crate::picture::ecs;
 use crate::picture::files::FileId;
-use crate::picture::found::Found;
+use crate::picture::found::{Found, Overrode};
 use crate::picture::image::{self, Built};
 use crate::picture::service::{Deployment, Nofile, Purpose, Service, Task};
 use knee_files::formats::tree::Node;
+use knee_files::formats::unit;
 
 impl Join {
     pub(super) fn compose(&mut self, id: FileId, root: &Node) {
@@ -15,8 +16,17 @@ impl Join {
         for (name, node) in services.iter().filter(|(_, node)| node.is_map()) {
             let place = ecs::place(&node.span);
             let mut container = empty(name, place.clone());
+            for (name, value) in self.env_files(id, node) {
+                container.env.insert(name, value);
+            }
             for variable in node.get("environment").map(variables).unwrap_or_default() {
-                container.env.insert(variable.0, variable.1);
+                let weaker = container.env.remove(&variable.0);
+                let mut own = variable.1;
+                own.overrode.extend(weaker.map(|lost| Overrode {
+                    value: "set in an env_file".into(),
+                    origin: lost.origin,
+                }));
+                container.env.insert(variable.0, own);
             }
             container.stop_timeout =
                 node.get("stop_grace_period").map(|node| ecs::found(node, ecs::seconds));
@@ -108,6 +118,31 @@ impl Join {
                     file.path.starts_with(&sources) && ends.iter().any(|e| file.path.ends_with(e))
                 })
         })
+    }
+
+    /// Variables of the files that a service names, the later file over the earlier one. Their values
+    /// may be secrets; only those that tune a runtime are ever shown.
+    fn env_files(&mut self, id: FileId, node: &Node) -> Vec<(String, Found<String>)> {
+        let Some(named) = node.get("env_file") else { return Vec::new() };
+        let one = |node: &Node| node.get("path").unwrap_or(node).text();
+        let paths: Vec<String> = match named.is_list() {
+            true => named.items().iter().filter_map(one).collect(),
+            false => one(named).into_iter().collect(),
+        };
+        let folder = self.folder(id);
+        let mut found = Vec::new();
+        for path in paths {
+            let Some(file) = self.index.get(&joined(&folder, &path)).copied() else { continue };
+            self.used.insert(file);
+            let sections = unit::parse(&self.picture.files.get(file).text, file.0);
+            for (name, node) in sections.into_iter().flat_map(|section| section.keys) {
+                let value = node.text().unwrap_or_default();
+                let value = value.trim_matches(['"', '\'']).to_string();
+                let value = (!value.contains('$')).then_some(value);
+                found.push((name, ecs::found(&node, |_| value)));
+            }
+        }
+        found
     }
 }
 

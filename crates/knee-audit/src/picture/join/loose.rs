@@ -17,6 +17,7 @@ enum Kind {
     PhpIni,
     Nginx,
     RoadRunner,
+    Caddy,
     Octane,
     Uwsgi,
     Gunicorn,
@@ -35,6 +36,7 @@ fn kind(name: &str, text: &str) -> Option<Kind> {
         () if ini && (name.contains("php") || name.contains("opcache")) => Kind::PhpIni,
         () if conf && has(&blocks) => Kind::Nginx,
         () if yaml && name.starts_with(".rr") => Kind::RoadRunner,
+        () if name == "caddyfile" && has(&["frankenphp", "php_server"]) => Kind::Caddy,
         () if name == "octane.php" => Kind::Octane,
         () if ini && has(&["[uwsgi]"]) => Kind::Uwsgi,
         () if name.ends_with(".py")
@@ -101,6 +103,10 @@ impl Join {
             }
             Kind::RoadRunner => {
                 reader.roadrunner(id, &mut settings);
+                Runtime::Octane
+            }
+            Kind::Caddy => {
+                reader.caddyfile(id, &mut settings);
                 Runtime::Octane
             }
             Kind::Octane => {

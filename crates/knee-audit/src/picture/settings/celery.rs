@@ -130,11 +130,10 @@ impl Reader<'_> {
 
     /// A file of Python by its path: in the image, else the nearest below the image's sources.
     fn python_file(&self, path: &str) -> Option<FileId> {
-        let built = self.built?;
-        if let Some(id) = built.at(self.index, path) {
+        if let Some(id) = self.built.and_then(|built| built.at(self.index, path)) {
             return Some(id);
         }
-        let context = built.contexts().first()?;
+        let context = self.context();
         let below = |file: &str| context.is_empty() || file.starts_with(&format!("{context}/"));
         let ends = |file: &str| file == path || file.ends_with(&format!("/{path}"));
         let fits = self.files.iter().filter(|(_, file)| below(&file.path) && ends(&file.path));

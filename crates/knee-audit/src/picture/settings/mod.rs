@@ -27,6 +27,8 @@ pub(super) struct Reader<'a> {
     files: &'a Files,
     index: &'a HashMap<String, FileId>,
     built: Option<&'a Built>,
+    /// The folder that a program without an image is started in.
+    folder: String,
     pub used: HashSet<FileId>,
 }
 
@@ -37,7 +39,17 @@ impl<'a> Reader<'a> {
         index: &'a HashMap<String, FileId>,
         built: Option<&'a Built>,
     ) -> Reader<'a> {
-        Reader { files, index, built, used: HashSet::new() }
+        Reader { files, index, built, folder: String::new(), used: HashSet::new() }
+    }
+
+    /// For programs that are started in a folder of the repository.
+    pub fn beside(self, folder: String) -> Reader<'a> {
+        Reader { folder, ..self }
+    }
+
+    /// The folder of the sources.
+    fn context(&self) -> &str {
+        self.built.map_or(&self.folder, |built| &built.image.context)
     }
 
     /// The program with its settings.
@@ -49,7 +61,7 @@ impl<'a> Reader<'a> {
                 ..words.last().map_or(first.range.end, |l| l.range.end.max(first.range.end))
         });
         let place = Place::new(reached.file, range);
-        let mut settings = Settings::new();
+        let mut settings = std::mem::take(&mut reached.given);
         match reached.runtime {
             Runtime::PhpFpm => self.php_fpm(&texts, &mut reached.context, &mut settings),
             Runtime::Nginx => self.nginx(&texts, &mut settings),

@@ -5,7 +5,7 @@ use crate::picture::files::{FileId, Place};
 use crate::picture::found::{Datum, Found};
 use crate::picture::values::{Kind, typed};
 use knee_files::formats::word::Word;
-use knee_files::formats::{argv, php, yaml};
+use knee_files::formats::{argv, caddyfile, php, yaml};
 
 impl Reader<'_> {
     pub(super) fn octane(
@@ -52,9 +52,64 @@ impl Reader<'_> {
             self.used.insert(id);
             self.roadrunner(id, settings);
         }
+        self.caddy(texts, settings);
         if let Some(id) = self.built.and_then(|b| b.at(self.index, "config/octane.php")) {
             self.used.insert(id);
             self.octane_php(id, settings);
+        }
+    }
+
+    /// The Caddyfile of FrankenPHP: the one that is named, else where it looks for one
+    /// (<https://frankenphp.dev/docs/config/>).
+    fn caddy(&mut self, texts: &[String], settings: &mut Settings) {
+        let named = argv::find(texts, "--config", Some("-c"))
+            .or_else(|| argv::find(texts, "--caddyfile", None))
+            .map(|found| found.value);
+        let own = texts.first().is_some_and(|program| program.ends_with("frankenphp"));
+        let usual = ["/etc/frankenphp/Caddyfile", "/etc/caddy/Caddyfile", "Caddyfile"];
+        let usual = own.then_some(usual).into_iter().flatten().map(String::from);
+        let named = named.into_iter().filter(|path| path.ends_with("Caddyfile"));
+        let at = |path: String| self.built?.at(self.index, &path);
+        if let Some(id) = named.chain(usual).find_map(at) {
+            self.used.insert(id);
+            self.caddyfile(id, settings);
+        }
+    }
+
+    /// What a Caddyfile says.
+    pub fn caddyfile(&self, id: FileId, settings: &mut Settings) {
+        let file = caddyfile::parse(&self.files.get(id).text);
+        let mut set = |name: &str, kind, word: Option<&caddyfile::Word>| {
+            let Some(word) = word else { return };
+            let place = Place::new(id, word.range.clone());
+            let found = match word.text.strip_prefix("{$").and_then(|t| t.strip_suffix('}')) {
+                None => typed(kind, &word.text, place),
+                Some(variable) => match variable.split_once(':') {
+                    Some((name, default)) => {
+                        let found = typed(kind, default, place);
+                        Found { unless: Some(name.into()), ..found }
+                    }
+                    None => Found::unknown(format!("is the variable {variable}"), place),
+                },
+            };
+            put(settings, name, found);
+        };
+        let of = |path: &[&str]| caddyfile::find(&file, path);
+        let wanted = [
+            (&["", "frankenphp", "num_threads"][..], "frankenphp.num_threads", Kind::Number),
+            (&["", "frankenphp", "max_threads"], "frankenphp.max_threads", Kind::Number),
+            (&["", "frankenphp", "worker", "num"], "octane.workers", Kind::Number),
+            (&["", "servers", "timeouts", "idle"], "caddy.idle_timeout", Kind::Seconds),
+            (&["", "grace_period"], "caddy.grace_period", Kind::Seconds),
+        ];
+        for (path, name, kind) in wanted {
+            for directive in of(path) {
+                set(name, kind, directive.argument());
+            }
+        }
+        // `worker index.php 4`
+        for worker in of(&["", "frankenphp", "worker"]) {
+            set("octane.workers", Kind::Number, worker.words.get(2));
         }
     }
 

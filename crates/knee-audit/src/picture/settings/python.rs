@@ -28,7 +28,7 @@ impl Reader<'_> {
             false => path,
         };
         let id = self.built.and_then(|built| built.at(self.index, &path)).or_else(|| {
-            let folder = self.built.map(|built| built.image.context.clone()).unwrap_or_default();
+            let folder = self.context();
             let name = path.rsplit('/').next().unwrap_or(&path);
             let beside =
                 if folder.is_empty() { name.to_string() } else { format!("{folder}/{name}") };
@@ -75,6 +75,7 @@ impl Reader<'_> {
             words: Vec::new(),
             context,
             chain: Default::default(),
+            given: Default::default(),
         };
         for setting in knowledge::settings(Runtime::Gunicorn) {
             if let Some(found) = self.setting(setting, &reached, &[]) {

@@ -1,0 +1,254 @@
+//! Small repositories, and the picture that they make: what is joined, which value won, where it stands.
+
+use super::{Known, LinkKind, Picture, Program, Purpose, Runtime};
+use std::fmt::Write;
+
+/// The picture of a repository of these files.
+fn picture(files: &[(&str, &str)]) -> Picture {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    Picture::read(folder.path()).unwrap()
+}
+
+/// The one program of a runtime.
+fn program(picture: &Picture, runtime: Runtime) -> &Program {
+    let mut found = picture.programs().filter(|(_, _, program)| program.runtime == runtime);
+    let (_, _, program) = found.next().unwrap_or_else(|| panic!("no {runtime:?}"));
+    assert!(found.next().is_none(), "more than one {runtime:?}");
+    program
+}
+
+/// `value path:line`, and each value that it won against likewise.
+fn told(picture: &Picture, program: &Program, name: &str) -> String {
+    let found = program.setting(name).unwrap_or_else(|| panic!("no {name}"));
+    let at = |origin: &super::Origin| match origin {
+        super::Origin::At(place) => {
+            let (path, line, _) = picture.files.position(place);
+            format!("{path}:{line}")
+        }
+        super::Origin::Default(whose) => format!("default of {whose}"),
+    };
+    let value = match &found.value {
+        Known::Is(value) => value.to_string(),
+        Known::Unknown(why) => format!("unknown, {why}"),
+    };
+    let mut text = format!("{value} {}", at(&found.origin));
+    for lost in &found.overrode {
+        write!(text, "; over {} {}", lost.value, at(&lost.origin)).unwrap();
+    }
+    text
+}
+
+const NODE: &str = "FROM node:22-slim\nWORKDIR /app\nCOPY . .\n";
+
+#[test]
+fn a_flag_wins_over_the_task_which_wins_over_the_image() {
+    let image = "FROM python:3.13-slim\nCOPY . .\nENV WEB_CONCURRENCY=2\n";
+    let task = |command: &str| {
+        format!(
+            r#"{{"family": "web", "containerDefinitions": [{{"name": "web", "image": "1.dkr.ecr.eu-west-1.amazonaws.com/web",
+"environment": [{{"name": "WEB_CONCURRENCY", "value": "3"}}], "command": [{command}]}}]}}"#
+        )
+    };
+    let flag = task(r#""uvicorn", "app:app", "--workers", "4""#);
+    let read = picture(&[("Dockerfile", image), ("task-definition.json", &flag)]);
+    let workers = told(&read, program(&read, Runtime::Uvicorn), "uvicorn.workers");
+    assert_eq!(workers, "4 task-definition.json:2; over 3 task-definition.json:2");
+    let bare = task(r#""uvicorn", "app:app""#);
+    let read = picture(&[("Dockerfile", image), ("task-definition.json", &bare)]);
+    let workers = told(&read, program(&read, Runtime::Uvicorn), "uvicorn.workers");
+    assert_eq!(workers, "3 task-definition.json:2; over set in the image Dockerfile:3");
+}
+
+#[test]
+fn gunicorns_file_wins_over_its_variable() {
+    let read = picture(&[
+        (
+            "Dockerfile",
+            "FROM python:3.13\nWORKDIR /app\nCOPY . .\nENV WEB_CONCURRENCY=2\nCMD [\"gunicorn\", \"app:app\"]\n",
+        ),
+        ("gunicorn.conf.py", "import os\nworkers = int(os.getenv('N', '6'))\n"),
+    ]);
+    let gunicorn = program(&read, Runtime::Gunicorn);
+    assert_eq!(
+        told(&read, gunicorn, "gunicorn.workers"),
+        "6 gunicorn.conf.py:2; over 2 Dockerfile:4"
+    );
+    assert_eq!(gunicorn.setting("gunicorn.workers").unwrap().unless.as_deref(), Some("N"));
+}
+
+#[test]
+fn uwsgi_and_the_file_that_it_is_given() {
+    let read = picture(&[
+        (
+            "Dockerfile",
+            "FROM python:3.13\nWORKDIR /app\nCOPY . .\nCMD [\"uwsgi\", \"--ini\", \"uwsgi.ini\", \"--processes\", \"4\"]\n",
+        ),
+        ("uwsgi.ini", "[uwsgi]\nmaster = true\nprocesses = 8\nharakiri = 30\n"),
+    ]);
+    let uwsgi = program(&read, Runtime::Uwsgi);
+    assert_eq!(told(&read, uwsgi, "uwsgi.processes"), "4 Dockerfile:4; over 8 uwsgi.ini:3");
+    assert_eq!(told(&read, uwsgi, "uwsgi.harakiri"), "30 uwsgi.ini:4");
+}
+
+#[test]
+fn celery_is_told_by_the_module_that_django_names() {
+    let read = picture(&[
+        (
+            "Dockerfile",
+            "FROM python:3.13\nWORKDIR /app\nCOPY . .\nCMD [\"celery\", \"-A\", \"shop\", \"worker\", \"-c\", \"2\"]\n",
+        ),
+        ("shop/__init__.py", "from .celery import app\n"),
+        (
+            "shop/celery.py",
+            "import os\nfrom celery import Celery\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings.production')\napp = Celery('shop')\napp.config_from_object('django.conf:settings', namespace='CELERY')\n",
+        ),
+        ("shop/settings/production.py", "from .base import *\nCELERY_WORKER_CONCURRENCY = 8\n"),
+        (
+            "shop/settings/base.py",
+            "CELERY_BROKER_URL = 'redis://:hunter2@redis/0'\nCELERY_TASK_ACKS_LATE = True\n",
+        ),
+        ("shop/settings/local.py", "CELERY_TASK_ACKS_LATE = False\n"),
+    ]);
+    let celery = program(&read, Runtime::Celery);
+    let of = |name| told(&read, celery, name);
+    assert_eq!(
+        of("celery.worker_concurrency"),
+        "2 Dockerfile:4; over 8 shop/settings/production.py:2"
+    );
+    assert_eq!(of("celery.task_acks_late"), "on shop/settings/base.py:2");
+    assert_eq!(of("celery.broker"), "redis shop/settings/base.py:1");
+    assert!(!format!("{:?}", read.facts()).contains("hunter2"));
+}
+
+#[test]
+fn services_of_s6() {
+    let read = picture(&[
+        (
+            "Dockerfile",
+            "FROM alpine\nCOPY rootfs/ /\nENV S6_KILL_GRACETIME=9000\nENTRYPOINT [\"/init\"]\n",
+        ),
+        (
+            "rootfs/etc/services.d/nginx/run",
+            "#!/usr/bin/with-contenv sh\nexec nginx -g 'daemon off;'\n",
+        ),
+        ("rootfs/etc/s6-overlay/s6-rc.d/php/run", "#!/bin/sh\nexec s6-setuidgid www php-fpm -F\n"),
+        ("rootfs/etc/s6-overlay/s6-rc.d/php/timeout-kill", "20000\n"),
+        ("rootfs/etc/s6-overlay/s6-rc.d/php/down-signal", "SIGQUIT\n"),
+    ]);
+    let supervision = |runtime| {
+        let links = &program(&read, runtime).chain.links;
+        let [only] = &links[..] else { panic!("exec leaves no shell: {links:?}") };
+        let LinkKind::Supervisor(supervision) = &only.kind else { panic!("{only:?}") };
+        supervision.clone()
+    };
+    assert_eq!(supervision(Runtime::Nginx).stop_wait.get(), Some(&12.0));
+    let php = supervision(Runtime::PhpFpm);
+    assert_eq!((php.program.as_str(), php.stop_wait.get()), ("php", Some(&20.0)));
+    assert_eq!(php.stop_signal.unwrap().get().map(String::as_str), Some("SIGQUIT"));
+}
+
+#[test]
+fn applications_of_pm2() {
+    let start = format!(
+        "{NODE}CMD [\"pm2-runtime\", \"start\", \"ecosystem.config.js\", \"--env\", \"production\"]\n"
+    );
+    let read = picture(&[
+        ("Dockerfile", &start),
+        (
+            "ecosystem.config.js",
+            "module.exports = {\n  apps: [{\n    name: 'api',\n    script: 'dist/server.js',\n    instances: 'max',\n    node_args: '--max-old-space-size=300',\n    kill_timeout: 8000,\n  }],\n};\n",
+        ),
+    ]);
+    let node = program(&read, Runtime::Node);
+    assert_eq!(told(&read, node, "node.instances"), "max ecosystem.config.js:5");
+    assert_eq!(told(&read, node, "node.max_old_space_size"), "314572800 ecosystem.config.js:6");
+    let LinkKind::Supervisor(pm2) = &node.chain.links[0].kind else { panic!("no supervisor") };
+    assert_eq!((pm2.program.as_str(), pm2.stop_wait.get()), ("api", Some(&8.0)));
+    let start = format!("{NODE}CMD [\"pm2-runtime\", \"server.js\", \"-i\", \"4\"]\n");
+    let read = picture(&[("Dockerfile", &start)]);
+    assert_eq!(told(&read, program(&read, Runtime::Node), "node.instances"), "4 Dockerfile:4");
+}
+
+#[test]
+fn frankenphp_and_its_caddyfile() {
+    let read = picture(&[
+        (
+            "Dockerfile",
+            "FROM dunglas/frankenphp\nWORKDIR /app\nCOPY Caddyfile /etc/frankenphp/Caddyfile\nCMD [\"frankenphp\", \"run\", \"--config\", \"/etc/frankenphp/Caddyfile\"]\n",
+        ),
+        (
+            "Caddyfile",
+            "{\n\tfrankenphp {\n\t\tnum_threads {$THREADS:16}\n\t\tworker ./index.php 8\n\t}\n\tservers {\n\t\ttimeouts {\n\t\t\tidle 30s\n\t\t}\n\t}\n}\n",
+        ),
+    ]);
+    let octane = program(&read, Runtime::Octane);
+    assert_eq!(told(&read, octane, "octane.workers"), "8 Caddyfile:4");
+    assert_eq!(told(&read, octane, "frankenphp.num_threads"), "16 Caddyfile:3");
+    assert_eq!(
+        octane.setting("frankenphp.num_threads").unwrap().unless.as_deref(),
+        Some("THREADS")
+    );
+    assert_eq!(told(&read, octane, "caddy.idle_timeout"), "30 Caddyfile:8");
+}
+
+#[test]
+fn processes_of_a_procfile_and_units_of_systemd() {
+    let procfile = (
+        "Procfile",
+        "release: ./migrate\nweb: gunicorn -w 3 app:app\nworker: celery -A tasks worker -c 2\n",
+    );
+    let read = picture(&[procfile]);
+    assert_eq!(told(&read, program(&read, Runtime::Gunicorn), "gunicorn.workers"), "3 Procfile:2");
+    assert_eq!(
+        told(&read, program(&read, Runtime::Celery), "celery.worker_concurrency"),
+        "2 Procfile:3"
+    );
+    assert!(read.services.iter().all(|s| s.purpose == Purpose::Production));
+    let read =
+        picture(&[procfile, ("Dockerfile", "FROM python\nCMD [\"gunicorn\", \"app:app\"]\n")]);
+    let judged: Vec<_> = read
+        .services
+        .iter()
+        .filter(|s| s.purpose == Purpose::Production)
+        .map(|s| s.deployment)
+        .collect();
+    assert_eq!(judged, [super::Deployment::Image], "the image is what is deployed");
+
+    let read = picture(&[(
+        "deploy/web.service",
+        "[Unit]\nDescription=web\n[Service]\nEnvironment=WEB_CONCURRENCY=5 A=\"b c\"\nExecStart=-/usr/bin/uvicorn app:app\nTimeoutStopSec=20s\nLimitNOFILE=1024:4096\n",
+    )]);
+    let uvicorn = program(&read, Runtime::Uvicorn);
+    assert_eq!(told(&read, uvicorn, "uvicorn.workers"), "5 deploy/web.service:4");
+    let LinkKind::Supervisor(systemd) = &uvicorn.chain.links[0].kind else {
+        panic!("no supervisor")
+    };
+    assert_eq!(systemd.stop_wait.get(), Some(&20.0));
+    let nofile = read.services[0].containers[0].nofile.as_ref().unwrap().get().unwrap();
+    assert_eq!((nofile.soft, nofile.hard), (1024, 4096));
+}
+
+#[test]
+fn files_of_variables_are_read_and_their_secrets_kept() {
+    let read = picture(&[
+        ("Dockerfile", "FROM python\nCMD [\"uvicorn\", \"app:app\"]\n"),
+        (
+            "compose.yaml",
+            "services:\n  web:\n    build: .\n    env_file: [prod.env]\n    environment:\n      UVICORN_TIMEOUT: 9\n",
+        ),
+        (
+            "prod.env",
+            "# how many\nWEB_CONCURRENCY=7\nexport DATABASE_URL='postgres://u:hunter2@db/x'\nUVICORN_TIMEOUT=3\n",
+        ),
+    ]);
+    assert_eq!(told(&read, program(&read, Runtime::Uvicorn), "uvicorn.workers"), "7 prod.env:2");
+    let facts = read.facts();
+    assert!(!format!("{facts:?}").contains("hunter2"));
+    let timeout = facts.iter().find(|fact| fact.key == "env.UVICORN_TIMEOUT").unwrap();
+    assert_eq!((timeout.value.as_str(), timeout.overrode.len()), ("9", 1), "environment wins");
+}
