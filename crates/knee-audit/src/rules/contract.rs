@@ -1,10 +1,18 @@
 //! What every rule owes: a page, a firing and a silent example on it, a source, a name.
 
 use super::{FILES, rules};
-use crate::{Finding, Subject, page::Example};
+use crate::fix::fixes;
+use crate::{Finding, Persona, Subject, page::Example};
 
 /// The findings of the rule in the repository that the files make.
 fn found(rule: &'static super::Rule, files: &[Example]) -> Vec<Finding> {
+    let folder = written(files);
+    let subject = Subject::read(folder.path()).unwrap();
+    (rule.check)(&subject)
+}
+
+/// The repository that the files make.
+fn written(files: &[Example]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let copies = files.iter().flat_map(|file| (0..file.copies).map(move |n| (file, n)));
     for (file, n) in copies {
@@ -12,8 +20,7 @@ fn found(rule: &'static super::Rule, files: &[Example]) -> Vec<Finding> {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, format!("{}\n", file.text)).unwrap();
     }
-    let subject = Subject::read(folder.path()).unwrap();
-    (rule.check)(&subject)
+    folder
 }
 
 #[test]
@@ -67,5 +74,62 @@ fn a_name_reads_well_behind_allow() {
             rule.name
         );
         assert!(rule.name.contains('-'), "{}: more than a word", rule.name);
+    }
+}
+
+/// What a fix owes, on every rule's bad example: each file reads as well as before, the finding is
+/// gone and no other has come, and a second run changes nothing.
+fn a_fix_mends_and_does_nothing_else(unsafe_too: bool) -> Vec<&'static str> {
+    let (mut wrong, mut mended) = (Vec::new(), Vec::new());
+    let named = |findings: &[Finding]| findings.iter().map(|f| f.rule).collect::<Vec<_>>();
+    for rule in rules() {
+        let folder = written(&rule.page.bad());
+        let before = Subject::read(folder.path()).unwrap();
+        let findings = before.findings(Persona::Auditor);
+        let fixed = fixes(&before, &findings, unsafe_too);
+        if fixed.is_empty() {
+            continue;
+        }
+        for fixed in &fixed {
+            std::fs::write(folder.path().join(&fixed.path), &fixed.after).unwrap();
+        }
+        let repaired: Vec<&str> = fixed.iter().flat_map(|fixed| fixed.rules.clone()).collect();
+        let after = Subject::read(folder.path()).unwrap();
+        let left = after.findings(Persona::Auditor);
+        if after.picture.notes.len() > before.picture.notes.len() {
+            wrong.push(format!("{}: {:?}", rule.name, after.picture.notes));
+        }
+        if after.picture.services.len() != before.picture.services.len() {
+            wrong.push(format!("{}: a service came or went", rule.name));
+        }
+        let (old, now) = (named(&findings), named(&left));
+        if let Some(new) = now.iter().find(|name| !old.contains(name)) {
+            wrong.push(format!("{}: its fix brings {new}", rule.name));
+        }
+        if let Some(left) = now.iter().find(|name| repaired.contains(name)) {
+            wrong.push(format!("{}: {left} is still there: {}", rule.name, fixed[0].after));
+        }
+        if !fixes(&after, &left, unsafe_too).is_empty() {
+            wrong.push(format!("{}: a second run changes something", rule.name));
+        }
+        mended.extend(repaired);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    mended
+}
+
+#[test]
+fn safe_fixes_mend_and_do_nothing_else() {
+    let mended = a_fix_mends_and_does_nothing_else(false);
+    for rule in rules().iter().filter(|rule| rule.page.section("Fix").trim().starts_with("Safe")) {
+        assert!(mended.contains(&rule.name), "{}: its page promises a safe fix", rule.name);
+    }
+}
+
+#[test]
+fn unsafe_fixes_mend_and_do_nothing_else() {
+    let mended = a_fix_mends_and_does_nothing_else(true);
+    for rule in rules().iter().filter(|rule| !rule.page.section("Fix").trim().starts_with("None")) {
+        assert!(mended.contains(&rule.name), "{}: its page promises a fix", rule.name);
     }
 }

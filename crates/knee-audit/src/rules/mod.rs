@@ -6,6 +6,7 @@
 mod contract;
 mod keep_alive;
 mod reading;
+mod rewrite;
 
 use crate::Subject;
 use crate::finding::Finding;

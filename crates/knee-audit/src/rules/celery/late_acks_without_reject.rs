@@ -1,8 +1,8 @@
 //! Late acknowledgement that loses the task of a killed worker.
 
 use crate::Subject;
-use crate::finding::Finding;
-use crate::picture::Runtime;
+use crate::finding::{Finding, Safety};
+use crate::picture::{Datum, Found, Runtime};
 use crate::rules::Rule;
 use crate::rules::reading::{off, on, programs, start};
 
@@ -24,7 +24,17 @@ fn check(subject: &Subject) -> Vec<Finding> {
                 )
                 .label("acknowledged late")
                 .remedy("set task_reject_on_worker_lost = True, for tasks that may run twice; a task that kills its worker each time then needs a limit of its own")
+                .state_beside(subject, set, ("", &beside(subject, set)), "True", Safety::Unsafe)
             })
         })
         .collect()
+}
+
+/// The setting's name as its neighbour is written: `CELERY_TASK_ACKS_LATE` asks for capitals.
+fn beside(subject: &Subject, set: &Found<Datum>) -> String {
+    let Some(place) = set.place() else { return String::new() };
+    let before = &subject.picture.files.get(place.file).text[..place.span.start];
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let name = line.trim_end().trim_end_matches('=').trim_end().rsplit('.').next().unwrap_or_default();
+    name.replace("acks_late", "reject_on_worker_lost").replace("ACKS_LATE", "REJECT_ON_WORKER_LOST")
 }

@@ -1,6 +1,6 @@
 //! A server that closes idle connections before the load balancer does.
 
-use crate::finding::{Confidence, Finding, Severity};
+use crate::finding::{Confidence, Finding, Safety, Severity};
 use crate::picture::{Container, LoadBalancer, Origin, Service};
 use crate::rules::Rule;
 use crate::rules::keep_alive::{KeepAlive, keep_alive};
@@ -16,6 +16,10 @@ pub static RULE: Rule = Rule::new(
 /// How much longer than the balancer a server has to wait: clocks and packets take their time.
 const MARGIN: f64 = 5.0;
 
+/// What says it, of the servers that have a setting for it.
+const SETTINGS: [&str; 4] =
+    ["gunicorn.keepalive", "uvicorn.timeout_keep_alive", "nginx.keepalive_timeout", "caddy.idle_timeout"];
+
 fn check(subject: &Subject) -> Vec<Finding> {
     let mut found = Vec::new();
     for service in subject.production() {
@@ -26,7 +30,11 @@ fn check(subject: &Subject) -> Vec<Finding> {
                 found.extend(
                     keep_alive(subject, program)
                         .filter(|keep| keep.seconds > 0.0 && keep.seconds <= *idle)
-                        .map(|keep| finding(service, balancer, *idle, &keep)),
+                        .map(|keep| {
+                            let setting = SETTINGS.iter().find_map(|name| program.setting(name));
+                            let longer = format!("{}", idle + MARGIN);
+                            finding(service, balancer, *idle, &keep).set(subject, setting, longer, Safety::Unsafe)
+                        }),
                 );
             }
         }

@@ -1,7 +1,7 @@
 //! PHP that compiles every file anew for every request.
 
 use crate::Subject;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Safety, Severity};
 use crate::picture::Runtime;
 use crate::rules::Rule;
 use crate::rules::reading::{off, programs, start};
@@ -23,6 +23,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
                 .severity(Severity::High)
                 .label("off")
                 .remedy("set opcache.enable=1, and install the extension where the image has none (docker-php-ext-install opcache)")
+                .set(subject, Some(set), "1", Safety::Unsafe)
             })
         })
         .collect()

@@ -1,7 +1,7 @@
 //! Octane without OPcache, because its workers are command lines.
 
 use crate::Subject;
-use crate::finding::Finding;
+use crate::finding::{Finding, Safety};
 use crate::picture::Runtime;
 use crate::rules::Rule;
 use crate::rules::reading::{off, programs, setting_or_start};
@@ -26,6 +26,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
             )
             .label("opcache.enable_cli is off")
             .remedy("set opcache.enable_cli=1 in a php.ini of the image")
+            .set(subject, program.setting(name), "1", Safety::Unsafe)
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! Fewer slots in OPcache than the application has files.
 
 use crate::Subject;
-use crate::finding::Finding;
+use crate::finding::{Finding, Safety};
 use crate::picture::Runtime;
 use crate::rules::Rule;
 use crate::rules::reading::{programs, setting_or_start};
@@ -28,11 +28,13 @@ fn check(subject: &Subject) -> Vec<Finding> {
             let folder = program.folder.as_deref()?;
             let below = |path: &&String| path.ends_with(".php") && (folder.is_empty() || path.starts_with(&format!("{folder}/")));
             let files = subject.picture.files.all.iter().filter(below).count() as u64;
+            let enough = (files * 5 / 4).max(10_000);
             (files > slots).then(|| {
                 let message = format!("the application has {files} PHP files, OPcache holds {slots}: the rest is compiled at every request");
                 Finding::new(RULE.name, &service.name, setting_or_start(container, program, name), message)
                     .label(format!("rounded up to {slots} slots"))
-                    .remedy(format!("set opcache.max_accelerated_files to {}", (files * 5 / 4).max(10_000)))
+                    .remedy(format!("set opcache.max_accelerated_files to {enough}"))
+                    .set(subject, program.setting(name), enough.to_string(), Safety::Safe)
             })
         })
         .collect()

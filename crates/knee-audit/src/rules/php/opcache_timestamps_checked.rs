@@ -1,7 +1,7 @@
 //! OPcache that looks for changes in an image that never changes.
 
 use crate::Subject;
-use crate::finding::{Finding, Persona, Severity};
+use crate::finding::{Finding, Persona, Safety, Severity};
 use crate::picture::{Found, Runtime};
 use crate::rules::Rule;
 use crate::rules::reading::{on, programs};
@@ -29,7 +29,8 @@ fn check(subject: &Subject) -> Vec<Finding> {
             .persona(if every { Persona::Regular } else { Persona::Pedantic })
             .label("checked")
             .beside(program.setting("opcache.revalidate_freq").and_then(Found::place), "and how often")
-            .remedy("set opcache.validate_timestamps=0 in the image; a new release is a new container");
+            .remedy("set opcache.validate_timestamps=0 in the image; a new release is a new container")
+            .set(subject, Some(set), "0", Safety::Safe);
             Some(finding)
         })
         .collect()

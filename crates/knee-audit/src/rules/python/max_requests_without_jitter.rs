@@ -1,7 +1,7 @@
 //! gunicorn that restarts all its workers at once.
 
 use crate::Subject;
-use crate::finding::Finding;
+use crate::finding::{Finding, Safety};
 use crate::picture::Runtime;
 use crate::rules::Rule;
 use crate::rules::reading::{programs, setting_or_start};
@@ -19,15 +19,21 @@ fn check(subject: &Subject) -> Vec<Finding> {
             };
             let alone = program.number("gunicorn.workers") == Some(1.0);
             let at = setting_or_start(container, program, "gunicorn.max_requests");
+            let set = program.setting("gunicorn.max_requests")?;
+            let tenth = format!("{:.0}", (requests / 10.0).max(1.0));
             (jitter == 0.0 && !alone).then(|| {
-                Finding::new(
+                let finding = Finding::new(
                     RULE.name,
                     &service.name,
                     at,
                     format!("all workers reach {requests} requests at about the same time and restart together"),
                 )
                 .label(format!("after {requests} requests, without jitter"))
-                .remedy(format!("add max_requests_jitter of a tenth or more: {:.0}", (requests / 10.0).max(1.0)))
+                .remedy(format!("add max_requests_jitter of a tenth or more: {tenth}"));
+                match program.setting("gunicorn.max_requests_jitter") {
+                    None => finding.state_beside(subject, set, ("--max-requests-jitter", "max_requests_jitter"), &tenth, Safety::Safe),
+                    zero => finding.set(subject, zero, tenth, Safety::Safe),
+                }
             })
         })
         .collect()

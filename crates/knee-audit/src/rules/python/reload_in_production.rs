@@ -14,7 +14,8 @@ fn check(subject: &Subject) -> Vec<Finding> {
         .filter(|(_, container, _)| container.image.as_ref().is_none_or(|image| image.copies_code))
         .filter_map(|(service, container, program)| {
             let name = if program.runtime == Runtime::Uvicorn { "uvicorn.reload" } else { "gunicorn.reload" };
-            (on(program, name, false) == Some(true) && program.setting(name)?.unless.is_none()).then(|| {
+            let set = program.setting(name)?;
+            (on(program, name, false) == Some(true) && set.unless.is_none()).then(|| {
                 Finding::new(
                     RULE.name,
                     &service.name,
@@ -24,6 +25,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
                 .severity(Severity::High)
                 .label("reload")
                 .remedy("leave the option out of what is deployed, and give it in development alone")
+                .leave_out(subject, set)
             })
         })
         .collect()

@@ -1,7 +1,7 @@
 //! A V8 heap that may grow beyond the container.
 
 use crate::Subject;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Safety, Severity};
 use crate::picture::Runtime;
 use crate::rules::Rule;
 use crate::rules::reading::{memory, mib, processes, programs, start};
@@ -19,6 +19,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
             let bytes = heap.get()?.number()?;
             let (count, _) = processes(program)?;
             let (limit, limit_at) = memory(service, container)?;
+            let fitting = format!("{:.0}", 0.75 * limit as f64 / count / 1024.0 / 1024.0);
             (bytes * count > BESIDE * limit as f64).then(|| {
                 let each = if count > 1.0 { format!(" in each of {count} processes") } else { String::new() };
                 let message = format!("the heap may grow to {}{each}, the container has {}: it is killed before V8 collects", mib(bytes), mib(limit as f64));
@@ -26,7 +27,8 @@ fn check(subject: &Subject) -> Vec<Finding> {
                     .severity(Severity::High)
                     .label(format!("{}{each}", mib(bytes)))
                     .beside(Some(limit_at), mib(limit as f64))
-                    .remedy(format!("set --max-old-space-size to about {:.0}", 0.75 * limit as f64 / count / 1024.0 / 1024.0))
+                    .remedy(format!("set --max-old-space-size to about {fitting}"))
+                    .set(subject, Some(heap), fitting, Safety::Unsafe)
             })
         })
         .collect()

@@ -27,7 +27,15 @@ fn check(subject: &Subject) -> Vec<Finding> {
                 .confidence(if needed.is_some() { Confidence::High } else { Confidence::Medium })
                 .label(if chosen { format!("{wait} s") } else { format!("killed after {wait} s, the default") })
                 .beside(graceful_place(program), "what it may take to finish")
-                .remedy("set stopwaitsecs to more than the longest job or request, and the container's stop time-out above that");
+                .remedy(format!(
+                    "set {} to more than the longest job or request, and the container's stop time-out above that",
+                    match &*supervision.supervisor {
+                        "systemd" => "TimeoutStopSec",
+                        "pm2" => "kill_timeout",
+                        "s6" => "S6_KILL_GRACETIME (or the service's timeout-kill)",
+                        _ => "stopwaitsecs",
+                    }
+                ));
             Some(finding)
         })
         .collect()
