@@ -51,16 +51,17 @@ const WIDER: i64 = 16;
 /// Candidates beyond this number are thinned out evenly; only wide knobs of a user's own get there.
 const MOST: usize = 20_000;
 
-/// Every candidate, today's settings first.
+/// Every candidate, today's settings first. They alone may lie outside of the ranges.
 pub fn candidates(service: &Service, around: &Surroundings, searched: Searched) -> Vec<Candidate> {
     let today = settle(service, &service.current());
+    let start = allowed(service, &today);
     let moving: Vec<&PlacedKnob> = moving(service, searched);
     let axes = axes(&moving, around);
     let mut all = BTreeSet::new();
     let total = axes.iter().map(Vec::len).fold(1usize, usize::saturating_mul);
     for index in (0..total).step_by(total.div_ceil(MOST).max(1)) {
         let mut rest = index;
-        let mut settings = today.clone();
+        let mut settings = start.clone();
         for axis in &axes {
             settings.0.extend(axis[rest % axis.len()].clone());
             rest /= axis.len();
@@ -68,7 +69,10 @@ pub fn candidates(service: &Service, around: &Surroundings, searched: Searched) 
         all.insert(settle(service, &settings));
     }
     all.remove(&today);
-    all.retain(|settings| suits(service, &today, settings));
+    // What a runtime made of them has to be allowed, too.
+    all.retain(|settings| {
+        suits(service, &today, settings) && allowed(service, settings) == *settings
+    });
     let cost = |settings: &Settings| match (serving(service), searched.heap) {
         (Some((_, runtime)), Some(heap)) => (runtime.collect)(&today, settings, heap),
         _ => Cost::default(),
@@ -81,6 +85,27 @@ pub fn candidates(service: &Service, around: &Surroundings, searched: Searched) 
         })
         .collect(),
     )
+}
+
+/// Settings with the nearest value that its range allows for every knob that has another: knee.toml
+/// may allow less than there is today.
+fn allowed(service: &Service, settings: &Settings) -> Settings {
+    let mut settings = settings.clone();
+    let asked = service.knobs().filter(|(_, placed)| placed.knob.effect != Effect::Follows);
+    for (_, PlacedKnob { knob, .. }) in asked {
+        let Some(value) = settings.0.get_mut(&*knob.name) else { continue };
+        match (&knob.range, &mut *value) {
+            (Range::Integers { min, max }, Value::Int(n)) => *n = (*n).clamp(*min, *max),
+            (Range::Choices(choices), Value::Text(text)) => {
+                let stays = choices.iter().any(|choice| choice == text);
+                if let Some(first) = choices.first().filter(|_| !stays) {
+                    *value = Value::from(&**first);
+                }
+            }
+            _ => {}
+        }
+    }
+    settings
 }
 
 /// What can be turned independently, each with its alternatives: every knob by itself, the
@@ -103,7 +128,7 @@ fn axes(moving: &[&PlacedKnob], around: &Surroundings) -> Vec<Vec<Vec<(String, V
 fn wide(knob: &PlacedKnob) -> Value {
     match (&knob.knob.range, knob.current.value.as_int()) {
         (Range::Integers { min, max }, Some(today)) => {
-            Value::Int(today.max(1).saturating_mul(WIDER).clamp(*min, *max).max(today))
+            Value::Int(today.max(1).saturating_mul(WIDER).clamp(*min, *max))
         }
         _ => knob.current.value.clone(),
     }
@@ -211,15 +236,13 @@ pub fn moving(service: &Service, searched: Searched) -> Vec<&PlacedKnob> {
         .collect()
 }
 
-/// The values of a knob that are worth telling apart, today's among them.
+/// The values of a knob that are worth telling apart, today's among them where its range allows it.
 fn ladder(knob: &PlacedKnob, around: &Surroundings) -> Vec<Value> {
     let (min, max) = match &knob.knob.range {
         Range::Choices(choices) => return choices.iter().map(|c| Value::from(&**c)).collect(),
-        // One value holds in every trial; today's settings come by themselves.
-        Range::Integers { min, max } if min == max => return vec![Value::Int(*min)],
         Range::Integers { min, max } => (*min, *max),
     };
-    let today = knob.current.value.as_int().unwrap_or(min);
+    let today = knob.current.value.as_int().unwrap_or(min).clamp(min, max);
     let mut values = match knob.knob.effect {
         Effect::Memory if knob.knob.unit == "MiB" => {
             let task = (around.task_memory >> 20) as f64;
@@ -232,7 +255,7 @@ fn ladder(knob: &PlacedKnob, around: &Surroundings) -> Vec<Value> {
         }
     };
     values.push(today);
-    values.retain(|v| (min..=max).contains(v) || *v == today);
+    values.retain(|v| (min..=max).contains(v));
     values.sort_unstable();
     values.dedup();
     values.into_iter().map(Value::Int).collect()
@@ -319,17 +342,42 @@ mod tests {
         assert_eq!(values(&all, "backlog"), [2048.into()].into(), "a limit is not searched");
     }
 
-    #[test]
-    fn a_fixed_value_holds_in_every_trial_but_todays() {
+    /// gunicorn whose user narrowed a knob's range.
+    fn narrowed(name: &str, range: Range) -> Service {
         let mut service = service("gunicorn");
         let mut knobs = service.containers[0].parts[0].knobs.iter_mut();
-        let threads = knobs.find(|k| k.knob.name == "threads").unwrap();
-        threads.knob.range = Range::Integers { min: 4, max: 4 };
-        let all = candidates(&service, &AROUND, Searched::default());
-        assert!(all.len() > 1);
-        for candidate in &all[1..] {
-            assert_eq!(candidate.settings.int("threads"), Some(4), "{candidate:?}");
+        knobs.find(|k| k.knob.name == name).unwrap().knob.range = range;
+        service
+    }
+
+    #[test]
+    fn a_fixed_value_holds_in_every_trial_but_todays() {
+        // The backlog is a limit and not searched; what its user said of it holds all the same.
+        for (knob, value) in [("threads", 4), ("backlog", 512)] {
+            let service = narrowed(knob, Range::Integers { min: value, max: value });
+            let all = candidates(&service, &AROUND, Searched::default());
+            assert!(all.len() > 1);
+            assert_ne!(all[0].settings.int(knob), Some(value), "today's settings");
+            for candidate in &all[1..] {
+                assert_eq!(candidate.settings.int(knob), Some(value), "{candidate:?}");
+            }
         }
+    }
+
+    #[test]
+    fn a_range_that_leaves_todays_value_out_leaves_it_to_the_baseline() {
+        let service = narrowed("workers", Range::Integers { min: 2, max: 6 });
+        let all = candidates(&service, &AROUND, Searched::default());
+        assert_eq!(all[0].settings.int("workers"), Some(1), "today's settings");
+        let others = values(&all[1..], "workers");
+        assert_eq!(others, [2, 3, 4, 6].map(Value::Int).into());
+        let class = narrowed("worker-class", Range::Choices(vec!["gthread".into()]));
+        let all = candidates(&class, &AROUND, Searched::default());
+        assert_eq!(all[0].settings.0["worker-class"], "sync".into());
+        assert_eq!(values(&all[1..], "worker-class"), ["gthread".into()].into());
+        let limit = narrowed("backlog", Range::Integers { min: 64, max: 512 });
+        let all = candidates(&limit, &AROUND, Searched { heap: None, limits: true });
+        assert_eq!(values(&all[1..], "backlog"), [512.into()].into());
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub(crate) static TABLES: [Table; 7] = [
         header: "[knobs]",
         doc: "What may move. A range (`workers = \"1..32\"`) or choices (`worker-class = \
               \"sync|gthread\"`) narrow or widen what the runtime offers, a value (`threads = 4`) \
-              holds in every trial but that of today's settings, and `false` leaves a knob as it is today. A table of its own, \
+              holds; both in every trial but that of today's settings, and `false` leaves a knob as it is today. A table of its own, \
               such as `[knobs.POOL_SIZE]`, adds a knob that knee does not know, with these keys.",
         keys: || abouts(&knobs::OWN),
         read: knobs::read_all,
