@@ -57,8 +57,10 @@ pub fn available_memory(root: &Path) -> Result<Bytes, ProbeError> {
 /// What the host's CPUs have done since its start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Busy {
-    /// CPU time of all programs, seconds.
+    /// CPU time of all programs, and what the hypervisor gave to others, seconds.
     pub seconds: f64,
+    /// What the hypervisor gave to others, seconds.
+    pub stolen: f64,
     /// CPUs online.
     pub cpus: u32,
 }
@@ -79,8 +81,10 @@ pub fn busy(root: &Path) -> Result<Busy, ProbeError> {
         <[u64; 8]>::try_from(ticks).map_err(|_| wrong())?;
     let ticks = [user, nice, system, irq, softirq, steal].iter().sum::<u64>();
     let numbered = |l: &&str| l.starts_with("cpu") && !l.starts_with("cpu ");
+    let seconds = |ticks: u64| ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
     Ok(Busy {
-        seconds: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+        seconds: seconds(ticks),
+        stolen: seconds(steal),
         cpus: text.lines().filter(numbered).count().try_into().unwrap_or(u32::MAX),
     })
 }
@@ -135,7 +139,7 @@ mod tests {
         std::fs::create_dir(root.path().join("proc")).unwrap();
         let stat = root.path().join("proc/stat");
         std::fs::write(&stat, "cpu  100 20 30 9000 500 1 2 7 0 0\ncpu0 1\n").unwrap();
-        assert_eq!(busy(root.path()).unwrap(), Busy { seconds: 1.6, cpus: 1 });
+        assert_eq!(busy(root.path()).unwrap(), Busy { seconds: 1.6, stolen: 0.07, cpus: 1 });
         std::fs::write(&stat, "cpu  100 20\n").unwrap();
         assert!(busy(root.path()).unwrap_err().to_string().contains("proc/stat:1"));
         assert!(busy(Path::new("/")).unwrap().cpus > 0);

@@ -32,18 +32,36 @@ impl Host {
         let now = Host::look()?;
         let seconds = (now.at - self.at).as_secs_f64();
         let own = now.own - self.own;
-        let others = (now.busy.seconds - self.busy.seconds - own) / seconds - used;
+        let taken = Taken {
+            others: (now.busy.seconds - self.busy.seconds - own) / seconds - used,
+            stolen: (now.busy.stolen - self.busy.stolen) / seconds,
+        };
         let cpus = f64::from(now.busy.cpus);
-        (seconds >= SHORT).then(|| reason(cpus, task_cpu, used, others)).flatten()
+        (seconds >= SHORT).then(|| reason(cpus, task_cpu, used, taken)).flatten()
     }
 }
 
-fn reason(cpus: f64, task_cpu: f64, used: f64, others: f64) -> Option<String> {
+/// What neither the task nor knee had, cores.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// All of it.
+    others: f64,
+    /// The part that the hypervisor gave to others.
+    stolen: f64,
+}
+
+fn reason(cpus: f64, task_cpu: f64, used: f64, taken: Taken) -> Option<String> {
+    let Taken { others, stolen } = taken;
     let left = cpus - others;
     let starved = left < ENOUGH * task_cpu && used < ENOUGH * task_cpu;
+    let who = if stolen > others / 2.0 {
+        "other programs and, most of all, other machines on the same hardware"
+    } else {
+        "other programs"
+    };
     starved.then(|| {
         format!(
-            "other programs used {others:.1} of this host's {cpus} CPUs and left too little for \
+            "{who} used {others:.1} of this host's {cpus} CPUs and left too little for \
              the task's {task_cpu} vCPU"
         )
     })
@@ -55,13 +73,16 @@ mod tests {
 
     #[test]
     fn a_busy_host_is_named_and_a_quiet_one_is_not() {
-        let said = reason(2.0, 0.5, 0.2, 1.8).unwrap();
+        let taken = |others, stolen| Taken { others, stolen };
+        let said = reason(2.0, 0.5, 0.2, taken(1.8, 0.1)).unwrap();
         assert_eq!(
             said,
             "other programs used 1.8 of this host's 2 CPUs and left too little for the task's 0.5 vCPU"
         );
-        assert_eq!(reason(2.0, 0.5, 0.5, 1.8), None, "it got its quota all the same");
-        assert_eq!(reason(2.0, 0.5, 0.2, 0.3), None);
+        let said = reason(2.0, 0.5, 0.2, taken(1.8, 1.2)).unwrap();
+        assert!(said.contains("other machines on the same hardware used 1.8"), "{said}");
+        assert_eq!(reason(2.0, 0.5, 0.5, taken(1.8, 0.0)), None, "it got its quota all the same");
+        assert_eq!(reason(2.0, 0.5, 0.2, taken(0.3, 0.0)), None);
         assert!(Host::look().unwrap().crowded(0.5, 0.5).is_none(), "too short to tell");
     }
 }

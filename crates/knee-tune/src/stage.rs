@@ -2,7 +2,7 @@
 //! the observer beside it. Leaving the scope takes everything down.
 
 use crate::host::Host;
-use crate::lab::{Lab, Running, Tail};
+use crate::lab::{Lab, LabError, Running, Tail};
 use crate::tune::{TuneError, TuneRequest};
 use knee_core::limit::{self, Scene};
 use knee_core::observe::{Capacity, Limit, Outcome, Resource, Step};
@@ -52,10 +52,13 @@ impl<'a> Stage<'a> {
         let service = &request.service;
         let launch = knee_files::launch(service, settings, request.task.value)?;
         let port = service.port.as_ref().map(|p| p.value);
+        let host = Host::look();
         let running = lab.start(&launch)?;
         let ready = service.ready.as_ref().map(|p| p.value.as_str());
         let patience = Duration::from_secs_f64(request.lengths.ready);
-        let port = running.wait_ready(port, ready, patience, &|| stop.load(Ordering::Relaxed))?;
+        let port = running
+            .wait_ready(port, ready, patience, &|| stop.load(Ordering::Relaxed))
+            .map_err(|error| starved(error, host, &running, request.task.value.cpu))?;
         let target = Target {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             host: format!("127.0.0.1:{port}"),
@@ -183,5 +186,15 @@ impl<'a> Stage<'a> {
     pub fn close(self) -> Result<(), TuneError> {
         drop(self.observer);
         Ok(self.running.stop()?)
+    }
+}
+
+/// A service that was not ready in time may not be to blame: the host left it no CPU.
+fn starved(error: LabError, host: Option<Host>, running: &Running, task_cpu: f64) -> TuneError {
+    let LabError::NeverReady { waited, .. } = &error else { return error.into() };
+    let used = running.cpu().unwrap_or(0.0) / waited.as_secs_f64().max(1e-9);
+    match host.and_then(|host| host.crowded(task_cpu, used)) {
+        Some(doubt) => TuneError::Crowded { error, doubt },
+        None => error.into(),
     }
 }

@@ -107,7 +107,7 @@ impl From<TuneError> for Failure {
             TuneError::Measure(error) => error.into(),
             TuneError::Lab(error) => error.into(),
             TuneError::Calibration { ref doubts, .. } if !doubts.is_empty() => starved(&error),
-            TuneError::Starved => starved(&error),
+            TuneError::Starved | TuneError::Crowded { .. } => starved(&error),
             TuneError::Calibration { .. } | TuneError::Unanswered { .. } => {
                 Failure::new(Exit::Nothing, error.to_string()).remedy(
                     "name requests that the service answers below 400: --request 'GET /path', or \
@@ -177,7 +177,16 @@ mod tests {
             what.contains("9 timed out; other programs used 1.8 of this host's 2 CPUs"),
             "{what}"
         );
-        let Failure::Said { exit, .. } = TuneError::Starved.into() else { panic!("nothing said") };
-        assert_eq!(exit, Exit::Inconclusive);
+        let waited = std::time::Duration::from_secs(60);
+        let late = || LabError::NeverReady { waited, seen: "nothing".into(), log: Tail::default() };
+        let crowded = TuneError::Crowded { error: late(), doubt: "others used all".into() };
+        for (error, expected) in [
+            (TuneError::Starved, Exit::Inconclusive),
+            (crowded, Exit::Inconclusive),
+            (TuneError::Lab(late()), Exit::Nothing),
+        ] {
+            let Failure::Said { exit, .. } = error.into() else { panic!("nothing said") };
+            assert_eq!(exit, expected);
+        }
     }
 }

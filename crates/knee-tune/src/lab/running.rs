@@ -155,6 +155,11 @@ impl Running {
         }
     }
 
+    /// CPU that the task has used so far, seconds; None where it has no cgroup.
+    pub fn cpu(&self) -> Option<f64> {
+        self.group.as_ref()?.task_group().cpu().ok().map(|cpu| cpu.used)
+    }
+
     /// What an observer looks at.
     pub fn subject(&self) -> Subject {
         let (group, marks) = (self.group.clone(), self.marks.clone());

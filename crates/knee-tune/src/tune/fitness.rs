@@ -85,6 +85,7 @@ pub fn own_failure(error: TuneError) -> Result<String, TuneError> {
             | LabError::NeverReady { .. }
             | LabError::BadAnswer { .. }),
         ) => Ok(error.to_string()),
+        error @ TuneError::Crowded { .. } => Ok(error.to_string()),
         error => Err(error),
     }
 }

@@ -91,6 +91,14 @@ pub enum TuneError {
     /// The service could not be started or did not stay.
     #[error(transparent)]
     Lab(LabError),
+    /// The service was not ready in time on a host that left it too little CPU.
+    #[error("{doubt}; {error}")]
+    Crowded {
+        /// How it was not ready.
+        error: LabError,
+        /// What took the CPU.
+        doubt: String,
+    },
     /// The launch could not be written.
     #[error(transparent)]
     Files(#[from] knee_files::FilesError),
