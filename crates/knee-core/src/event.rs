@@ -47,12 +47,16 @@ pub enum Event {
     Paired {
         /// Its number, counted from 1.
         number: u32,
-        /// Pairs planned.
+        /// Most pairs: measuring ends as soon as the gain is certain or out of sight.
         of: u32,
         /// Capacity of today's settings, requests/s.
         baseline: f64,
         /// Capacity of the winner, requests/s.
         best: f64,
+        /// The factor that the host's speed put on either, as far as knee's yardstick tells: 0.9
+        /// where a host that ran slower took a tenth.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<(f64, f64)>,
     },
     /// The search and the confirmation are over.
     Ended(Box<Verdict>),
@@ -207,6 +211,18 @@ pub struct Confirmation {
     pub interval: (f64, f64),
     /// Whether the interval excludes no gain.
     pub significant: bool,
+    /// The gain without a correction for the host's speed; None where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncorrected: Option<Estimate>,
+}
+
+/// A gain as a share, with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// 0.4 is 40 % more.
+    pub gain: f64,
+    /// Its ends.
+    pub interval: (f64, f64),
 }
 
 /// A proposed change of a user's file.

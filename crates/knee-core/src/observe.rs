@@ -168,8 +168,24 @@ pub struct Usage {
     /// That socket: `127.0.0.1:8080` or a path.
     #[serde(default)]
     pub accept_at: String,
+    /// How fast the host's CPUs ran meanwhile; None where that was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_speed: Option<HostSpeed>,
     /// What the runtime says of itself.
     pub readings: Vec<Reading>,
+}
+
+/// How fast the host's CPUs ran, whoever used them: steps of a loop of knee's own in a microsecond
+/// of CPU, the mean over all CPUs. Only ratios mean anything: 20 % more is a host that does 20 % more
+/// of what limits a web service's code.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostSpeed {
+    /// Over the whole time.
+    pub mean: f64,
+    /// In the slowest second.
+    pub slowest: f64,
+    /// In the fastest second.
+    pub fastest: f64,
 }
 
 /// One figure of a runtime's own status.

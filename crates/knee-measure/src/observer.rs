@@ -1,14 +1,17 @@
 //! The observer of a service while it is under load: what it used between two moments, on the
 //! clock that the generator uses.
 //!
-//! Two threads look from outside the task's cgroup. One reads the kernel: the cgroup's counters and
+//! Three threads look from outside the task's cgroup. One reads the kernel: the cgroup's counters and
 //! the accept queues every time (100 ms is a good pace), processes with their CPU and descriptors
-//! once a second, PSS only when usage is asked for. The other asks the runtimes four times a
-//! second; what costs the service more, only at marks and when usage is asked for. What all
-//! that takes is counted: see [`Observer::cost`].
+//! once a second, PSS only when usage is asked for. One asks the runtimes four times a
+//! second; what costs the service more, only at marks and when usage is asked for. One holds a
+//! yardstick to each of the host's CPUs five times a second. What all that takes is counted: see
+//! [`Observer::cost`].
 //!
 //! What never lives here: how it is looked (`knee-watch`), how anything is read (`knee-probe`) and
 //! what a runtime means by its figures (`knee-core`).
+
+mod yardstick;
 
 use crate::thread::thread_cpu;
 use knee_core::observe::Usage;
@@ -19,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use yardstick::Yardstick;
 
 /// How often runtimes are asked: a status page costs FPM some tenths of a millisecond.
 const ASK: Duration = Duration::from_millis(250);
@@ -55,6 +59,7 @@ pub struct Observer {
 struct Shared {
     eyes: Mutex<Eyes>,
     ears: Mutex<Ears>,
+    yardstick: Mutex<Yardstick>,
     over: Mutex<bool>,
     bell: Condvar,
     /// CPU of all looking and asking, nanoseconds.
@@ -68,6 +73,7 @@ impl Observer {
         let shared = Arc::new(Shared {
             eyes: Mutex::new(Eyes::new(group, pids, &sources, KEPT)),
             ears: Mutex::new(Ears::new(sources, KEPT)),
+            yardstick: Mutex::new(Yardstick::new()),
             over: Mutex::new(false),
             bell: Condvar::new(),
             cost: AtomicU64::new(0),
@@ -80,6 +86,9 @@ impl Observer {
             threads.extend(thread.spawn(move || shared.repeat(pace, act)).ok());
         };
         spawn("knee-eyes", every, |shared| _ = shared.look(false));
+        spawn("knee-yardstick", yardstick::VISITS, |shared| {
+            shared.counted(|| shared.yardstick().visit());
+        });
         if !shared.ears().is_empty() {
             spawn("knee-ears", ASK, |shared| _ = shared.hear(false));
         }
@@ -107,6 +116,7 @@ impl Observer {
         let seconds = mark.at.elapsed().as_secs_f64();
         self.shared.hear(true);
         usage.readings = self.shared.counted(|| self.shared.ears().since(mark.heard, seconds));
+        usage.host_speed = self.shared.yardstick().since(mark.at);
         usage
     }
 
@@ -139,6 +149,10 @@ impl Shared {
 
     fn ears(&self) -> MutexGuard<'_, Ears> {
         self.ears.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn yardstick(&self) -> MutexGuard<'_, Yardstick> {
+        self.yardstick.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn look(&self, at_an_end: bool) -> u64 {

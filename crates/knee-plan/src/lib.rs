@@ -9,6 +9,7 @@ pub mod closed;
 pub mod fit;
 pub mod forecast;
 pub mod gaussian;
+pub mod pairs;
 pub mod plan;
 pub mod prices;
 pub mod sim;

@@ -79,7 +79,7 @@ impl Run {
                 self.trials.push((**trial).clone());
                 self.trials.sort_by_key(|trial| trial.number);
             }
-            Event::Paired { number, of, baseline, best } => {
+            Event::Paired { number, of, baseline, best, .. } => {
                 self.planned = *of;
                 self.pairs.truncate((*number as usize).saturating_sub(1));
                 self.pairs.push((*baseline, *best));
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn pairs_measured_again_replace_the_earlier_ones() {
-        let pair = |number, best| Event::Paired { number, of: 3, baseline: 1.0, best };
+        let pair = |number, best| Event::Paired { number, of: 3, baseline: 1.0, best, host: None };
         let run = Run::of(&[pair(1, 2.0), pair(2, 2.0), pair(1, 3.0)]);
         assert_eq!(run.pairs, [(1.0, 3.0)]);
     }

@@ -3,16 +3,18 @@
 use super::TuneError;
 use super::run::Run;
 use super::trials::{NOISE, WARM};
-use crate::strategy::{self, Tested};
-use knee_core::event::{Conclusion, Confirmation, Event, PatchFact, Trial, Verdict};
+use crate::strategy;
+use knee_core::event::{Conclusion, Confirmation, Estimate, Event, PatchFact, Trial, Verdict};
 use knee_core::observe::{Capacity, Validity};
 use knee_core::settings::Settings;
+use knee_plan::pairs::{self, Pair, Side};
 use knee_plan::statistics;
+use std::hash::{BuildHasher, RandomState};
 
-/// Ratio from which few pairs suffice to tell a gain from noise.
+/// Ratio from which the fewest pairs are likely to tell a gain from noise, and for how many time is
+/// kept where it is less.
 const LARGE: f64 = 1.25;
-const FEW_PAIRS: u32 = 3;
-const PAIRS: u32 = 5;
+const LIKELY: usize = 5;
 /// Share of a known capacity at which it is searched again.
 const BELOW: f64 = 0.9;
 /// What starting, warming and ending a service takes, seconds, as a rule.
@@ -23,9 +25,9 @@ const UNSTEADY: f64 = 2.0;
 impl Run<'_> {
     /// Confirms the best, and says what the run came to.
     pub fn conclude(&mut self, stopped_because: String) -> Result<Verdict, TuneError> {
-        let tested: Vec<Tested> = self.trials.iter().map(|t| self.tested(t)).collect();
-        let best = strategy::best(&self.problem(), &tested);
+        let best = strategy::best(&self.problem(), &self.tested());
         let mut validity = self.validity.clone();
+        validity.caveats.extend(self.speeds().said(&self.trials));
         for trial in [0, best] {
             self.trials[trial].capacity.iter().for_each(|c| validity.merge(&c.validity));
         }
@@ -74,9 +76,14 @@ impl Run<'_> {
 
     /// Seconds that the confirmation takes, as things stand.
     pub fn confirmation(&self) -> f64 {
+        let before = self.trials.first().map_or(0.0, rate);
         let most = self.trials.iter().map(rate).fold(0.0, f64::max);
-        2.0 * f64::from(count(self.trials.first().map_or(0.0, rate), most))
-            * (self.request.lengths.pair + OPENING)
+        let pairs = if most > LARGE * before { pairs::FEWEST } else { LIKELY };
+        pairs as f64 * self.one_pair()
+    }
+
+    fn one_pair(&self) -> f64 {
+        2.0 * (self.request.lengths.pair + OPENING)
     }
 
     /// The pairs; None where today carries nothing at all, so that no ratio exists.
@@ -85,49 +92,68 @@ impl Run<'_> {
         best: usize,
         validity: &mut Validity,
     ) -> Result<Option<Confirmation>, TuneError> {
-        let (before, after) = (rate(&self.trials[0]), rate(&self.trials[best]));
-        if before <= 0.0 {
+        if rate(&self.trials[0]) <= 0.0 {
             return Ok(None);
         }
-        let of = count(before, after);
-        let mut pairs: Vec<(f64, f64)> = std::mem::take(&mut self.pairs);
-        pairs.truncate(of as usize);
-        let mut variances = vec![];
-        while (pairs.len() as u32) < of && !nothing_to_gain(&pairs) {
-            let number = pairs.len() as u32 + 1;
-            let [baseline, best] = self.pair(number, best, validity)?;
-            let variance = |c: &Capacity| c.spread.unwrap_or(NOISE).powi(2);
-            variances.push(variance(&baseline) + variance(&best));
-            pairs.push((baseline.rate, best.rate));
-            self.tell(&Event::Paired { number, of, baseline: baseline.rate, best: best.rate });
+        let mut all: Vec<Pair> = std::mem::take(&mut self.pairs);
+        all.truncate(pairs::MOST);
+        while pairs::undecided(&all) && (all.len() < pairs::FEWEST || self.time_for_a_pair()) {
+            let pair = self.pair(all.len(), best, validity)?;
+            all.push(pair);
+            self.tell(&Event::Paired {
+                number: all.len() as u32,
+                of: pairs::MOST as u32,
+                baseline: pair.baseline.rate,
+                best: pair.best.rate,
+                host: Some((pair.baseline.host, pair.best.host)),
+            });
         }
-        validity.caveats.extend(unsteady(&pairs));
-        let least = statistics::median(&variances).unwrap_or(2.0 * NOISE.powi(2)).sqrt();
-        let gain = statistics::gain(&pairs, least);
+        validity.caveats.extend(unsteady(&all));
+        let gain = pairs::gain(&all);
+        validity.caveats.extend(gain.as_ref().and_then(|c| c.uncorrected).map(corrected));
         if gain.is_none() {
-            let none = pairs.iter().filter(|(a, b)| *a <= 0.0 || *b <= 0.0).count();
+            let none = all.iter().filter(|p| p.baseline.rate <= 0.0 || p.best.rate <= 0.0).count();
             validity.invalid.push(format!(
                 "in {none} of {} pairs one side held the goal at no rate that was tried, so that the pairs give no ratio",
-                pairs.len()
+                all.len()
             ));
         }
         Ok(gain)
     }
 
-    /// Today's settings and the best, turn and turn about: a drift of the machine hits both
-    /// alike. Both get the same arrivals, each pair others.
+    /// Whether another pair fits into the run's time. What the pairs say has no part in it.
+    fn time_for_a_pair(&self) -> bool {
+        self.elapsed() + self.one_pair() <= self.request.lengths.total
+    }
+
+    /// Today's settings and the best, one after the other, in an order by chance: a drift of the
+    /// host is noise then, whatever its shape, and the interval knows of noise (R. A. Fisher, The
+    /// Design of Experiments, 1935, II). Turn and turn about it would be a pattern that a drift
+    /// may follow. Both get the same arrivals, each pair others.
     fn pair(
         &mut self,
-        number: u32,
+        number: usize,
         best: usize,
         validity: &mut Validity,
-    ) -> Result<[Capacity; 2], TuneError> {
-        let seed = self.request.seed.wrapping_add(u64::from(number));
-        let turned = number.is_multiple_of(2);
+    ) -> Result<Pair, TuneError> {
+        let seed = self.request.seed.wrapping_add(number as u64 + 1);
+        let turned = RandomState::new().hash_one(number) & 1 == 1;
         let order = if turned { [best, 0] } else { [0, best] };
-        let first = self.again(order[0], seed, validity)?;
-        let second = self.again(order[1], seed, validity)?;
-        Ok(if turned { [second, first] } else { [first, second] })
+        let first = self.side(order[0], seed, validity)?;
+        let second = self.side(order[1], seed, validity)?;
+        let (baseline, best) = if turned { (second, first) } else { (first, second) };
+        Ok(Pair { baseline, best })
+    }
+
+    fn side(
+        &mut self,
+        index: usize,
+        seed: u64,
+        validity: &mut Validity,
+    ) -> Result<Side, TuneError> {
+        let capacity = self.again(index, seed, validity)?;
+        let host = self.speeds().on(&capacity).unwrap_or(1.0);
+        Ok(Side { rate: capacity.rate, host })
     }
 
     /// The capacity of a trial's settings once more, searched around what is known. When no
@@ -169,33 +195,30 @@ impl Run<'_> {
     }
 }
 
-/// Whether more pairs would not make a gain out of none. (Stopping only where nothing is gained
-/// leaves the interval of a gain as it is.)
-fn nothing_to_gain(pairs: &[(f64, f64)]) -> bool {
-    pairs.len() >= FEW_PAIRS as usize && ratio(pairs) < 1.0 + NOISE / 2.0
-}
-
-/// Geometric mean of best over baseline.
-fn ratio(pairs: &[(f64, f64)]) -> f64 {
-    let logs = pairs.iter().map(|(baseline, best)| (best / baseline.max(1e-9)).max(1e-9).ln());
-    (logs.sum::<f64>() / pairs.len().max(1) as f64).exp()
-}
-
-/// How many pairs tell a gain from noise.
-fn count(before: f64, after: f64) -> u32 {
-    if after > LARGE * before { FEW_PAIRS } else { PAIRS }
-}
-
 /// What a trial carries, requests/s.
 fn rate(trial: &Trial) -> f64 {
     trial.capacity.as_ref().filter(|_| trial.rejected.is_none()).map_or(0.0, |c| c.rate)
 }
 
+/// That a gain is not as the pairs alone say, and what they say.
+fn corrected(raw: Estimate) -> String {
+    let [gain, low, high] =
+        [raw.gain, raw.interval.0, raw.interval.1].map(|share| format!("{:+.0} %", 100.0 * share));
+    format!(
+        "the gain takes into account how fast the host ran during each side of a pair, as that \
+         explains how the pairs differ; without it the gain is {gain} ({low} to {high})"
+    )
+}
+
 /// What the repeats of the same settings say of the noise, where it is larger than was assumed.
-fn unsteady(pairs: &[(f64, f64)]) -> Option<String> {
-    let sides: [Vec<f64>; 2] =
-        [pairs.iter().map(|p| p.0).collect(), pairs.iter().map(|p| p.1).collect()];
-    let spread = sides.iter().filter_map(|side| statistics::spread(side)).fold(0.0, f64::max);
+fn unsteady(pairs: &[Pair]) -> Option<String> {
+    let corrected = pairs::explains(pairs);
+    let spread = |side: fn(&Pair) -> Side| {
+        let repeats = pairs.iter().map(side);
+        let rates = repeats.map(|s| s.rate / if corrected { s.host } else { 1.0 });
+        statistics::spread(&rates.collect::<Vec<_>>()).unwrap_or(0.0)
+    };
+    let spread = spread(|p| p.baseline).max(spread(|p| p.best));
     (spread > UNSTEADY * NOISE).then(|| {
         format!(
             "repeats of the same settings differ by {:.0} %, more than the {:.0} % that the search reckons with",
@@ -209,11 +232,26 @@ fn unsteady(pairs: &[(f64, f64)]) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn pairs(rates: &[(f64, f64)]) -> Vec<Pair> {
+        let side = |rate| Side { rate, host: 1.0 };
+        rates.iter().map(|(a, b)| Pair { baseline: side(*a), best: side(*b) }).collect()
+    }
+
     #[test]
     fn repeats_that_differ_are_told() {
-        assert_eq!(unsteady(&[(100.0, 140.0), (103.0, 138.0), (98.0, 141.0)]), None);
-        let said = unsteady(&[(100.0, 140.0), (103.0, 100.0), (98.0, 160.0)]).unwrap();
+        assert_eq!(unsteady(&pairs(&[(100.0, 140.0), (103.0, 138.0), (98.0, 141.0)])), None);
+        let said = unsteady(&pairs(&[(100.0, 140.0), (103.0, 100.0), (98.0, 160.0)])).unwrap();
         assert!(said.starts_with("repeats of the same settings differ by 24 %"), "{said}");
-        assert_eq!(unsteady(&[(100.0, 140.0)]), None, "no repeats");
+        assert_eq!(unsteady(&pairs(&[(100.0, 140.0)])), None, "no repeats");
+    }
+
+    #[test]
+    fn repeats_that_only_a_host_moved_are_steady() {
+        let speeds = [1.0, 0.7, 1.3];
+        let moved = |host: f64| Pair {
+            baseline: Side { rate: 100.0 * host, host },
+            best: Side { rate: 140.0 * host, host },
+        };
+        assert_eq!(unsteady(&speeds.map(moved)), None);
     }
 }

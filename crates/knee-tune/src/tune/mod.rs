@@ -7,6 +7,7 @@ mod alone;
 mod confirm;
 mod fitness;
 mod run;
+mod speed;
 mod trials;
 
 use crate::calibrate::CalibrationError;

@@ -1,5 +1,6 @@
 //! A run in progress: what it knows, its beginning, and the calibration by today's settings.
 
+use super::speed::Speeds;
 use super::{TuneError, TuneRequest};
 use crate::calibrate;
 use crate::lab::{Lab, granted_nofile};
@@ -12,6 +13,7 @@ use knee_core::observe::{Bound, Calibration, Validity};
 use knee_core::runtimes::Surroundings;
 use knee_core::service::{Part, PlacedKnob};
 use knee_core::settings::Settings;
+use knee_plan::pairs::{Pair, Side};
 use knee_plan::{Demand, ceiling};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -31,8 +33,8 @@ pub(super) struct Run<'a> {
     /// Requests/s that the generator itself can make here.
     pub ceiling: f64,
     pub trials: Vec<Trial>,
-    /// Pairs that an interrupted run measured: today's settings and the best, requests/s.
-    pub pairs: Vec<(f64, f64)>,
+    /// Pairs that an interrupted run measured: today's settings and the best.
+    pub pairs: Vec<Pair>,
     /// Seconds that an interrupted run took for its trials, and since when this one runs.
     spent: f64,
     began: Instant,
@@ -113,7 +115,13 @@ impl<'a> Run<'a> {
                     self.calibration = Some(calibration.clone());
                 }
                 Event::Tried(trial) => self.trials.push((**trial).clone()),
-                Event::Paired { baseline, best, .. } => self.pairs.push((*baseline, *best)),
+                Event::Paired { baseline, best, host, .. } => {
+                    let host = host.unwrap_or((1.0, 1.0));
+                    self.pairs.push(Pair {
+                        baseline: Side { rate: *baseline, host: host.0 },
+                        best: Side { rate: *best, host: host.1 },
+                    });
+                }
                 _ => {}
             }
         }
@@ -247,6 +255,11 @@ impl<'a> Run<'a> {
             Some(c) => knee_plan::bound(&c, &demand, self.around.task_cpu),
             None => ceiling(&demand, self.around.task_cpu),
         })
+    }
+
+    /// What the host's speed did so far.
+    pub fn speeds(&self) -> Speeds {
+        Speeds::new(self.calibration.as_ref(), &self.trials)
     }
 
     /// What a verdict on settings is made from.

@@ -4,6 +4,7 @@ use super::TuneError;
 use super::confirm::OPENING;
 use super::fitness::own_failure;
 use super::run::Run;
+use super::speed::Speeds;
 use crate::lab::Tail;
 use crate::space::{self, Searched};
 use crate::stage::Stage;
@@ -48,7 +49,7 @@ impl Run<'_> {
             if let Some(why) = self.out_of_time() {
                 return Ok(why);
             }
-            let tested: Vec<Tested> = self.trials.iter().map(|t| self.tested(t)).collect();
+            let tested = self.tested();
             let (settings, because, forecast, beat) = match strategy::next(&problem, &tested) {
                 Next::Try { settings, because, forecast, beat } => {
                     (settings, because, forecast, beat)
@@ -122,14 +123,21 @@ impl Run<'_> {
         (heap.collector > COLLECTS).then_some(heap)
     }
 
-    /// A trial as the search sees it.
-    pub fn tested(&self, trial: &Trial) -> Tested {
+    /// The trials as the search sees them.
+    pub fn tested(&self) -> Vec<Tested> {
+        let speeds = self.speeds();
+        self.trials.iter().map(|trial| self.seen(trial, &speeds)).collect()
+    }
+
+    /// A trial as it would have been at the host's speed of the calibration.
+    fn seen(&self, trial: &Trial, speeds: &Speeds) -> Tested {
+        let host = speeds.of_trial(trial);
         let at = trial.capacity.as_ref().and_then(|c| c.at.as_ref().or(c.curve.last()));
         let step = at.or(trial.abandoned.as_ref().map(|a| &a.step));
         let found = match (&trial.capacity, &trial.abandoned, &trial.rejected) {
             (_, _, Some(_)) | (None, None, None) => Found::Unfit,
-            (Some(capacity), ..) => Found::Carries(capacity.rate),
-            (None, Some(abandoned), None) => Found::Below(abandoned.below),
+            (Some(capacity), ..) => Found::Carries(capacity.rate / host),
+            (None, Some(abandoned), None) => Found::Below(abandoned.below / host),
         };
         let used = step.and_then(|s| s.usage.as_ref());
         // What was killed at the limit would have taken more.

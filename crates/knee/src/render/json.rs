@@ -3,7 +3,7 @@
 
 use crate::render::words;
 use crate::run::Run;
-use knee_core::event::{Conclusion, Fact, Machine, PatchFact, Trial};
+use knee_core::event::{Conclusion, Estimate, Fact, Machine, PatchFact, Trial};
 use knee_core::observe::{Calibration, Limit, Resource, Step, Usage, Validity};
 use knee_core::workload::Request;
 use knee_core::{Bytes, Goal, Settings, Sourced, Task};
@@ -105,6 +105,8 @@ struct Gain<'a> {
     interval: (f64, f64),
     significant: bool,
     pairs: &'a [(f64, f64)],
+    /// Without a correction for the host's speed, where there is one.
+    uncorrected: Option<Estimate>,
 }
 
 /// What a run leaves behind; nothing of the user's is changed before `knee apply`.
@@ -146,6 +148,7 @@ pub fn document<'a>(run: &'a Run, folder: &'a Path) -> Option<Document<'a>> {
             interval: c.interval,
             significant: c.significant,
             pairs: &c.pairs,
+            uncorrected: c.uncorrected,
         }),
         conclusion: verdict.map(|v| v.conclusion),
         verdict: verdict.map(|_| words::verdict(run).swap_remove(0)),

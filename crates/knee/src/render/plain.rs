@@ -27,9 +27,12 @@ impl Plain {
             }
             Event::Stepped { .. } => {}
             Event::Tried(trial) => text += &self.tried(trial),
-            Event::Paired { number, of, baseline, best } => {
+            Event::Paired { number, of, baseline, best, .. } => {
                 let (today, best) = (words::rate(*baseline), words::rate(*best));
-                let _ = writeln!(text, "pair {number} of {of}: today {today}/s, winner {best}/s");
+                let _ = writeln!(
+                    text,
+                    "pair {number} of at most {of}: today {today}/s, winner {best}/s"
+                );
             }
             Event::Ended(verdict) => text += &self.ended(verdict),
         }

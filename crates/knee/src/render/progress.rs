@@ -51,7 +51,7 @@ impl Progress {
             }
             Event::Tried(_) => self.now("choosing what to try next"),
             Event::Paired { number, of, .. } if number < of => {
-                self.now(format!("confirming: pair {} of {of}", number + 1));
+                self.now(format!("confirming: pair {} of at most {of}", number + 1));
             }
             Event::Started(_) | Event::Calibrated { .. } | Event::Paired { .. } => {}
             Event::Ended(_) => self.bar.finish_and_clear(),

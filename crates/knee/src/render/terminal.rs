@@ -48,11 +48,11 @@ impl Terminal {
             Event::Started(started) => self.below(self.start(started)),
             Event::Calibrated { calibration, bound } => self.below(calibrated(calibration, bound)),
             Event::Tried(_) => self.grow(),
-            Event::Paired { number, of, baseline, best } => {
+            Event::Paired { number, of, baseline, best, .. } => {
                 let gap = if *number == 1 { "\n" } else { "" };
                 let (today, best) = (words::rate(*baseline), words::rate(*best));
                 self.below(format!(
-                    "{gap}  pair {number} of {of}: today {today}/s, winner {best}/s\n"
+                    "{gap}  pair {number} of at most {of}: today {today}/s, winner {best}/s\n"
                 ))
             }
             Event::Ended(verdict) => self.below(self.end(verdict)),

@@ -11,7 +11,7 @@ use super::trials::{self, TrialRow};
 use super::verdict::{self, Headline};
 use super::words as say;
 use askama::Template;
-use knee_core::event::{Fact, Started};
+use knee_core::event::{Estimate, Fact, Started};
 use knee_core::observe::{Limit, Validity};
 
 /// The page of a run.
@@ -159,12 +159,28 @@ fn confirmation(story: &Story<'_>) -> Option<Confirmed> {
     let confirmation = story.verdict().and_then(|v| v.confirmation.as_ref());
     let pairs = confirmation.map_or(&story.run.pairs, |c| &c.pairs);
     let lead = match story.verdict() {
-        Some(_) => "Today's settings and the best, measured turn and turn about, so that a drift \
-                    of the machine hits both alike."
-            .into(),
-        None => format!("{} of {} pairs were measured.", story.run.pairs.len(), story.run.planned),
+        Some(_) => format!(
+            "Today's settings and the best, one after the other in an order by chance, so that a \
+             drift of the host favours neither.{}",
+            confirmation.and_then(|c| c.uncorrected).map_or(String::new(), corrected)
+        ),
+        None => format!(
+            "{} of at most {} pairs were measured.",
+            story.run.pairs.len(),
+            story.run.planned
+        ),
     };
     Some(Confirmed { lead, pairs: bars::pairs(pairs)?, gain: confirmation.map(bars::gain) })
+}
+
+fn corrected(raw: Estimate) -> String {
+    format!(
+        " The dots are as measured. The gain takes the host's speed during each into account; \
+         without that it is {} ({} to {}).",
+        say::change(raw.gain),
+        say::change(raw.interval.0),
+        say::change(raw.interval.1)
+    )
 }
 
 fn change_rows<'a>(story: &Story<'a>) -> Vec<ChangeRow<'a>> {

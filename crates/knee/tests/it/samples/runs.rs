@@ -8,7 +8,8 @@ use knee_core::observe::{Calibration, Capacity, Outcome, Step, Validity};
 use knee_core::settings::Settings;
 use knee_core::{Bytes, Goal, Seconds, Task};
 use knee_measure::{SearchOptions, check_rate, search_capacity};
-use knee_plan::{Demand, bound, ceiling, statistics};
+use knee_plan::pairs::{self, Pair, Side};
+use knee_plan::{Demand, bound, ceiling};
 use std::convert::Infallible;
 
 /// A run by the name of what it shows.
@@ -301,7 +302,7 @@ impl Script {
             let baseline = before * (1.0 + 0.03 * self.formula.noise());
             let best = after * (1.0 + 0.03 * self.formula.noise());
             self.pairs.push((baseline, best));
-            self.events.push(Event::Paired { number, of, baseline, best });
+            self.events.push(Event::Paired { number, of, baseline, best, host: None });
         }
     }
 
@@ -316,10 +317,16 @@ impl Script {
             baseline: 1,
             best: number,
             stopped_because: stopped_because.into(),
-            confirmation: statistics::gain(&self.pairs, 0.0),
+            confirmation: pairs::gain(&self.pairs.iter().map(as_measured).collect::<Vec<_>>()),
             patches,
             validity: self.validity,
         })));
         self.events
     }
+}
+
+/// A pair on a host whose speed nobody watched.
+fn as_measured((baseline, best): &(f64, f64)) -> Pair {
+    let side = |rate: f64| Side { rate, host: 1.0 };
+    Pair { baseline: side(*baseline), best: side(*best) }
 }
