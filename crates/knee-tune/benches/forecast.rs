@@ -1,9 +1,10 @@
 //! How far off `knee plan`'s forecasts are from what was measured.
 //!
-//! `cargo bench -p knee-tune --bench forecast -- [FOLDER ...]`; without arguments the cells that the
+//! `cargo bench -p knee-tune --bench forecast -- [--each] [FOLDER ...]`; without arguments the cells that the
 //! grid's benchmark has left below `target/tmp/grid/`. A folder holds a run of `knee tune` and, in
 //! `grid.jsonl`, the points of a grid. The profile is fitted from the calibration and the trial of
 //! today's settings alone; the grid's points, or else the run's other trials, are forecast from it.
+//! `--each` prints the profile, every setting and every latency.
 
 use knee_core::event::{Event, Trial};
 use knee_core::model::Network;
@@ -31,7 +32,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let named: Vec<PathBuf> =
-        std::env::args().skip(1).filter(|arg| arg != "--bench").map(PathBuf::from).collect();
+        std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).map(PathBuf::from).collect();
+    let each = std::env::args().any(|arg| arg == "--each");
     let folders = if named.is_empty() { cells() } else { named };
     if folders.is_empty() {
         eprintln!(
@@ -47,6 +49,9 @@ fn main() -> ExitCode {
     for folder in &folders {
         match Measured::of(folder) {
             Ok(cell) => {
+                if each {
+                    cell.each();
+                }
                 println!("{}", cell.row(&folder.file_name().unwrap_or_default().to_string_lossy()));
                 all.take(cell);
             }
@@ -70,6 +75,7 @@ fn cells() -> Vec<PathBuf> {
 /// Settings with their forecasts, and whether each has more threads than the quota has CPU.
 #[derive(Default)]
 struct Measured {
+    profiles: Vec<Profile>,
     checks: Vec<(Check, bool)>,
 }
 
@@ -93,7 +99,29 @@ impl Measured {
             let crowds = crowds(&profile, &check);
             (check, crowds)
         });
-        Ok(Measured { checks: checks.collect() })
+        Ok(Measured { checks: checks.collect(), profiles: vec![profile] })
+    }
+
+    /// The profile, and every setting with its latencies.
+    fn each(&self) {
+        for profile in &self.profiles {
+            println!("{}", serde_json::to_string(profile).unwrap_or_default());
+        }
+        for (Check { settings, measured, forecast, tails }, _) in &self.checks {
+            println!(
+                "{settings}: measured {measured:.1}/s, forecast {forecast:.1}/s ({:+.0} %)",
+                100.0 * (forecast / measured - 1.0)
+            );
+            for Tail { load, throttled, measured, forecast } in tails {
+                println!(
+                    "  at {:.0} %, throttled {:.0} %: measured {:.1} ms, forecast {:.1} ms",
+                    100.0 * load,
+                    100.0 * throttled,
+                    1e3 * measured,
+                    1e3 * forecast
+                );
+            }
+        }
     }
 
     fn take(&mut self, other: Measured) {

@@ -216,7 +216,7 @@ pub fn all() -> &'static [&'static Runtime] {
 }
 
 /// What the entrypoint knows beside [`all`]: it sizes these, and no laboratory has measured them, so
-/// that no other verb takes them for a service.
+/// that no other verb takes them for a service. `knee plan` forecasts them from what is stated.
 pub fn started() -> impl Iterator<Item = &'static Runtime> {
     static MORE: [&Runtime; 3] = [&uvicorn::RUNTIME, &celery::RUNTIME, &octane::RUNTIME];
     MORE.iter().chain(all()).copied()
@@ -224,7 +224,13 @@ pub fn started() -> impl Iterator<Item = &'static Runtime> {
 
 /// The runtime of that id.
 pub fn by_id(id: &str) -> Option<&'static Runtime> {
-    all().iter().copied().find(|r| r.id == id)
+    started().find(|r| r.id == id)
+}
+
+/// Whether a runtime starts the application anew for each request: PHP-FPM does, and what keeps it
+/// in memory (Octane) pays for it once for each process.
+pub fn starts_for_each_request(runtime: &str) -> bool {
+    runtime == php_fpm::RUNTIME.id
 }
 
 /// No value is written in a way of its own.

@@ -6,7 +6,7 @@ use super::room::open;
 use super::{
     Choice, Evidence, Room, Runtime, Surroundings, bare, base, from_to, is, plain, same, silent,
 };
-use crate::model::Network;
+use crate::model::{Network, Recycling};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 
 /// `artisan octane:start` and its kin, on Swoole, RoadRunner or FrankenPHP.
@@ -43,19 +43,37 @@ fn recognise(evidence: &Evidence) -> Option<String> {
 }
 
 fn knobs() -> Vec<Knob> {
-    vec![Knob {
-        name: "workers".into(),
-        doc: "requests served at once; auto is the CPUs that it sees".into(),
-        unit: "processes".into(),
-        range: from_to(1, 256),
-        sites: vec![Site::Flag { long: "--workers".into(), short: None }],
-        effect: Effect::Concurrency,
-    }]
+    let flag = |long: &'static str| vec![Site::Flag { long: long.into(), short: None }];
+    vec![
+        Knob {
+            name: "workers".into(),
+            doc: "requests served at once; auto is the CPUs that it sees".into(),
+            unit: "processes".into(),
+            range: from_to(1, 256),
+            sites: flag("--workers"),
+            effect: Effect::Concurrency,
+        },
+        Knob {
+            name: "max-requests".into(),
+            doc: "requests after which a worker is replaced, against leaks; 0 is never".into(),
+            unit: "requests".into(),
+            range: from_to(0, 1_000_000),
+            sites: flag("--max-requests"),
+            effect: Effect::Kept,
+        },
+    ]
 }
 
 fn default(knob: &str, around: &Surroundings) -> Option<Value> {
-    (knob == "workers").then(|| i64::from(around.visible_cpus).into())
+    match knob {
+        "workers" => Some(i64::from(around.visible_cpus).into()),
+        "max-requests" => Some(MAX_REQUESTS.into()),
+        _ => None,
+    }
 }
+
+/// Octane's own number of requests after which it replaces a worker.
+const MAX_REQUESTS: i64 = 500;
 
 /// Memory of a worker with the application in it, an assumption to be replaced by a measurement.
 const WORKER: u64 = 96;
@@ -73,5 +91,9 @@ fn choose(set: &Settings, room: &Room) -> Vec<Choice> {
 
 fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
     let workers = settings.int("workers").unwrap_or(i64::from(around.visible_cpus));
-    Some(Network::workers(workers.clamp(1, 10_000) as u32, 511))
+    let after = settings.int("max-requests").unwrap_or(MAX_REQUESTS).clamp(0, 1_000_000) as u32;
+    Some(Network {
+        recycling: (after > 0).then_some(Recycling { after, jitter: 0 }),
+        ..Network::workers(workers.clamp(1, 10_000) as u32, 511)
+    })
 }

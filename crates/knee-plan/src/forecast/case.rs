@@ -2,9 +2,10 @@
 
 use super::parameters::Parameters;
 use super::quick::capacity;
+use super::traffic::Traffic;
 use crate::bounds::{Demand, bound};
 use crate::gaussian::exceeds;
-use crate::sim::{Arrivals, Clients, Cycle, Host, Scenario};
+use crate::sim::{Cycle, Host, Scenario};
 use knee_core::Goal;
 use knee_core::model::{Collector, Network};
 use knee_core::observe::{Bound, Resource};
@@ -26,6 +27,8 @@ pub struct Case<'a> {
     pub network: Network,
     /// What the settings cost compared with those that were measured.
     pub cost: Cost,
+    /// How requests come.
+    pub traffic: Traffic,
     /// Logarithm of the processes over those with which the CPU per request was measured.
     crowd: f64,
 }
@@ -69,7 +72,8 @@ pub struct Need {
 }
 
 impl<'a> Case<'a> {
-    /// The case, if the runtime of the profile has a model of these settings.
+    /// The case, if the runtime of the profile has a model of these settings, with independent
+    /// arrivals of patient clients.
     pub fn new(profile: &'a Profile, settings: &Settings, place: Place) -> Option<Case<'a>> {
         let runtime = runtimes::by_id(&profile.runtime)?;
         let network = (runtime.model)(settings, &place.surroundings())?;
@@ -87,7 +91,7 @@ impl<'a> Case<'a> {
         });
         let today = today.map_or(place.visible_cpus, |network| network.processes);
         let crowd = libm::log(f64::from(network.processes) / f64::from(today.max(1)));
-        Some(Case { profile, place, network, cost, crowd })
+        Some(Case { profile, place, network, cost, traffic: Traffic::default(), crowd })
     }
 
     /// Memory while so many requests are in service.
@@ -152,8 +156,8 @@ impl<'a> Case<'a> {
             network: self.network,
             host,
             classes: classes.collect(),
-            arrivals: Arrivals::Poisson(rate),
-            clients: Clients::PATIENT,
+            arrivals: self.traffic.at(rate),
+            clients: self.traffic.clients,
             connections: self.place.connections,
             start: parameters.start / self.place.speed,
             collector,

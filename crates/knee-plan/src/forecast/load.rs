@@ -20,6 +20,8 @@ pub struct Load {
     pub goal: Interval,
     /// Share of requests that fail.
     pub errors: f64,
+    /// Attempts that clients make for a request; 1 where none tries again.
+    pub attempts: f64,
     /// CPU used, as a share of the task's vCPU.
     pub cpu: f64,
     /// Share of the periods in which the quota runs out.
@@ -57,6 +59,7 @@ impl Case<'_> {
             p99: around(|s| s.p99),
             goal: around(|s| s.goal),
             errors: shown.errors,
+            attempts: shown.outcome.attempts(),
             cpu: (shown.outcome.cpu + background) / self.place.task.cpu,
             throttled: shown.outcome.throttled,
             binding: shown.outcome.binding(&self.network),
@@ -120,14 +123,14 @@ pub(super) fn show(
             let run = Run { requests, warm_up, seed: effort.seed, give_up: give_up(requests) };
             shown(simulate(scenario, &run), goal)
         }
-        // Of many requests a step is as good as a day.
-        Span::Steps { seconds, .. } if rate * seconds > MANY => {
-            let run = Run {
-                requests: MANY as u64,
-                warm_up: MANY as u64 / 10,
-                seed: effort.seed,
-                give_up: give_up(MANY as u64),
-            };
+        // Of many requests a step is as good as a day; arrivals that are not independent of each
+        // other are not dealt out anew.
+        Span::Steps { seconds, .. }
+            if rate * seconds > MANY || !matches!(scenario.arrivals, Arrivals::Poisson(_)) =>
+        {
+            let requests = (rate * seconds).clamp(1_000.0, MANY) as u64;
+            let warm_up = requests / 10;
+            let run = Run { requests, warm_up, seed: effort.seed, give_up: give_up(requests) };
             shown(simulate(scenario, &run), goal)
         }
         Span::Steps { warm_up, seconds, count } => {

@@ -9,11 +9,13 @@ mod load;
 mod parameters;
 mod quick;
 mod search;
+mod traffic;
 
 pub use case::{Case, Need, Place};
 pub use load::Load;
 pub use quick::capacity;
 pub use search::Carried;
+pub use traffic::{Pattern, Traffic};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

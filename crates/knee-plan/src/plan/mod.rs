@@ -2,16 +2,18 @@
 //!
 //! What lives here: choosing among forecasts. What never does: forecasting itself.
 
+mod curve;
 mod impossible;
 mod scaling;
 mod size;
 mod sweep;
 
+pub use curve::{Curve, Loaded};
 pub use impossible::Impossible;
 pub use scaling::{Growth, Tracking};
 pub use sweep::{Point, Sweep, sweep};
 
-use crate::forecast::{Carried, Case, Effort, Load, Need, Place};
+use crate::forecast::{Carried, Case, Effort, Load, Need, Place, Traffic};
 use crate::prices::{MONTH, Prices};
 use knee_core::Goal;
 use knee_core::profile::Profile;
@@ -42,6 +44,8 @@ pub struct Request<'a> {
     pub at_least: u32,
     /// Connections to the backend for all tasks together; None where none is limited.
     pub connections: Option<u32>,
+    /// How requests come, and what their clients do.
+    pub traffic: Traffic,
     /// Speed of a task's vCPU over that of the CPU on which the profile was measured.
     pub speed: f64,
     /// How much is spent on each figure that is shown.
@@ -63,6 +67,8 @@ pub struct Plan {
     pub impossible: Option<Impossible>,
     /// On EC2 instances that were named, the cheapest first.
     pub instances: Vec<OnInstances>,
+    /// The cheapest choice's task under more and more load.
+    pub curve: Option<Curve>,
 }
 
 /// One task size with the best settings for it.
@@ -133,7 +139,7 @@ pub fn plan(request: &Request<'_>) -> Plan {
     if let Some(impossible) = impossible::backend(request) {
         let impossible = Some(impossible);
         let Request { rate, goal, .. } = *request;
-        return Plan { rate, goal, choices, unfit, impossible, instances: vec![] };
+        return Plan { rate, goal, choices, unfit, impossible, instances: vec![], curve: None };
     }
     let (mut known, mut cpu) = (size::Known::default(), 0.0);
     for task in &request.sizes {
@@ -151,6 +157,7 @@ pub fn plan(request: &Request<'_>) -> Plan {
         rate: request.rate,
         goal: request.goal,
         instances: on_instances(request.prices, &choices),
+        curve: choices.first().and_then(|cheapest| curve::curve(request, cheapest)),
         choices,
         unfit,
         impossible,
@@ -186,7 +193,9 @@ impl Request<'_> {
 
     /// The case of these settings in a task of this size.
     fn case(&self, settings: &Settings, task: Task) -> Option<Case<'_>> {
-        Case::new(self.profile, settings, self.place(task))
+        let mut case = Case::new(self.profile, settings, self.place(task))?;
+        case.traffic = self.traffic.clone();
+        Some(case)
     }
 }
 

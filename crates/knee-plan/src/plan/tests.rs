@@ -1,4 +1,6 @@
 use super::*;
+use crate::forecast::Pattern;
+use crate::sim::Clients;
 use knee_core::observe::Resource;
 use knee_core::profile::{Class, Demand, Estimate, Memory, Shape, Version};
 use knee_core::{Bytes, Seconds};
@@ -58,6 +60,7 @@ fn planned(profile: &Profile, rate: f64, change: impl FnOnce(&mut Request<'_>)) 
         prices: &prices,
         at_least: 2,
         connections: None,
+        traffic: Traffic::default(),
         speed: 1.0,
         effort: Effort { draws: 6, ..Effort::FULL },
     };
@@ -144,6 +147,7 @@ fn instances_are_filled() {
             prices: &prices,
             at_least: 2,
             connections: None,
+            traffic: Traffic::default(),
             speed: 1.0,
             effort: Effort::DRAFT,
         };
@@ -159,4 +163,43 @@ fn the_same_request_gives_the_same_plan() {
     let profile = profile(0.008, 0.040);
     let text = || serde_json::to_string(&planned(&profile, 100.0, |_| {})).unwrap();
     assert_eq!(text(), text());
+}
+
+#[test]
+fn clients_that_try_again_make_an_overload_a_collapse() {
+    let profile = profile(0.020, 0.002);
+    let curve = |clients: Clients| {
+        let traffic = Traffic { clients, ..Traffic::default() };
+        let plan = planned(&profile, 40.0, |request| request.traffic = traffic);
+        plan.curve.unwrap()
+    };
+    let patient = curve(Clients::PATIENT);
+    let last = patient.points.last().unwrap();
+    assert!(last.p99.is_infinite() && last.attempts == 1.0 && last.binding == Resource::CpuQuota);
+    let hasty = curve(Clients { timeout: Some(0.5), retries: 3, pause: 0.1 });
+    let at = |load: f64| {
+        let carried = hasty.points[3].rate;
+        hasty.points.iter().find(|p| (p.rate / carried - load).abs() < 1e-9).unwrap().clone()
+    };
+    let (calm, over) = (at(0.8), at(2.0));
+    assert!(calm.errors < 0.001 && calm.attempts < 1.05, "{calm:?}");
+    // It computes answers that nobody waits for any more: more is asked, less is answered.
+    assert!(over.attempts > 2.0 && over.answered < 0.5 * calm.answered, "{over:?} {calm:?}");
+}
+
+#[test]
+fn even_arrivals_carry_more_than_independent_ones() {
+    let profile = profile(0.020, 0.002);
+    let carried = |arrivals: Pattern| {
+        let traffic = Traffic { arrivals, ..Traffic::default() };
+        let plan = planned(&profile, 40.0, |request| {
+            request.traffic = traffic;
+            request.sizes = vec!["1,2GB".parse().unwrap()];
+        });
+        plan.choices[0].carries.rate.value
+    };
+    let rush = (0..3000).map(|i| f64::from(i % 300) * 0.002 + f64::from(i / 300) * 10.0).collect();
+    let (even, poisson) = (carried(Pattern::Constant), carried(Pattern::Poisson));
+    let rushes = carried(Pattern::Recorded(rush));
+    assert!(even > 1.03 * poisson && rushes < 0.5 * poisson, "{even} {poisson} {rushes}");
 }

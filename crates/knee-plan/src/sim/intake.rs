@@ -245,6 +245,7 @@ impl Engine<'_> {
                 refusals: 0,
                 ..request
             });
+            self.outcome.again += u64::from(request.counted);
             self.timers.add(self.now + clients.pause, Kind::Submit.of(0, again));
         }
         let old = &mut self.requests[place as usize];

@@ -11,6 +11,8 @@ pub struct Outcome {
     pub latencies: Vec<f32>,
     /// Requests that did not end well.
     pub failed: Failed,
+    /// Attempts of clients after the first.
+    pub again: u64,
     /// Seconds in which requests were counted.
     pub seconds: f64,
     /// Mean latency of each class, seconds; 0 where none ended well.
@@ -104,6 +106,13 @@ impl Outcome {
     pub fn failed_share(&self) -> f64 {
         let failed = self.failed.timed_out + self.failed.refused;
         failed as f64 / (failed + self.latencies.len() as u64).max(1) as f64
+    }
+
+    /// Attempts for a request, in the mean.
+    pub fn attempts(&self) -> f64 {
+        let failed = self.failed.timed_out + self.failed.refused;
+        let requests = (failed + self.latencies.len() as u64).max(1);
+        1.0 + self.again as f64 / requests as f64
     }
 
     /// The station that is nearest to its capacity.

@@ -1,6 +1,6 @@
 //! What a plan rests on: a run's profile, a committed one, or stated assumptions.
 
-use super::Assumed;
+use super::{Assumed, assume};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kept;
@@ -86,9 +86,12 @@ impl Basis {
     }
 
     /// From what was stated.
-    pub fn assumed(root: &Path, assumed: &Assumed, runtime: &str) -> Result<Basis, Failure> {
-        let from = format!("stated: {assumed}, {runtime}");
-        Ok(Basis { from, ..Basis::with_files(root, assumed.profile(runtime))? })
+    pub fn assumed(root: &Path, assumed: &[Assumed], runtime: &str) -> Result<Basis, Failure> {
+        let wrong = |error| Failure::new(Exit::Refused, format!("--assume: {error}"));
+        let profile = assume::profile(assumed, runtime).map_err(wrong)?;
+        let said: Vec<String> = assumed.iter().map(ToString::to_string).collect();
+        let from = format!("stated: {}, {runtime}", said.join("; "));
+        Ok(Basis { from, ..Basis::with_files(root, profile)? })
     }
 
     /// With what the folder's files say, where the profile is one of the service there.

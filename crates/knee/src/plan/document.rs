@@ -6,7 +6,7 @@ use super::Answer;
 use knee_core::Goal;
 use knee_core::profile::Profile;
 use knee_plan::fit::Check;
-use knee_plan::plan::{Choice, Impossible, OnInstances, Sweep, Unfit};
+use knee_plan::plan::{Choice, Curve, Impossible, OnInstances, Sweep, Unfit};
 use serde::Serialize;
 
 /// Grows when a field changes its meaning or goes away; new fields leave it as it is.
@@ -27,6 +27,8 @@ pub struct Document<'a> {
     impossible: Option<&'a Impossible>,
     instances: &'a [OnInstances],
     sweep: Option<&'a Sweep>,
+    curve: Option<&'a Curve>,
+    traffic: Option<&'a str>,
     checks: &'a [Check],
     assumptions: Vec<String>,
     caveats: &'a [String],
@@ -57,6 +59,8 @@ pub fn document(answer: &Answer) -> Document<'_> {
         impossible: plan.impossible.as_ref(),
         instances: &plan.instances,
         sweep: sweep.as_ref(),
+        curve: plan.curve.as_ref(),
+        traffic: answer.traffic.as_deref(),
         checks: &basis.checks,
         assumptions: basis.assumptions(),
         caveats,

@@ -5,11 +5,13 @@
 mod assume;
 mod basis;
 mod document;
+mod traffic;
 mod words;
 
-pub use assume::Assumed;
+pub use assume::{Assumed, KEYS};
 pub use basis::Basis;
 pub use document::document;
+pub use traffic::{Arrivals, arrivals, clients};
 pub use words::{dollars, headline, notes, row, text};
 
 use crate::exit::Exit;
@@ -18,7 +20,7 @@ use knee_core::runtimes::{self, Runtime, Surroundings};
 use knee_core::service::Service;
 use knee_core::settings::{Effect, Knob, Range, Settings, Value};
 use knee_core::{Goal, Task};
-use knee_plan::forecast::Effort;
+use knee_plan::forecast::{Effort, Traffic};
 use knee_plan::plan::{Growth, Plan, Request, Sweep, plan, sweep};
 use knee_plan::prices::Prices;
 use knee_tune::space::{self, Searched};
@@ -37,6 +39,8 @@ pub struct Question {
     pub set: Vec<(String, String)>,
     /// Connections to the backend for all tasks together.
     pub connections: Option<u32>,
+    /// How requests come, and what their clients do.
+    pub traffic: Traffic,
     /// Fewest tasks.
     pub at_least: u32,
     /// How load grows.
@@ -62,6 +66,10 @@ pub struct Answer {
     pub told: BTreeSet<String>,
     /// What tasks cost.
     pub prices: Prices,
+    /// How requests come, where that was said.
+    pub traffic: Option<String>,
+    /// Whether clients give up.
+    pub impatient: bool,
     /// Where the rate comes from, if it was not asked for.
     pub rate_from: Option<String>,
     /// Reasons to read it with care.
@@ -89,6 +97,7 @@ pub fn answer(question: Question, basis: Basis) -> Result<Answer, Failure> {
         prices: &question.prices,
         at_least: question.at_least,
         connections: question.connections,
+        traffic: question.traffic.clone(),
         speed: question.speed,
         effort: Effort { seed: question.seed, ..Effort::FULL },
     };
@@ -98,7 +107,17 @@ pub fn answer(question: Question, basis: Basis) -> Result<Answer, Failure> {
     let moves = |knob: &Knob| matches!(knob.effect, Effect::Concurrency | Effect::Memory);
     let knobs = (runtime.knobs)().into_iter().filter(moves).map(|knob| knob.name.to_string());
     let told = knobs.chain(set.0.keys().cloned()).collect();
-    Ok(Answer { plan, sweep, told, rate_from, caveats, prices: question.prices.clone(), basis })
+    Ok(Answer {
+        plan,
+        sweep,
+        told,
+        traffic: traffic::words(&question.traffic),
+        impatient: question.traffic.clients.timeout.is_some(),
+        rate_from,
+        caveats,
+        prices: question.prices.clone(),
+        basis,
+    })
 }
 
 impl Answer {

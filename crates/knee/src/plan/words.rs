@@ -36,6 +36,7 @@ pub fn text(answer: &Answer, width: usize) -> String {
             text += "\n";
         }
     }
+    text += &overload(answer, width);
     for (name, sentences) in notes(answer) {
         for sentence in sentences {
             let _ = writeln!(text, "{}", wrap(&format!("{name}: {sentence}"), 2, width));
@@ -176,6 +177,7 @@ pub fn notes(answer: &Answer) -> Vec<(&'static str, Vec<String>)> {
     });
     vec![
         ("sizes", more.into_iter().collect()),
+        ("traffic", answer.traffic.iter().cloned().collect()),
         ("rate", answer.rate_from.iter().cloned().collect()),
         ("what would have to change", plan.impossible.iter().map(|i| i.change.clone()).collect()),
         ("memory", best.and_then(killed).into_iter().collect()),
@@ -196,6 +198,38 @@ pub fn notes(answer: &Answer) -> Vec<(&'static str, Vec<String>)> {
             )],
         ),
     ]
+}
+
+/// The cheapest task under more and more load, where clients give up: that is where they matter.
+fn overload(answer: &Answer, width: usize) -> String {
+    let curve = answer.plan.curve.as_ref().filter(|_| answer.impatient);
+    let Some(curve) = curve else { return String::new() };
+    let columns = vec![
+        Column::number("asked", 0),
+        Column::number("answered in time", 0),
+        Column::number("p50", 2),
+        Column::number("p99", 1),
+        Column::number("failed", 0),
+        Column::number("attempts each", 3),
+        Column::number("CPU", 4),
+    ];
+    let share = |share: f64| format!("{:.1} %", 100.0 * share);
+    let rows = curve.points.iter().map(|point| {
+        vec![
+            format!("{}/s", rate(point.rate)),
+            format!("{}/s", rate(point.answered)),
+            latency(point.p50),
+            latency(point.p99),
+            share(point.errors),
+            format!("{:.2}", point.attempts),
+            format!("{:.0} %", 100.0 * point.cpu),
+        ]
+    });
+    let mut text = format!("One task of {} under load:\n", curve.task);
+    for line in (Table { columns, rows: rows.collect() }).lines(width) {
+        let _ = writeln!(text, "{line}");
+    }
+    text + "\n"
 }
 
 fn from(answer: &Answer) -> String {

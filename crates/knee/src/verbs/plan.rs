@@ -4,30 +4,40 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::kept;
 use crate::out;
-use crate::plan::{Answer, Assumed, Basis, Question, answer, document, text};
+use crate::plan::{
+    Answer, Arrivals, Assumed, Basis, KEYS, Question, answer, arrivals, clients, document, text,
+};
 use crate::render::json;
 use crate::report;
 use clap::Args;
 use knee_core::runtimes;
 use knee_core::task::Task;
 use knee_core::{Goal, Seconds};
+use knee_plan::forecast::Traffic;
 use knee_plan::plan::Growth;
 use knee_plan::prices::{Instance, Prices};
+use knee_plan::sim::Clients;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// Forecast settings, task sizes, numbers of tasks and their price for a rate
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   knee plan                                  from the latest run of knee tune here
   knee plan --rate 2000 --goal 'p99<250ms'   every Fargate size
   knee plan --task 1,2GB --set workers=12    what if
   knee plan --assume cpu=8ms,wait=40ms,memory=45MiB --runtime gunicorn --rate 200
+  knee plan --runtime node --rate 200 --assume name=page,weight=9,cpu=4ms,memory=85MiB \\
+      --assume name=report,weight=1,cpu=40ms,wait=20ms/150ms
+  knee plan --clients timeout=1s,retries=2     what clients make of an overload
+  knee plan --connections 100                  a database that allows so many
   knee plan --lock                           keep what was measured in knee.lock, to commit it
 
 Every figure is a forecast; the answer says what it rests on, how far off the model was
-where it could be checked, and what was assumed.")]
+where it could be checked, and what was assumed.
+
+{KEYS}"))]
 pub struct Flags {
     /// Number or folder of the run to plan from; the latest one when left out, or knee.lock
     run: Option<String>,
@@ -43,15 +53,23 @@ pub struct Flags {
     /// Set a knob, for example workers=12; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
-    /// Plan without a run from what you know, for example cpu=8ms,wait=40ms,memory=45MiB
+    /// Plan without a run from what you know, for example cpu=8ms,wait=40ms,memory=45MiB; once for
+    /// each kind of request
     #[arg(long, value_name = "WHAT", requires = "runtime", conflicts_with = "run")]
-    assume: Option<Assumed>,
-    /// What serves the requests: gunicorn, php-fpm, node, go or nginx
+    assume: Vec<Assumed>,
+    /// What serves the requests: gunicorn, uvicorn, php-fpm, octane, node, go, nginx or celery
     #[arg(long, value_name = "NAME", requires = "assume", value_parser = runtime)]
     runtime: Option<String>,
-    /// Connections to the backend that all tasks share (a database's max_connections)
+    /// Connections to the backend that all tasks share (a database's max_connections, the pool of a
+    /// PgBouncer); each is held while a request waits
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     connections: Option<u32>,
+    /// What clients do when they wait for long, for example timeout=1s,retries=2,pause=100ms
+    #[arg(long, value_name = "WHAT", value_parser = clients)]
+    clients: Option<Clients>,
+    /// How requests come: poisson, constant, or a file with an arrival's time in seconds on each line
+    #[arg(long, value_name = "HOW", default_value = "poisson", value_parser = arrivals)]
+    arrivals: Arrivals,
     /// Fewest tasks, whatever the rate
     #[arg(long, value_name = "N", default_value_t = 2)]
     at_least: u32,
@@ -99,7 +117,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 fn runtime(text: &str) -> Result<String, String> {
-    let known: Vec<&str> = runtimes::all().iter().map(|r| r.id).collect();
+    let known: Vec<&str> = runtimes::started().map(|r| r.id).collect();
     let found = known.iter().find(|id| **id == text);
     found.map(|id| (*id).into()).ok_or_else(|| format!("write one of {}", known.join(", ")))
 }
@@ -116,9 +134,9 @@ const NOTICED: f64 = 3.0;
 
 /// Plans and tells.
 pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
-    let basis = match (&flags.assume, &flags.runtime) {
-        (Some(assumed), Some(runtime)) => Basis::assumed(root, assumed, runtime)?,
-        _ => Basis::of_folder(root, flags.run.as_deref())?,
+    let basis = match &flags.runtime {
+        Some(runtime) => Basis::assumed(root, &flags.assume, runtime)?,
+        None => Basis::of_folder(root, flags.run.as_deref())?,
     };
     if flags.lock {
         let path = basis.lock(root)?;
@@ -151,6 +169,10 @@ fn question(flags: &Flags) -> Result<Question, Failure> {
         task: flags.task,
         set: flags.set.clone(),
         connections: flags.connections,
+        traffic: Traffic {
+            arrivals: flags.arrivals.0.clone(),
+            clients: flags.clients.unwrap_or(Clients::PATIENT),
+        },
         at_least: flags.at_least,
         growth: Growth { per_minute: flags.growth, minutes: NOTICED + flags.start.0 / 60.0 },
         prices: prices(flags)?,

@@ -99,6 +99,49 @@ fn what_is_stated_needs_no_run() {
 }
 
 #[test]
+fn kinds_of_request_and_clients_that_try_again_are_stated() {
+    let folder = TempDir::new().unwrap();
+    let ask = |flags: &[&str]| {
+        let stated = ["--runtime", "node", "--rate", "100", "--task", "1,2GB"];
+        plan(folder.path(), &[&stated[..], flags].concat())
+    };
+    let page = "name=page,weight=9,cpu=4ms,wait=20ms/80ms,memory=85MiB";
+    let kinds = ["--assume", page, "--assume", "name=report,weight=1,cpu=40ms,wait=20ms"];
+    let (code, out, err) = ask(&kinds);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("page: 4.00 ms of CPU") && out.contains("CPU of report: stated"), "{out}");
+    let clients = ["--clients", "timeout=1s,retries=3", "--arrivals", "constant", "--json"];
+    let (code, out, err) = ask(&[&kinds[..], &clients].concat());
+    assert_eq!(code, 0, "{err}");
+    let document: Value = serde_json::from_str(&out).unwrap();
+    schema::check("plan-1", &document);
+    let points = document["curve"]["points"].as_array().unwrap();
+    let of = |point: &Value, what: &str| point[what].as_f64().unwrap();
+    let last = points.last().unwrap();
+    assert!(of(last, "attempts") > 2.0 && of(last, "answered") < of(&points[2], "answered"));
+    assert!(document["traffic"].as_str().unwrap().contains("evenly spaced; clients that give up"));
+    let (_, out, _) = ask(&[&kinds[..], &["--clients", "timeout=1s,retries=3"]].concat());
+    assert!(out.contains("answered in time") && out.contains("attempts each"), "{out}");
+}
+
+#[test]
+fn octane_pays_once_what_fpm_pays_for_each_request() {
+    let folder = TempDir::new().unwrap();
+    let carries = |runtime: &str, set: &[&str]| {
+        let stated = ["--assume", "cpu=5ms,wait=10ms,bootstrap=20ms,memory=60MiB", "--runtime"];
+        let flags = [&stated[..], &[runtime, "--rate", "50", "--task", "1,2GB", "--json"], set];
+        let (code, out, err) = plan(folder.path(), &flags.concat());
+        assert_eq!(code, 0, "{err}");
+        let document: Value = serde_json::from_str(&out).unwrap();
+        document["choices"][0]["carries"]["rate"]["value"].as_f64().unwrap()
+    };
+    let fpm = carries("php-fpm", &["--set", "pm.max_children=8"]);
+    let octane = carries("octane", &["--set", "workers=8"]);
+    let recycled = carries("octane", &["--set", "workers=8", "--set", "max-requests=50"]);
+    assert!(octane > 3.0 * fpm && recycled < 0.8 * octane, "{fpm} {octane} {recycled}");
+}
+
+#[test]
 fn an_impossible_goal_names_what_makes_it_so() {
     let folder = TempDir::new().unwrap();
     let ask = |flags: &[&str]| plan(folder.path(), &[&STATED[..], flags].concat());
@@ -142,6 +185,8 @@ fn a_mistake_is_named_with_what_would_be_right() {
         (vec!["--task", "1,1GB"], "the nearest are"),
         (vec!["--runtime", "gunicorn"], "--assume"),
         (vec!["--assume", "cpu=8ms", "--runtime", "gunicorn"], "write cpu=8ms"),
+        (vec!["--clients", "retries=2"], "write timeout=1s"),
+        (vec!["--arrivals", "none.log"], "write poisson, constant"),
         (vec!["--instance", "m7g.large"], "is no instance type"),
         (vec!["--prices", "none.toml"], "none.toml"),
         (vec!["7"], "no run 7"),
