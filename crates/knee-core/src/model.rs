@@ -49,6 +49,8 @@ pub struct Intake {
     pub full: Full,
     /// Which process takes which request.
     pub spread: Spread,
+    /// Whether every idle process wakes for each new connection, and all but one in vain.
+    pub herd: bool,
 }
 
 /// What becomes of a connection for which the kernel's queue has no room.
@@ -114,7 +116,7 @@ impl Network {
         Network {
             processes: count,
             process: Process { slots: Some(1), queue: 0, lanes: 1, turn: None, helpers: 0 },
-            intake: Intake { backlog, full: Full::Dropped, spread: Spread::Free },
+            intake: Intake { backlog, full: Full::Dropped, spread: Spread::Free, herd: false },
             serial: Serial::Worker,
             recycling: None,
             collector: None,
@@ -126,7 +128,7 @@ impl Network {
         Network {
             processes: count,
             process: Process { slots: None, queue: 0, lanes: 1, turn: None, helpers },
-            intake: Intake { backlog, full: Full::Dropped, spread },
+            intake: Intake { backlog, full: Full::Dropped, spread, herd: false },
             serial: Serial::EventLoop,
             recycling: None,
             collector: None,

@@ -25,9 +25,13 @@ pub struct Profile {
     /// Growth of the CPU per request from an idle task to one that uses all its quota, as a
     /// share: 0.1 is 10 % more. Context switches, caches and locks.
     pub contention: Estimate,
-    /// Growth of the CPU per request with each e-fold of the number of processes, as a share:
-    /// caches that are filled and code that is compiled once for each of them.
+    /// Growth of the CPU per request with each e-fold of processes beyond one for each CPU, as a
+    /// share: caches that are filled, code that is compiled once for each of them, and loops that
+    /// find fewer events at a time.
     pub crowding: Estimate,
+    /// CPU of an idle process that wakes for a connection which another one takes, seconds.
+    #[serde(default = "wake")]
+    pub wake: Estimate,
     /// What memory is taken.
     pub memory: Memory,
     /// CPU to start one more process.
@@ -36,6 +40,12 @@ pub struct Profile {
     pub heap: Option<Heap>,
     /// What was measured; None where all of it is assumed.
     pub measured: Option<Measured>,
+}
+
+/// What a wake-up in vain costs an interpreter: two context switches and a failing accept(2), of
+/// the order of ten microseconds.
+pub fn wake() -> Estimate {
+    Estimate::assumed(10e-6, 5e-6, "an accept that fails, and the switch to it and back")
 }
 
 /// One kind of request.

@@ -9,7 +9,7 @@ use knee_core::profile::{self, Demand, Estimate, Memory, Profile, Shape, Version
 use knee_core::runtimes::Surroundings;
 use knee_core::{Goal, Settings, Task};
 use knee_plan::closed::mmc::Mmc;
-use knee_plan::forecast::Effort;
+use knee_plan::forecast::{Effort, Traffic};
 use knee_plan::plan::{Growth, Request, plan};
 use knee_plan::prices::Prices;
 use knee_plan::sim::{Arrivals, Class, Clients, Host, Run, Scenario, simulate};
@@ -83,6 +83,7 @@ fn full_plan(seed: u64) -> f64 {
         prices: &prices,
         at_least: 2,
         connections: None,
+        traffic: Traffic::default(),
         speed: 1.0,
         effort: Effort { seed, ..Effort::FULL },
     };
@@ -130,6 +131,7 @@ fn profile() -> Profile {
         background: value(0.005),
         contention: value(0.1),
         crowding: value(0.0),
+        wake: value(0.0),
         memory: Memory { shared: value(60e6), per_process: value(45e6), per_request: value(0.0) },
         start: value(0.5),
         heap: None,

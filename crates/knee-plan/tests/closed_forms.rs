@@ -37,7 +37,7 @@ fn waiting(servers: u32, shape: Shape, rate: f64) -> Scenario {
 fn computing(lanes: u32, cores: u32, shape: Shape, rate: f64) -> Scenario {
     let network = Network {
         process: Process { slots: None, queue: 0, lanes, turn: None, helpers: 0 },
-        intake: Intake { backlog: 0, full: Full::Dropped, spread: Spread::Woken },
+        intake: Intake { backlog: 0, full: Full::Dropped, spread: Spread::Woken, herd: false },
         serial: Serial::Threads,
         ..Network::workers(1, 0)
     };
@@ -109,8 +109,12 @@ fn m_m_c_k() {
         let right = Mmck { queue: Mmc { servers, rate, holding: HOLDING }, places };
         let mut scenario = waiting(servers, Shape::Exponential, rate);
         // The kernel's queue holds one more than its backlog.
-        scenario.network.intake =
-            Intake { backlog: places - servers - 1, full: Full::Refused, spread: Spread::Free };
+        scenario.network.intake = Intake {
+            backlog: places - servers - 1,
+            full: Full::Refused,
+            spread: Spread::Free,
+            herd: false,
+        };
         let mut outcomes = runs(&scenario, 200_000);
         let refused: Vec<f64> = outcomes.iter().map(Outcome::failed_share).collect();
         inside("refused", &refused, right.refused());

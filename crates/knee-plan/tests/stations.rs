@@ -92,7 +92,7 @@ fn an_event_loop_runs_to_completion_and_a_gil_switches() {
     // Under a GIL the second is let in 5 ms after it came, and then they take turns of 5 ms.
     two.network = Network {
         process: Process { slots: Some(8), queue: 100, lanes: 1, turn: Some(0.005), helpers: 0 },
-        intake: Intake { backlog: 100, full: Full::Dropped, spread: Spread::Woken },
+        intake: Intake { backlog: 100, full: Full::Dropped, spread: Spread::Woken, herd: false },
         serial: Serial::Gil,
         ..Network::workers(1, 100)
     };

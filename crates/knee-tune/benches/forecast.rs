@@ -8,8 +8,10 @@
 
 use knee_core::event::{Event, Trial};
 use knee_core::model::Network;
+use knee_core::observe::Step;
 use knee_core::profile::Profile;
 use knee_core::runtimes::{self, Surroundings};
+use knee_core::settings::Settings;
 use knee_plan::fit::{self, Check, Tail};
 use knee_plan::statistics::median;
 use knee_tune::journal;
@@ -76,7 +78,19 @@ fn cells() -> Vec<PathBuf> {
 #[derive(Default)]
 struct Measured {
     profiles: Vec<Profile>,
-    checks: Vec<(Check, bool)>,
+    checks: Vec<Compared>,
+    /// Settings whose own measurement leaves more open than what a forecast is held to.
+    vague: usize,
+}
+
+/// A setting with its forecast.
+struct Compared {
+    check: Check,
+    /// Whether it has more threads than the quota has CPU.
+    crowds: bool,
+    /// Forecast with the CPU per request that this trial itself showed, over measured, less 1: what
+    /// is left of the error is the model's of queues and stalls, and the measurement's.
+    own: Option<f64>,
 }
 
 impl Measured {
@@ -95,11 +109,18 @@ impl Measured {
         }
         let checks = fit::check(&name, &known, &profile)?.into_iter();
         let others = checks.filter(|check| Some(&check.settings) != today.as_ref());
+        let told = |check: &Check| {
+            let trial = tried(&known, &check.settings);
+            trial.and_then(|t| t.capacity.as_ref()?.spread).is_none_or(|spread| spread <= CAPACITY)
+        };
+        let (others, vague): (Vec<Check>, Vec<Check>) = others.partition(told);
+        let others = others.into_iter();
         let checks = others.map(|check| {
             let crowds = crowds(&profile, &check);
-            (check, crowds)
+            let own = own(&name, &events[..calibrating], &known, &profile, &check);
+            Compared { check, crowds, own }
         });
-        Ok(Measured { checks: checks.collect(), profiles: vec![profile] })
+        Ok(Measured { checks: checks.collect(), profiles: vec![profile], vague: vague.len() })
     }
 
     /// The profile, and every setting with its latencies.
@@ -107,18 +128,22 @@ impl Measured {
         for profile in &self.profiles {
             println!("{}", serde_json::to_string(profile).unwrap_or_default());
         }
-        for (Check { settings, measured, forecast, tails }, _) in &self.checks {
+        for Compared { check, own, .. } in &self.checks {
+            let Check { settings, measured, forecast, tails } = check;
             println!(
-                "{settings}: measured {measured:.1}/s, forecast {forecast:.1}/s ({:+.0} %)",
-                100.0 * (forecast / measured - 1.0)
+                "{settings}: measured {measured:.1}/s, forecast {forecast:.1}/s ({:+.0} %; {} with its own CPU)",
+                100.0 * check.error(),
+                own.map_or("unknown".into(), |own| format!("{:+.0} %", 100.0 * own))
             );
-            for Tail { load, throttled, measured, forecast } in tails {
+            for Tail { load, throttled, measured, forecast, between } in tails {
                 println!(
-                    "  at {:.0} %, throttled {:.0} %: measured {:.1} ms, forecast {:.1} ms",
+                    "  at {:.0} %, throttled {:.0} %: measured {:.1} ms, forecast {:.1} ms ({:.1} to {:.1})",
                     100.0 * load,
                     100.0 * throttled,
                     1e3 * measured,
-                    1e3 * forecast
+                    1e3 * forecast,
+                    1e3 * between.0,
+                    1e3 * between.1
                 );
             }
         }
@@ -126,17 +151,18 @@ impl Measured {
 
     fn take(&mut self, other: Measured) {
         self.checks.extend(other.checks);
+        self.vague += other.vague;
     }
 
     fn tails(&self) -> impl Iterator<Item = (&Tail, bool)> {
-        self.checks.iter().flat_map(|(c, crowds)| c.tails.iter().map(move |tail| (tail, *crowds)))
+        self.checks.iter().flat_map(|c| c.check.tails.iter().map(move |tail| (tail, c.crowds)))
     }
 
     fn row(&self, cell: &str) -> String {
-        let errors = absolute(self.checks.iter().map(|(check, _)| check.error()));
+        let errors = absolute(self.checks.iter().map(|c| c.check.error()));
         let tails = absolute(self.tails().map(|(tail, _)| tail.error()));
         let within = errors.iter().filter(|error| **error <= CAPACITY).count();
-        let worst = self.checks.iter().map(|(check, _)| check.error());
+        let worst = self.checks.iter().map(|c| c.check.error());
         let worst = worst.max_by(|a, b| a.abs().total_cmp(&b.abs()));
         format!(
             "| {cell} | {} | {} | {} | {} | {} | {} | {} |",
@@ -153,6 +179,11 @@ impl Measured {
     /// Latencies by load, the quota's stalls, and the settings that are furthest off.
     fn details(&self) {
         println!();
+        println!(
+            "left out, as their own search leaves more than {} open: {} settings",
+            percent(Some(CAPACITY)),
+            self.vague
+        );
         for (name, from, to) in LOADS {
             let near = |tail: &Tail| (from..to).contains(&tail.load);
             say(
@@ -165,7 +196,17 @@ impl Measured {
             "p99 with more threads than quota, while the quota runs out",
             stalled.map(|(tail, _)| tail),
         );
-        let mut worst: Vec<&Check> = self.checks.iter().map(|(check, _)| check).collect();
+        let inside = |tail: &Tail| (tail.between.0..=tail.between.1).contains(&tail.measured);
+        let (all, held) = (self.tails().count(), self.tails().filter(|(t, _)| inside(t)).count());
+        println!("p99 inside the 90 % of steps of its length: {held} of {all} steps");
+        let own = absolute(self.checks.iter().filter_map(|c| c.own));
+        println!(
+            "capacity with the CPU per request that each trial itself showed: {} settings, {} off in the median, {} at the 90th percentile",
+            own.len(),
+            percent(median(&own)),
+            percent(quantile(&own, 0.9))
+        );
+        let mut worst: Vec<&Check> = self.checks.iter().map(|c| &c.check).collect();
         worst.sort_by(|a, b| b.error().abs().total_cmp(&a.error().abs()));
         for Check { settings, measured, forecast, .. } in worst.into_iter().take(5) {
             println!(
@@ -174,6 +215,44 @@ impl Measured {
         }
     }
 }
+
+/// The error of a forecast from the CPU per request that the trial showed near its capacity.
+fn own(
+    name: &str,
+    calibrating: &[Event],
+    known: &[Event],
+    profile: &Profile,
+    check: &Check,
+) -> Option<f64> {
+    let trial = tried(known, &check.settings)?;
+    let near = |step: &&Step| step.offered >= NEAR * check.measured && step.throughput > 0.0;
+    let cpu = |step: &Step| Some(step.usage.as_ref()?.cpu / step.throughput);
+    let curve = &trial.capacity.as_ref()?.curve;
+    let shown: Vec<f64> = curve.iter().filter(near).filter_map(cpu).collect();
+    let mut own = profile.clone();
+    for class in &mut own.classes {
+        class.cpu.mean.value = median(&shown)?;
+    }
+    for taken in [&mut own.contention, &mut own.crowding, &mut own.wake, &mut own.background] {
+        taken.value = 0.0;
+    }
+    own.heap = None;
+    let mut events = calibrating.to_vec();
+    events.retain(|event| !matches!(event, Event::Tried(_)));
+    events.push(Event::Tried(Box::new(trial.clone())));
+    Some(fit::check(name, &events, &own).ok()?.first()?.error())
+}
+
+/// The last trial of these settings.
+fn tried<'a>(events: &'a [Event], settings: &Settings) -> Option<&'a Trial> {
+    events.iter().rev().find_map(|event| match event {
+        Event::Tried(trial) if trial.settings == *settings => Some(&**trial),
+        _ => None,
+    })
+}
+
+/// Share of the capacity from which a step shows the CPU per request there.
+const NEAR: f64 = 0.9;
 
 /// The points of a grid, where there is one.
 fn points(folder: &Path) -> Result<Option<Vec<Trial>>, Failure> {

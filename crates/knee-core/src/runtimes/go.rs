@@ -117,7 +117,7 @@ fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
     Some(Network {
         processes: 1,
         process: Process { slots: None, queue: 0, lanes, turn: Some(0.010), helpers: 0 },
-        intake: Intake { backlog: 4096, full: Full::Dropped, spread: Spread::Woken },
+        intake: Intake { backlog: 4096, full: Full::Dropped, spread: Spread::Woken, herd: false },
         serial: Serial::Threads,
         recycling: None,
         collector: Some(Collector {

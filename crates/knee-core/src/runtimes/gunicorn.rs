@@ -211,7 +211,7 @@ fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
         (count("workers", 1), count("threads", 1), count("backlog", 2048));
     let network = match settings.text("worker-class").unwrap_or("sync") {
         class if loops(class) => Network::event_loops(workers, Spread::Woken, 0, backlog),
-        "sync" if threads == 1 => Network::workers(workers, backlog),
+        "sync" if threads == 1 => pool(workers, backlog),
         "sync" | "gthread" => Network {
             process: Process {
                 slots: Some(threads),
@@ -220,13 +220,21 @@ fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
                 turn: Some(SWITCH_INTERVAL),
                 helpers: 0,
             },
-            intake: Intake { backlog, full: Full::Dropped, spread: Spread::Woken },
+            intake: Intake { backlog, full: Full::Dropped, spread: Spread::Woken, herd: false },
             serial: Serial::Gil,
             ..Network::workers(workers, backlog)
         },
         _ => return None,
     };
     Some(Network { recycling: recycling(settings), ..network })
+}
+
+/// Workers that wait for the listening socket in select(2), which wakes all of them; no connection
+/// is kept, so that each request is a new one
+/// (<https://docs.gunicorn.org/en/stable/faq.html#does-gunicorn-suffer-from-the-thundering-herd-problem>).
+fn pool(workers: u32, backlog: u32) -> Network {
+    let pool = Network::workers(workers, backlog);
+    Network { intake: Intake { herd: true, ..pool.intake }, ..pool }
 }
 
 /// worker_connections, which limits what a gthread worker accepts, when nothing sets it.

@@ -1,7 +1,8 @@
 //! How far off a profile's forecasts are from what its own run measured.
 
 use super::{FitError, Observed};
-use crate::forecast::{Case, Effort, Span};
+use crate::forecast::{Case, Effort, Span, WARM_UP};
+use crate::statistics::median;
 use knee_core::Goal;
 use knee_core::event::Event;
 use knee_core::observe::{Capacity, Outcome, Step};
@@ -33,6 +34,8 @@ pub struct Tail {
     pub measured: f64,
     /// Forecast for a step of the same length, seconds; infinite where the rate is not carried.
     pub forecast: f64,
+    /// Between these are nine of ten such steps, by chance alone.
+    pub between: (f64, f64),
 }
 
 impl Check {
@@ -49,6 +52,8 @@ impl Tail {
     }
 }
 
+/// Steps that are simulated for one that was measured.
+const STEPS: u32 = 41;
 /// Requests below which a step tells no tail: one in a hundred of them is a request.
 const TOLD: u64 = 200;
 /// Share of the capacity above which a latency is that of a queue without end.
@@ -61,17 +66,26 @@ fn tails(case: &Case<'_>, capacity: &Capacity, goal: &Goal) -> Vec<Tail> {
         let clean = step.outcome == Outcome::Held && step.validity.is_valid();
         below && clean && step.counts.ok >= TOLD && step.latency.goal > 0.0
     };
-    let forecast = |step: &Step| {
-        let span = Span::Steps { warm_up: 0.5, seconds: step.seconds, count: 5 };
-        case.under(step.offered, goal, &Effort { span, ..Effort::MEASURED }).goal.value
-    };
-    let tail = |step: &Step| Tail {
-        load: step.offered / capacity.rate,
-        throttled: step.usage.as_ref().map_or(0.0, |u| u.throttled),
-        measured: step.latency.goal,
-        forecast: forecast(step),
+    let tail = |step: &Step| {
+        let mut steps = case.steps(step.offered, goal, step.seconds, STEPS, Effort::MEASURED.seed);
+        steps.sort_by(f64::total_cmp);
+        let at = |share: f64| steps[(share * (STEPS - 1) as f64).round() as usize];
+        Tail {
+            load: step.offered / capacity.rate,
+            throttled: step.usage.as_ref().map_or(0.0, |u| u.throttled),
+            measured: step.latency.goal,
+            forecast: median(&steps).unwrap_or(f64::INFINITY),
+            between: (at(0.05), at(0.95)),
+        }
     };
     capacity.curve.iter().filter(told).map(tail).collect()
+}
+
+/// As the measurement was made: a short step lets more pass than a long one.
+fn as_long(capacity: &Capacity) -> Effort {
+    let seconds = capacity.at.as_ref().map(|step| step.seconds).filter(|s| *s > 0.0);
+    let span = |seconds| Span::Steps { warm_up: WARM_UP, seconds, count: 5 };
+    seconds.map_or(Effort::MEASURED, |s| Effort { span: span(s), ..Effort::MEASURED })
 }
 
 /// Every setting of the run that carried anything, with its forecast.
@@ -93,7 +107,7 @@ pub fn check(run: &str, events: &[Event], profile: &Profile) -> Result<Vec<Check
     Ok(checked
         .filter_map(|(settings, capacity)| {
             let case = Case::new(profile, settings, place)?;
-            let forecast = case.carries(&goal, &Effort::MEASURED).rate.value;
+            let forecast = case.carries(&goal, &as_long(capacity)).rate.value;
             let tails = tails(&case, capacity, &goal);
             Some(Check { settings: settings.clone(), measured: capacity.rate, forecast, tails })
         })

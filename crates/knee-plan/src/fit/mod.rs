@@ -7,12 +7,13 @@ mod memory;
 mod time;
 
 pub use check::{Check, Tail, check};
+pub use time::crowding;
 
 use crate::forecast::{Case, Place};
 use knee_core::event::{Event, Started, Trial};
 use knee_core::model::Network;
 use knee_core::observe::{Calibration, Step};
-use knee_core::profile::{Class, Demand, Estimate, Measured, Profile, Shape, Version};
+use knee_core::profile::{self, Class, Demand, Estimate, Measured, Profile, Shape, Version};
 use knee_core::runtimes::{self, Runtime};
 use knee_core::settings::Settings;
 use knee_core::task::Task;
@@ -128,6 +129,7 @@ impl<'a> Observed<'a> {
             background: cpu.background,
             contention: cpu.contention,
             crowding: cpu.crowding,
+            wake: profile::wake(),
             memory: memory::fit(self, network.processes),
             start: Estimate::assumed(START, START / 2.0, "no start was measured"),
             heap: memory::heap(self, network.concurrency().cores),

@@ -1,11 +1,13 @@
 //! CPU and waiting of a request.
 
 use super::Observed;
-use crate::forecast::{Case, Effort, Span};
+use crate::bounds::Demand;
+use crate::forecast::{Case, Effort, Span, crowd, herd};
 use crate::statistics::eliminate;
 use knee_core::Goal;
+use knee_core::model::{Network, Serial};
 use knee_core::observe::{Outcome, Step};
-use knee_core::profile::{Demand, Estimate, Profile, Shape};
+use knee_core::profile::{self, Estimate, Profile, Shape};
 use knee_core::settings::Settings;
 
 /// What CPU is used, without load and by requests.
@@ -20,33 +22,47 @@ pub(super) struct Cpu {
 const LEAST_ERROR: f64 = 0.03;
 /// Relative error of the CPU of one step, until the steps tell better.
 const STEP_ERROR: f64 = 0.06;
-/// What growth with load and with processes is before anything is measured: none, give or take.
-const UNKNOWN_GROWTH: f64 = 0.10;
+/// What growth with load is before anything is measured: none, give or take. It falls as often as it
+/// grows: a busy program finds several events at a time, and its caches warm.
+const GROWTH: (f64, f64) = (0.0, 0.2);
+
+/// What growth with processes is before several numbers of them are measured, and its standard
+/// deviation. An event loop that shares its CPU with others finds fewer events at a time, and
+/// compiles for itself: loops beyond the CPUs cost up to a third on Node.js and uvicorn
+/// (BENCHMARKS.md); workers that take one request at a time hardly notice each other.
+pub fn crowding(serial: Serial) -> (f64, f64) {
+    match serial {
+        Serial::EventLoop => (0.15, 0.08),
+        Serial::Worker | Serial::Gil | Serial::Threads => (0.02, 0.04),
+    }
+}
 
 /// CPU per request in one step.
 struct Seen {
     /// Share of the quota that was used.
     busy: f64,
-    /// Logarithm of the processes over today's.
+    /// How much more processes share a CPU than today.
     crowd: f64,
     /// Logarithm of the CPU of a request, seconds.
     cpu: f64,
 }
 
 /// The CPU of a request at rest, and how it grows with load and with processes: least squares over
-/// all steps, where growth is taken for none as far as they do not tell (ridge regression).
+/// all steps, held to what is usual as far as they do not tell (ridge regression).
 pub(super) fn cpu(observed: &Observed<'_>) -> Cpu {
     let light = observed.light;
     let usage = light.usage.as_ref().map_or(0.0, |u| u.cpu);
     // The calibration took the idle service's part off.
     let idle = (usage - observed.calibration.cpu.0 * light.throughput).clamp(0.0, usage);
     let seen = seen(observed, idle);
-    let first = regress(&seen, STEP_ERROR);
+    let serial = observed.network(&observed.calibration.settings).map(|n| n.serial);
+    let priors = [GROWTH, crowding(serial.unwrap_or(Serial::Threads))];
+    let first = regress(&seen, STEP_ERROR, priors);
     let error = |s: &Seen| s.cpu - first.at(s);
     let square: f64 = seen.iter().map(|s| error(s) * error(s)).sum();
     let freedom = (seen.len() as f64 - 3.0).max(1.0);
     let scatter = (square / freedom).sqrt().max(LEAST_ERROR);
-    let fitted = if seen.len() > 3 { regress(&seen, scatter) } else { first };
+    let fitted = if seen.len() > 3 { regress(&seen, scatter, priors) } else { first };
     let by = || observed.by(&format!("{} steps", seen.len()));
     let [level, contention, crowding] = fitted.values;
     let [uncertain, contention_error, crowding_error] = fitted.deviations;
@@ -62,9 +78,9 @@ pub(super) fn cpu(observed: &Observed<'_>) -> Cpu {
 /// Every step that tells the CPU of a request.
 fn seen(observed: &Observed<'_>, idle: f64) -> Vec<Seen> {
     let today = &observed.calibration.settings;
-    let processes =
-        |settings: &Settings| observed.network(settings).map(|n| f64::from(n.processes));
-    let before = processes(today).unwrap_or(1.0);
+    let before = observed.network(today);
+    let demand = Demand::from(observed.calibration);
+    let crowded = |network: &Network| crowd(network.processes, observed.task);
     let told = |settings: &Settings, step: &Step| {
         let usage = step.usage.as_ref()?;
         // Where requests pile up, CPU is used for other requests than those that were answered.
@@ -72,14 +88,17 @@ fn seen(observed: &Observed<'_>, idle: f64) -> Vec<Seen> {
             && step.validity.is_valid()
             && step.counts.failed_share() < 0.01
             && step.counts.ok >= 20;
-        let cpu = (usage.cpu - idle) / step.throughput.max(1e-9);
-        (clean && cpu > 0.0).then(|| {
-            Some(Seen {
-                busy: (usage.cpu / observed.task.cpu).min(1.0),
-                crowd: libm::log(processes(settings)? / before),
-                cpu: libm::log(cpu),
-            })
-        })?
+        let network = observed.network(settings)?;
+        let woken = |network: &Network| {
+            profile::wake().value * herd(network, step.throughput, &demand, observed.task.cpu)
+        };
+        let more = woken(&network) - before.as_ref().map_or(0.0, woken);
+        let cpu = (usage.cpu - idle) / step.throughput.max(1e-9) - more;
+        (clean && cpu > 0.0).then(|| Seen {
+            busy: (usage.cpu / observed.task.cpu).min(1.0),
+            crowd: crowded(&network) - before.as_ref().map_or(0.0, crowded),
+            cpu: libm::log(cpu),
+        })
     };
     // A collector that is paced otherwise takes another CPU.
     let alike = |settings: &Settings| {
@@ -111,14 +130,15 @@ impl Fitted {
     }
 }
 
-fn regress(seen: &[Seen], error: f64) -> Fitted {
-    let unknown = 1.0 / (UNKNOWN_GROWTH * UNKNOWN_GROWTH);
+fn regress(seen: &[Seen], error: f64, priors: [(f64, f64); 2]) -> Fitted {
     let precision = 1.0 / (error * error);
     // Normal equations, with the identity beside them for the variances.
     let mut rows = [[0.0; 7]; 3];
-    for (i, prior) in [0.0, unknown, unknown].into_iter().enumerate() {
-        rows[i][i] = prior;
-        rows[i][4 + i] = 1.0;
+    rows[0][4] = 1.0;
+    for (i, (mean, deviation)) in priors.into_iter().enumerate() {
+        let prior = 1.0 / (deviation * deviation);
+        let row = &mut rows[i + 1];
+        (row[i + 1], row[3], row[5 + i]) = (prior, prior * mean, 1.0);
     }
     for s in seen {
         let terms = [1.0, s.busy, s.crowd];
@@ -137,7 +157,7 @@ fn regress(seen: &[Seen], error: f64) -> Fitted {
 }
 
 /// What is left of the latency at low load: its mean, and how it scatters.
-pub(super) fn wait(observed: &Observed<'_>, cpu: f64) -> Demand {
+pub(super) fn wait(observed: &Observed<'_>, cpu: f64) -> profile::Demand {
     let light = observed.light;
     let latency = &light.latency;
     let mean = if latency.mean > 0.0 { latency.mean } else { latency.p50 };
@@ -145,7 +165,7 @@ pub(super) fn wait(observed: &Observed<'_>, cpu: f64) -> Demand {
     let shape = scatter(light, cpu);
     let n = light.counts.ok.max(1) as f64;
     let error = wait * (LEAST_ERROR + deviation(&shape) / n.sqrt());
-    Demand { mean: Estimate::observed(wait, error, observed.by("low load")), shape }
+    profile::Demand { mean: Estimate::observed(wait, error, observed.by("low load")), shape }
 }
 
 /// The distribution of the latency less the CPU, as far as so many requests tell it.

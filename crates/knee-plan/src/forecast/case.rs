@@ -29,8 +29,10 @@ pub struct Case<'a> {
     pub cost: Cost,
     /// How requests come.
     pub traffic: Traffic,
-    /// Logarithm of the processes over those with which the CPU per request was measured.
+    /// How much more processes share a CPU than where the CPU per request was measured.
     crowd: f64,
+    /// The settings that were measured, as stations.
+    before: Option<Network>,
 }
 
 /// Where a service runs, and what it shares.
@@ -85,13 +87,20 @@ impl<'a> Case<'a> {
             }
             _ => Cost::default(),
         };
-        let today = profile.measured.as_ref().and_then(|measured| {
+        let before = profile.measured.as_ref().and_then(|measured| {
             let seen = Place::of(measured.task, measured.visible_cpus);
-            (runtime.model)(&measured.settings, &seen.surroundings())
+            Some(((runtime.model)(&measured.settings, &seen.surroundings())?, measured.task))
         });
-        let today = today.map_or(place.visible_cpus, |network| network.processes);
-        let crowd = libm::log(f64::from(network.processes) / f64::from(today.max(1)));
-        Some(Case { profile, place, network, cost, traffic: Traffic::default(), crowd })
+        let measured = before.map_or(0.0, |(network, task)| crowd(network.processes, task));
+        Some(Case {
+            profile,
+            place,
+            network,
+            cost,
+            traffic: Traffic::default(),
+            crowd: crowd(network.processes, place.task) - measured,
+            before: before.map(|(network, _)| network),
+        })
     }
 
     /// Memory while so many requests are in service.
@@ -132,7 +141,11 @@ impl<'a> Case<'a> {
         let mut demand = parameters.demand();
         demand.cpu *= self.cost.cpu * self.slower(parameters, 1.0);
         let host = self.host(parameters);
-        let own = bound(&self.network.concurrency(), &demand, host.quota.min(host.cores));
+        let most = |demand: &Demand| {
+            bound(&self.network.concurrency(), demand, host.quota.min(host.cores))
+        };
+        demand.cpu = (demand.cpu + self.woken(parameters, most(&demand).rate)).max(1e-9);
+        let own = most(&demand);
         let connections = self.place.connections.map(|n| Bound {
             resource: Resource::Backend,
             rate: f64::from(n) / demand.wait.max(1e-6),
@@ -147,8 +160,9 @@ impl<'a> Case<'a> {
         let busy = (rate * alone / host.quota.min(host.cores)).min(1.0);
         let slower = self.slower(parameters, busy);
         let (program, collector) = self.collector(parameters, slower);
+        let woken = self.woken(parameters, rate);
         let classes = parameters.classes.iter().cloned().map(|mut class| {
-            class.cpu.0 *= program * slower;
+            class.cpu.0 = (class.cpu.0 * program * slower + woken).max(0.0);
             class.offloaded.0 *= slower;
             class
         });
@@ -168,6 +182,15 @@ impl<'a> Case<'a> {
     fn slower(&self, parameters: &Parameters, busy: f64) -> f64 {
         let crowded = libm::exp(parameters.crowding * self.crowd);
         (1.0 + parameters.contention * busy) * crowded / self.place.speed
+    }
+
+    /// CPU of a request that goes into waking idle processes in vain, over what was measured.
+    fn woken(&self, parameters: &Parameters, rate: f64) -> f64 {
+        let demand = parameters.demand();
+        let host = self.host(parameters);
+        let idle = |network: &Network| herd(network, rate, &demand, host.quota.min(host.cores));
+        let before = self.before.as_ref().map_or(0.0, idle);
+        parameters.wake * (idle(&self.network) - before) / self.place.speed
     }
 
     /// CPU of a request without the collector, over today's with it; and what the collector does.
@@ -206,6 +229,25 @@ impl<'a> Case<'a> {
         beyond
     }
 }
+
+/// How much processes share a CPU: the logarithm of their number for each, none for fewer than one.
+pub(crate) fn crowd(processes: u32, task: Task) -> f64 {
+    libm::log(f64::from(processes) / task.cpu.max(1.0)).max(0.0)
+}
+
+/// Processes that wake for a new connection in vain at so many requests/s: those that are not busy,
+/// each request taking the longer the more of the CPU is used.
+pub(crate) fn herd(network: &Network, rate: f64, demand: &Demand, cpu: f64) -> f64 {
+    if !network.intake.herd {
+        return 0.0;
+    }
+    let used = (rate * demand.cpu / cpu).min(MOST_USED);
+    let seconds = demand.wait + demand.cpu / (1.0 - used);
+    (f64::from(network.processes) - 1.0 - rate * seconds).max(0.0)
+}
+
+/// Share of the CPU beyond which a request would take for ever.
+const MOST_USED: f64 = 0.97;
 
 /// Bytes by which a heap grows until the next collection: GOGC's share of what is live, less
 /// where the limit comes first, and Go's least heap of 4 MB at GOGC=100

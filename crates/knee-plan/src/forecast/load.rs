@@ -70,6 +70,23 @@ impl Case<'_> {
     }
 }
 
+impl Case<'_> {
+    /// The goal's quantile in each of so many steps of a measurement: how far single steps differ
+    /// by chance.
+    pub fn steps(&self, rate: f64, goal: &Goal, seconds: f64, count: u32, seed: u64) -> Vec<f64> {
+        let scenario = self.scenario(&Parameters::best(self.profile), rate);
+        let one = |step: u32| {
+            let span = Span::Steps { warm_up: WARM_UP, seconds, count: 1 };
+            let effort = Effort { span, seed: seed + u64::from(step), ..Effort::MEASURED };
+            show(&scenario, rate, goal, &effort, Overload::ToItsEnd).goal
+        };
+        (0..count).map(one).collect()
+    }
+}
+
+/// Seconds before the counted part of a measured step.
+pub(crate) const WARM_UP: f64 = 0.5;
+
 /// The same profiles are drawn at every rate, so that a curve is smooth.
 const DRAWS: u64 = 0x6c6f6164;
 

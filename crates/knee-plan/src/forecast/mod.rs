@@ -12,7 +12,9 @@ mod search;
 mod traffic;
 
 pub use case::{Case, Need, Place};
+pub(crate) use case::{crowd, herd};
 pub use load::Load;
+pub(crate) use load::WARM_UP;
 pub use quick::capacity;
 pub use search::Carried;
 pub use traffic::{Pattern, Traffic};
@@ -114,7 +116,7 @@ impl Effort {
         Effort { span: Span::Steady { requests: 3_000 }, resolution: 0.04, draws: 0, seed: 1 };
     /// What a measurement of a capacity will find, whose confirming steps take six seconds.
     pub const MEASURED: Effort = Effort {
-        span: Span::Steps { warm_up: 0.5, seconds: 6.0, count: 5 },
+        span: Span::Steps { warm_up: WARM_UP, seconds: 6.0, count: 5 },
         resolution: 0.03,
         draws: 0,
         seed: 1,

@@ -17,6 +17,7 @@ pub(super) struct Parameters {
     pub background: f64,
     pub contention: f64,
     pub crowding: f64,
+    pub wake: f64,
     pub start: f64,
     pub heap: Option<Heap>,
 }
@@ -78,6 +79,7 @@ impl Parameters {
             contention: value(&profile.contention).max(-0.5),
             // Nor by company: caches that are filled once per process only cost.
             crowding: value(&profile.crowding).max(0.0),
+            wake: value(&profile.wake).max(0.0),
             start: value(&profile.start).max(0.0),
             heap,
         }

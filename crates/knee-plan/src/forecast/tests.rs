@@ -26,6 +26,7 @@ fn profile(runtime: &str, cpu: f64, wait: f64, deviation: f64) -> Profile {
         background: none(),
         contention: none(),
         crowding: none(),
+        wake: none(),
         memory: Memory {
             shared: Estimate::observed(60e6, 6e6, "test"),
             per_process: Estimate::observed(40e6, 4e6, "test"),

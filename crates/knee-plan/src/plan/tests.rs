@@ -28,6 +28,7 @@ fn profile(cpu: f64, wait: f64) -> Profile {
         background: none(),
         contention: none(),
         crowding: none(),
+        wake: none(),
         memory: Memory {
             shared: Estimate::assumed(60e6, 6e6, "test"),
             per_process: Estimate::assumed(45e6, 4e6, "test"),

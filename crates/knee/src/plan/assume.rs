@@ -1,9 +1,12 @@
 //! A service of which nothing was measured: what its user states of it.
 
-use knee_core::profile::{Class, Demand, Estimate, Memory, Profile, Shape, Version};
-use knee_core::runtimes::starts_for_each_request;
+use knee_core::model::Serial;
+use knee_core::profile::{Class, Demand, Estimate, Memory, Profile, Shape, Version, wake};
+use knee_core::runtimes::{self, Surroundings, starts_for_each_request};
+use knee_core::settings::Settings;
 use knee_core::sourced::Origin;
 use knee_core::units::{Bytes, Seconds};
+use knee_plan::fit::crowding as usual;
 use std::fmt;
 use std::str::FromStr;
 
@@ -200,11 +203,8 @@ pub fn profile(all: &[Assumed], runtime: &str) -> Result<Profile, String> {
         classes: all.iter().enumerate().map(|(i, a)| class(a, i, each)).collect(),
         background: nothing("an idle service is taken to use no CPU"),
         contention: Estimate::assumed(0.0, 0.1, "CPU per request is taken not to grow with load"),
-        crowding: Estimate::assumed(
-            0.0,
-            0.05,
-            "CPU per request is taken not to grow with processes",
-        ),
+        crowding: crowding(runtime),
+        wake: wake(),
         memory: Memory {
             shared: stated(shared.0 as f64),
             per_process: stated(memory.0 as f64),
@@ -214,7 +214,7 @@ pub fn profile(all: &[Assumed], runtime: &str) -> Result<Profile, String> {
             (None, false) => {
                 Estimate::assumed(START.0, START.0 / 2.0, format!("{START} to start a process"))
             }
-            (start, _) => stated(start.unwrap_or(START).0 + once),
+            (start, _) => stated(start.unwrap_or_default().0 + once),
         },
         heap: None,
         measured: None,
@@ -236,6 +236,23 @@ fn class(assumed: &Assumed, index: usize, bootstrap: f64) -> Class {
         },
         calls: assumed.calls.unwrap_or(1),
     }
+}
+
+/// What more processes than CPUs cost, as far as the kind of runtime says.
+fn crowding(runtime: &str) -> Estimate {
+    let around = Surroundings { visible_cpus: 2, task_cpu: 1.0, task_memory: 1 << 30 };
+    let network = runtimes::by_id(runtime).and_then(|runtime| {
+        let today = (runtime.knobs)().into_iter().filter_map(|knob| {
+            Some((knob.name.to_string(), (runtime.default)(&knob.name, &around)?))
+        });
+        (runtime.model)(&Settings(today.collect()), &around)
+    });
+    let (mean, deviation) = usual(network.map_or(Serial::Worker, |network| network.serial));
+    let because = format!(
+        "CPU per request is taken to grow by {:.0} % with each e-fold of processes for a CPU",
+        100.0 * mean
+    );
+    Estimate::assumed(mean, deviation, because)
 }
 
 /// What of a profile rests on an assumption, in words.
@@ -320,7 +337,7 @@ mod tests {
             (profile.classes[0].cpu.mean.value, profile.start.value)
         };
         assert_eq!(takes("php-fpm"), (0.038, 0.5));
-        assert_eq!(takes("octane"), (0.008, 0.53));
+        assert_eq!(takes("octane"), (0.008, 0.03));
     }
 
     #[test]
