@@ -17,6 +17,10 @@ impl Group {
     pub fn new() -> Option<Group> {
         let v1 = Path::new("/sys/fs/cgroup/cpu/cpu.shares").exists();
         let hierarchy = if v1 { "/sys/fs/cgroup/cpu" } else { "/sys/fs/cgroup" };
+        if !v1 {
+            // systemd hands the controller on only where a unit of its own needs it.
+            fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+cpu").ok()?;
+        }
         let task = Path::new(hierarchy).join(format!("knee-run-{}", std::process::id()));
         fs::create_dir(&task).ok()?;
         let group = Group { task, v1 };

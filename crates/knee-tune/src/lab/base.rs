@@ -7,10 +7,16 @@ use knee_probe::mounts::Mount;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Which controllers a cgroup of v2 hands on to those below, and the two that a task's limits need.
+pub(super) const SUBTREE: &str = "cgroup.subtree_control";
+pub(super) const BOTH: &str = "+cpu +memory";
+
 /// The cgroup below which tasks are created; dropping it undoes what was changed there.
 #[derive(Debug)]
 pub(super) struct Base {
     pub group: Group,
+    /// Of cgroup v2: from the topmost folder down to this cgroup's, which hand controllers on.
+    way: Vec<PathBuf>,
     undo: Option<Moved>,
 }
 
@@ -41,7 +47,11 @@ impl Base {
             };
             let refused: Vec<_> =
                 group.folders().iter().filter_map(|f| creatable(f, name).err()).collect();
-            return if refused.is_empty() { Ok(Base { group, undo: None }) } else { Err(refused) };
+            return if refused.is_empty() {
+                Ok(Base { group, way: Vec::new(), undo: None })
+            } else {
+                Err(refused)
+            };
         }
         let mount = mounts.iter().find(|m| m.kind == "cgroup2");
         let own = mount.and_then(|m| Some(own_folder(m, own_path(self_cgroup, "")?)));
@@ -50,13 +60,24 @@ impl Base {
             _ => Err(vec!["no cgroup file system is mounted".into()]),
         }
     }
+
+    /// Sees to it that a task made next has files for its limits: systemd takes a controller away
+    /// from its slices when the last of its own units that asked for it ends.
+    pub fn pass_on(&self) -> Result<(), LabError> {
+        self.way.iter().try_for_each(|folder| {
+            if both(&words(folder, SUBTREE)) {
+                return Ok(());
+            }
+            cgroup::write(&folder.join(SUBTREE), BOTH)
+        })
+    }
 }
 
 impl Drop for Base {
     fn drop(&mut self) {
         if let Some(Moved { from, to }) = &self.undo {
             // In this order: a cgroup that passes controllers on takes no processes.
-            let _ = fs::write(from.join("cgroup.subtree_control"), "-cpu -memory");
+            let _ = fs::write(from.join(SUBTREE), "-cpu -memory");
             let _ = fs::write(from.join("cgroup.procs"), std::process::id().to_string());
             let _ = cgroup::remove_folder(to);
         }
@@ -76,7 +97,13 @@ fn v2(top: &Path, own: &Path, name: &str) -> Result<Base, Vec<String>> {
     for folder in own.ancestors().take_while(|f| f.starts_with(top)) {
         match passes_on(folder, folder == own, name) {
             Ok(undo) => {
-                return Ok(Base { group: Group::V2 { path: folder.into() }, undo });
+                let mut way: Vec<PathBuf> = folder
+                    .ancestors()
+                    .take_while(|f| f.starts_with(top))
+                    .map(Path::to_path_buf)
+                    .collect();
+                way.reverse();
+                return Ok(Base { group: Group::V2 { path: folder.into() }, way, undo });
             }
             Err(reason) => missing.push(reason),
         }
@@ -84,24 +111,29 @@ fn v2(top: &Path, own: &Path, name: &str) -> Result<Base, Vec<String>> {
     Err(missing)
 }
 
+/// The words in a file of a cgroup; none where it cannot be read.
+fn words(folder: &Path, file: &str) -> Vec<String> {
+    let text = fs::read_to_string(folder.join(file)).unwrap_or_default();
+    text.split_whitespace().map(String::from).collect()
+}
+
+fn both(controllers: &[String]) -> bool {
+    ["cpu", "memory"].iter().all(|c| controllers.iter().any(|l| l == c))
+}
+
 fn passes_on(folder: &Path, is_own: bool, name: &str) -> Result<Option<Moved>, String> {
     let shown = folder.display();
-    let words = |file: &str| -> Vec<String> {
-        let text = fs::read_to_string(folder.join(file)).unwrap_or_default();
-        text.split_whitespace().map(String::from).collect()
-    };
-    let both = |list: &[String]| ["cpu", "memory"].iter().all(|c| list.iter().any(|l| l == c));
-    if !both(&words("cgroup.controllers")) {
+    if !both(&words(folder, "cgroup.controllers")) {
         return Err(format!("{shown} was not given the cpu and memory controllers"));
     }
     creatable(folder, name)?;
-    if both(&words("cgroup.subtree_control")) {
+    if both(&words(folder, SUBTREE)) {
         return Ok(None);
     }
     // Only the real root, which has no type, may have processes and pass controllers on.
     let root = !folder.join("cgroup.type").exists();
     let me = std::process::id().to_string();
-    let others = words("cgroup.procs").iter().filter(|p| **p != me).count();
+    let others = words(folder, "cgroup.procs").iter().filter(|p| **p != me).count();
     if others > 0 && !root {
         return Err(format!(
             "{shown} holds {others} other processes, so it cannot limit cgroups below"
@@ -109,13 +141,13 @@ fn passes_on(folder: &Path, is_own: bool, name: &str) -> Result<Option<Moved>, S
     }
     let moved = (is_own && !root)
         .then(|| Moved { from: folder.into(), to: folder.join(format!("{name}-self")) });
-    let undo = Base { group: Group::V2 { path: folder.into() }, undo: moved };
+    let undo = Base { group: Group::V2 { path: folder.into() }, way: Vec::new(), undo: moved };
     let act = || -> Result<(), LabError> {
         if let Some(Moved { to, .. }) = &undo.undo {
             fs::create_dir(to).map_err(LabError::cgroup(to, "create it"))?;
             cgroup::write(&to.join("cgroup.procs"), &me)?;
         }
-        cgroup::write(&folder.join("cgroup.subtree_control"), "+cpu +memory")
+        cgroup::write(&folder.join(SUBTREE), BOTH)
     };
     act().map_err(|e| e.to_string())?;
     let mut undo = undo;
@@ -193,6 +225,12 @@ mod tests {
         ]);
         let base = Base::find(&v2_mount(tree.path()), "0::/shell\n", "n").unwrap();
         assert_eq!(base.group, Group::V2 { path: tree.path().into() });
+        let handed_on = || fs::read_to_string(tree.path().join(SUBTREE)).unwrap();
+        base.pass_on().unwrap();
+        assert_eq!(handed_on(), "cpu memory\n", "left as it was");
+        fs::write(tree.path().join(SUBTREE), "memory pids\n").unwrap();
+        base.pass_on().unwrap();
+        assert_eq!(handed_on(), BOTH, "taken away since");
         fs::write(tree.path().join("cgroup.controllers"), "pids\n").unwrap();
         let missing = Base::find(&v2_mount(tree.path()), "0::/shell\n", "n").unwrap_err();
         assert!(missing[0].contains("shell holds 2 other processes"), "{missing:?}");

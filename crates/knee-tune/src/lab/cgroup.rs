@@ -3,6 +3,7 @@
 //!
 //! What never lives here: where knee may create them (see `base`).
 
+use super::base::{BOTH, SUBTREE};
 use super::error::LabError;
 use knee_core::Task;
 use knee_probe::cgroup::{TaskGroup, children, pids_below};
@@ -116,7 +117,7 @@ impl Group {
                 // One worker is killed, as in production, not the whole task.
                 write_if_there(&path.join("memory.oom.group"), "0")?;
                 // The containers' cgroups have the files, with nothing set in them.
-                write(&path.join("cgroup.subtree_control"), "+cpu +memory")
+                write(&path.join(SUBTREE), BOTH)
             }
         }
     }

@@ -131,17 +131,27 @@ impl Lab {
         (View::Host { why }, std::env::temp_dir())
     }
 
-    /// Starts a program that ends at once, and sees a new folder meanwhile.
+    /// Starts a program that ends at once, in a cgroup and with a new folder to be seen.
     fn works(&self, view: &View, storage: &Path) -> Result<(), LabError> {
-        let store = Store::create(storage, self.name())?;
+        let name = self.name();
+        let store = Store::create(storage, name)?;
         let launch = nothing();
         let files = Files::prepare(view, store.path(), &self.mounts, &launch)?;
         let place = files.as_ref().map_or(Place::Host, Place::New);
         let log = store.path().join("log");
         let container = &launch.containers[0];
-        let mut child = process::start(&self.forker, container, None, &place, &[], &log)?;
-        let _ = child.wait();
-        Ok(())
+        let group = self.group(name);
+        let created = group.as_ref().map_or(Ok(()), Group::create);
+        let started = created.and_then(|()| {
+            process::start(&self.forker, container, group.as_ref(), &place, &self.mounts, &log)
+        });
+        let ended = started.map(|mut child| drop(child.wait()));
+        ended.and(group.as_ref().map_or(Ok(()), Group::remove))
+    }
+
+    /// The cgroup of that name for a task; nothing is created.
+    fn group(&self, name: Name) -> Option<Group> {
+        self.base.as_ref().map(|base| base.group.below(&name.to_string()))
     }
 
     /// Starts a service. It may not be ready yet: see [`Running::wait_ready`].
@@ -152,7 +162,7 @@ impl Lab {
         let name = self.name();
         let store = Store::create(&self.storage, name)?;
         let files = Files::prepare(&self.view, store.path(), &self.mounts, launch)?;
-        let group = self.base.as_ref().map(|b| b.group.below(&name.to_string()));
+        let group = self.group(name);
         let warden = Warden::start(&self.forker, store.path());
         let warden = warden.map_err(LabError::file("/bin/sh", "start it"))?;
         let mut running = Running {
@@ -169,8 +179,9 @@ impl Lab {
             _base: self.base.clone(),
             _forker: self.forker.clone(),
         };
-        if let Some(group) = &group {
+        if let (Some(base), Some(group)) = (&self.base, &group) {
             running.store.note(&group.folders(), &running.marks)?;
+            base.pass_on()?;
             group.create()?;
             group.limit(launch.task, Weight::here())?;
         }

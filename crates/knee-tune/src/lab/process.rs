@@ -172,7 +172,9 @@ fn cgroup_view(mounts: &[Mount], root: &Path) -> Vec<Op> {
     let inside = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
     if mounts.iter().any(|m| m.kind == "cgroup2" && m.at == top) {
         let at = inside(top);
-        return vec![Op::mount("cgroup2", &at, 0, ""), Op::read_only(&at)];
+        // The kernel refuses a file system over itself, though this one begins elsewhere.
+        let apart = Op::mount("tmpfs", &at, 0, "mode=755");
+        return vec![apart, Op::mount("cgroup2", &at, 0, ""), Op::read_only(&at)];
     }
     let mut ops = vec![Op::mount("tmpfs", &inside(top), 0, "mode=755")];
     for mount in mounts.iter().filter(|m| m.kind == "cgroup" && m.at.parent() == Some(top)) {

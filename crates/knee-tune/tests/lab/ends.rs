@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// A service of several processes, one of which left its session and ignores SIGTERM.
-const STUBBORN: &str = "(trap '' TERM; setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &) ; trap '' TERM; while :; do sleep 1; done";
+const STUBBORN: &str = "(trap '' TERM; setsid sh -c 'trap \"\" TERM; while :; do sleep 600; done' &) ; trap '' TERM; while :; do sleep 600; done";
 
 type End = fn(knee_tune::lab::Running);
 

@@ -2,7 +2,9 @@
 
 use super::support::*;
 use knee_core::{Bytes, Task};
+use knee_probe::cgroup::TaskGroup;
 use knee_tune::lab::LabError;
+use std::fs;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -50,6 +52,24 @@ fn a_worker_killed_for_memory_is_counted_while_the_service_goes_on() {
     until("the kill", || running.oom_kills() > 0);
     until("going on", || running.log_tail(3).0.iter().any(|l| l.contains("survived")));
     running.alive().unwrap();
+}
+
+/// systemd does so when the last of its own units that asked for it ends.
+#[test]
+fn a_controller_that_was_taken_away_is_asked_for_again() {
+    let Some(lab) = lab_alone() else { return };
+    let running = lab.start(&shell("true")).unwrap();
+    let Some(TaskGroup::V2 { path }) = running.subject().group else {
+        eprintln!("skipped: cgroup v1 has its controllers everywhere");
+        return;
+    };
+    running.stop().unwrap();
+    if fs::write(path.parent().unwrap().join("cgroup.subtree_control"), "-cpu").is_err() {
+        eprintln!("skipped: another cgroup of this machine hands the controller on");
+        return;
+    }
+    let again = lab.start(&shell("exec sleep 60")).unwrap();
+    assert!(again.subject().group.unwrap().cpu().unwrap().throttling.is_some());
 }
 
 #[test]

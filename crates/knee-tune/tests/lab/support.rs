@@ -53,6 +53,7 @@ fn confined() -> Option<Lab> {
     match Lab::new(LabOptions::default()) {
         Ok(lab) => Some(lab),
         Err(error) => {
+            assert!(std::env::var_os("KNEE_TEST_CONFINED").is_none(), "{error}");
             eprintln!("skipped: {error}");
             None
         }
@@ -110,8 +111,9 @@ pub fn python(port: u16) -> Launch {
     shell(&format!("exec python3 -u -m http.server --bind 127.0.0.1 {port}"))
 }
 
-/// Everything on this machine whose name says that this process (or `pid`) made it: cgroups
-/// and temporary folders. A mount lives in no other namespace than its container's.
+/// Everything on this machine whose name says that this process (or `pid`) made it for a task:
+/// cgroups and temporary folders. A mount lives in no other namespace than its container's. The
+/// cgroup of v2 that knee itself may have moved to is the laboratory's, and goes with that.
 pub fn traces(pid: u32) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let prefix = format!("knee-{pid}-");
@@ -119,7 +121,11 @@ pub fn traces(pid: u32) -> Vec<PathBuf> {
     folders.extend(cgroup_folders(Path::new("/sys/fs/cgroup"), 0));
     for folder in folders {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let named = |e: &fs::DirEntry| e.file_name().to_string_lossy().starts_with(&prefix);
+        let named = |e: &fs::DirEntry| {
+            let name = e.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with(&prefix) && !name.ends_with("-self")
+        };
         found.extend(entries.filter(named).map(|e| e.path()));
     }
     found
