@@ -1,7 +1,7 @@
 //! A generator that is short of something says so, and blames no service.
 //!
 //! What is short is short for a whole process: each of these scenes runs in a process of its
-//! own, this test program once more under `prlimit` or `unshare`.
+//! own, this test program once more under `prlimit` or `unshare`, or halted again and again.
 
 mod server;
 
@@ -9,9 +9,10 @@ use knee_core::Goal;
 use knee_core::observe::{Outcome, Step};
 use knee_core::workload::Request;
 use knee_measure::{Generator, GeneratorOptions, Pace, Target};
+use rustix::process::{Pid, Signal, kill_process};
 use server::{Server, read_request};
-use std::io::Write;
-use std::process::Command;
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -95,4 +96,59 @@ fn scene_few_ports() {
     let step = step(&server, 300.0);
     says(&step, "ran out of local ports");
     assert!(step.counts.unsent > 0 && server.connections() <= 16, "{step:?}");
+}
+
+#[test]
+fn a_generator_that_is_kept_from_running_says_that_it_was_late() {
+    halting("scene_halted");
+}
+
+/// Runs a scene in a process that runs for a fifth of the time only: whatever else the host does,
+/// and without the privileges that a quota takes.
+fn halting(scene: &str) {
+    let me = std::env::current_exe().unwrap();
+    let mut command = Command::new(me);
+    command.args(["--exact", scene, "--ignored", "--nocapture"]);
+    let mut child = Halted(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    while child.0.try_wait().unwrap().is_none() {
+        child.send(Signal::STOP);
+        std::thread::sleep(Duration::from_millis(200));
+        child.send(Signal::CONT);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let mut text = String::new();
+    child.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    child.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+/// A process that never stays halted.
+struct Halted(Child);
+
+impl Halted {
+    fn send(&self, signal: Signal) {
+        // It may have ended meanwhile; its number is not used again before it is waited for.
+        let _ = kill_process(Pid::from_child(&self.0), signal);
+    }
+}
+
+impl Drop for Halted {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "a scene of a_generator_that_is_kept_from_running_says_that_it_was_late"]
+fn scene_halted() {
+    let server = Server::with(|mut stream, _| {
+        while read_request(&mut stream).is_some() {
+            if stream.write_all(b"HTTP/1.1 204 x\r\n\r\n").is_err() {
+                return;
+            }
+        }
+    });
+    let step = step(&server, 300.0);
+    says(&step, "the generator was late itself");
 }

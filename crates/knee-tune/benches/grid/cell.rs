@@ -39,15 +39,23 @@ impl fmt::Display for Cell {
     }
 }
 
-/// The cells that the arguments choose; all of them without any.
-pub fn chosen(args: impl Iterator<Item = String>) -> Result<Vec<Cell>, String> {
-    let (mut examples, mut task, mut mix) = (vec![], None, None);
+/// What the arguments choose.
+pub struct Chosen {
+    /// All cells where none is named.
+    pub cells: Vec<Cell>,
+    /// Points of the grid that are kept from an earlier time are not measured again.
+    pub again: bool,
+}
+
+pub fn chosen(args: impl Iterator<Item = String>) -> Result<Chosen, String> {
+    let (mut examples, mut task, mut mix, mut again) = (vec![], None, None, false);
     let mut args = args;
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--bench" => {} // cargo's own
             "--task" => task = args.next(),
             "--mix" => mix = args.next(),
+            "--again" => again = true,
             name => match EXAMPLES.iter().find(|e| **e == name) {
                 Some(example) => examples.push(*example),
                 None => {
@@ -66,7 +74,10 @@ pub fn chosen(args: impl Iterator<Item = String>) -> Result<Vec<Cell>, String> {
         .filter(|c| task.as_ref().is_none_or(|t| t == c.task.0))
         .filter(|c| mix.as_ref().is_none_or(|m| m == c.mix.0))
         .collect();
-    if cells.is_empty() { Err("nothing chosen; tasks are 0.5 and 1".into()) } else { Ok(cells) }
+    if cells.is_empty() {
+        return Err("nothing chosen; tasks are 0.5 and 1".into());
+    }
+    Ok(Chosen { cells, again })
 }
 
 fn examples() -> PathBuf {

@@ -3,7 +3,7 @@
 use crate::cell::{Cell, Failure};
 use knee_core::event::Trial;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// The folder of a cell.
@@ -18,7 +18,23 @@ impl Points {
     /// Begins anew.
     pub fn create(cell: &Cell) -> Result<Points, Failure> {
         fs::create_dir_all(folder(cell))?;
-        Ok(Points(File::create(folder(cell).join("grid.jsonl"))?))
+        Ok(Points(File::create(path(cell))?))
+    }
+
+    /// Goes on with the points that were measured, and returns them. Others may have failed for
+    /// want of what is there now, or were cut off: they are measured again.
+    pub fn again(cell: &Cell) -> Result<(Points, Vec<Trial>), Failure> {
+        let text = match fs::read_to_string(path(cell)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            read => read?,
+        };
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let points: Vec<Trial> =
+            whole.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        let measured: Vec<Trial> = points.into_iter().filter(|p| p.capacity.is_some()).collect();
+        let mut kept = Points::create(cell)?;
+        measured.iter().try_for_each(|point| kept.add(point))?;
+        Ok((kept, measured))
     }
 
     pub fn add(&mut self, point: &Trial) -> Result<(), Failure> {
@@ -26,4 +42,8 @@ impl Points {
         line.push(b'\n');
         Ok(self.0.write_all(&line)?)
     }
+}
+
+fn path(cell: &Cell) -> PathBuf {
+    folder(cell).join("grid.jsonl")
 }

@@ -1,7 +1,7 @@
 //! The tuned setting against the best of an exhaustive grid, against what articles advise, and
 //! the search against random choice and Optuna's TPE with as many trials.
 //!
-//! `cargo bench -p knee-tune --bench grid -- [EXAMPLE ...] [--task 0.5|1] [--mix MIX]`; without
+//! `cargo bench -p knee-tune --bench grid -- [EXAMPLE ...] [--task 0.5|1] [--mix MIX] [--again]`; without
 //! arguments everything, which takes hours. Needs what `scripts/setup` brings, the privileges of
 //! the laboratory, and an otherwise idle machine. A cell is an example, a task and a mix:
 //!
@@ -13,7 +13,9 @@
 //!    regret is computed, not measured again, and knee's is over the same table.
 //!
 //! What was measured is kept below `target/tmp/grid/`, a folder for each cell: the points in
-//! `grid.jsonl`, knee's run in its journal. The benchmark of the forecasts compares with it.
+//! `grid.jsonl`, knee's run in its journal. The benchmark of the forecasts compares with it. With
+//! `--again` kept points stand as they are, so that a change of the search is judged against the
+//! same grid in minutes, and a grid that was interrupted goes on.
 
 mod cell;
 mod kept;
@@ -31,8 +33,8 @@ fn main() -> ExitCode {
     if !std::env::args().any(|arg| arg == "--bench") {
         return ExitCode::SUCCESS;
     }
-    let cells = match cell::chosen(std::env::args().skip(1)) {
-        Ok(cells) => cells,
+    let chosen = match cell::chosen(std::env::args().skip(1)) {
+        Ok(chosen) => chosen,
         Err(wrong) => {
             eprintln!("grid: {wrong}");
             return ExitCode::from(2);
@@ -40,8 +42,8 @@ fn main() -> ExitCode {
     };
     let mut rows = vec![];
     println!("{}", Row::HEADER);
-    for cell in &cells {
-        match row(cell) {
+    for cell in &chosen.cells {
+        match row(cell, chosen.again) {
             Ok(row) => {
                 println!("{row}");
                 rows.push(row);
@@ -100,11 +102,11 @@ impl std::fmt::Display for Row {
     }
 }
 
-fn row(cell: &Cell) -> Result<Row, Box<dyn std::error::Error>> {
+fn row(cell: &Cell, again: bool) -> Result<Row, Box<dyn std::error::Error>> {
     let stop = AtomicBool::new(false);
     let backend = cell::Backend::start()?;
     let request = cell.request()?;
-    let table = Table::measure(&request, cell, &stop)?;
+    let table = Table::measure(&request, cell, again, &stop)?;
     let tuned = cell::tuned(&request, cell, &stop)?;
     let advice = cell.advice(&request);
     let finalists = table.finalists(&tuned.settings, advice.as_ref(), &request);

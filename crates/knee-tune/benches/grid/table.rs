@@ -28,17 +28,24 @@ const BUDGET: f64 = 10.0;
 const ROUNDS: usize = 3;
 
 impl Table {
+    /// Measures every point; with `again` only those that are not kept from an earlier time.
     pub fn measure(
         request: &TuneRequest,
         cell: &Cell,
+        again: bool,
         stop: &AtomicBool,
     ) -> Result<Table, Failure> {
         let lab = Lab::new(LabOptions::default())?;
         let mut order: Vec<Settings> = grid(request)?.into_iter().map(|c| c.settings).collect();
         shuffle(&mut order);
-        let mut kept = Points::create(cell)?;
+        let (mut kept, known) =
+            if again { Points::again(cell)? } else { (Points::create(cell)?, vec![]) };
         let mut points = vec![];
         for (i, settings) in order.iter().enumerate() {
+            if let Some(point) = known.iter().find(|point| point.settings == *settings) {
+                points.push((settings.clone(), point.capacity.as_ref().map_or(0.0, |c| c.rate)));
+                continue;
+            }
             let began = Instant::now();
             let capacity = capacity(&lab, request, settings, BUDGET, stop)?;
             let rate = capacity.as_ref().map_or(0.0, |c| c.rate);

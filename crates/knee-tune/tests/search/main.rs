@@ -141,8 +141,9 @@ fn the_search_comes_close_to_the_grid_within_eight_trials() {
         }
     }
     assert!(median(&reached).unwrap() >= 0.97);
-    // A measurement that is lucky by three deviations misleads any search.
-    let far = reached.iter().filter(|r| **r < 0.90).count();
-    assert!(far * 100 <= reached.len() && worst >= 0.85, "{far} below 0.90, worst {worst}");
+    // What is left is luck: of settings that differ by less than the noise, the one whose only
+    // measurement was high. Fifteen seeds instead of three reach 0.90 as well, and more trials do
+    // not change it.
+    assert!(worst >= 0.90, "{worst}");
     assert!(regret <= equal / 2.0);
 }
