@@ -3,6 +3,7 @@
 
 mod compose;
 mod container;
+mod copilot;
 mod databases;
 mod deployed;
 mod documents;

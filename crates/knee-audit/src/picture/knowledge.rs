@@ -171,7 +171,9 @@ static CELERY: [Setting; 10] = [
     setting("celery.queues", Text, &["--queues", "-Q"], &[], ""),
 ];
 
-static NODE: [Setting; 4] = [
+static NODE: [Setting; 5] = [
+    // Milliseconds; read by Next.js: https://nextjs.org/docs/app/api-reference/cli/next#next-start-options
+    setting("node.keep_alive", Number, &["--keepAliveTimeout"], &["KEEP_ALIVE_TIMEOUT"], ""),
     setting("node.max_old_space_size", Number, &["--max-old-space-size"], &[], ""),
     setting(
         "node.max_old_space_size_percentage",
@@ -249,9 +251,38 @@ pub(super) fn started_by(image: &str) -> Option<&'static [&'static str]> {
     })
 }
 
+/// The server for development that a command starts, as people call it.
+pub fn development_server(argv: &[String]) -> Option<&'static str> {
+    let program = argv.first()?.rsplit('/').next()?;
+    let has = |text: &str| argv.iter().skip(1).any(|word| word == text);
+    let script = |name: &str| argv.iter().any(|word| word.rsplit('/').next() == Some(name));
+    Some(match program {
+        "flask" if has("run") => "flask run",
+        "fastapi" if has("dev") => "fastapi dev",
+        "php" if has("-S") => "php -S",
+        "php" if script("artisan") && has("serve") => "php artisan serve",
+        "next" if has("dev") => "next dev",
+        "nuxt" | "nuxi" if has("dev") => "nuxt dev",
+        "nest" if has("--watch") => "nest start --watch",
+        "tsx" if has("watch") => "tsx watch",
+        "vite" if !has("build") && !has("preview") => "vite",
+        "react-scripts" if has("start") => "react-scripts start",
+        "vue-cli-service" if has("serve") => "vue-cli-service serve",
+        "ng" if has("serve") => "ng serve",
+        "nodemon" => "nodemon",
+        "ts-node-dev" | "tsnd" => "ts-node-dev",
+        "webpack-dev-server" => "webpack-dev-server",
+        _ if script("manage.py") && has("runserver") => "manage.py runserver",
+        _ => return None,
+    })
+}
+
 /// What a command starts; None for what only prepares.
 pub(super) fn recognise(argv: &[String]) -> Option<Runtime> {
     let program = argv.first()?.rsplit('/').next()?;
+    if development_server(argv).is_some() {
+        return Some(Runtime::Other);
+    }
     let argument = |text: &str| argv.iter().skip(1).any(|word| word == text);
     let plain = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
     Some(match plain {
@@ -266,6 +297,8 @@ pub(super) fn recognise(argv: &[String]) -> Option<Runtime> {
         "rr" if argument("serve") => Runtime::Octane,
         "frankenphp" => Runtime::Octane,
         "node" | "nodejs" | "bun" | "ts-node" | "tsx" => Runtime::Node,
+        "next" | "nest" | "strapi" | "medusa" if argument("start") => Runtime::Node,
+        "remix-serve" | "react-router-serve" => Runtime::Node,
         "rq" if argument("worker") => Runtime::Worker,
         "php" => {
             let verb = argv.iter().skip(1).find(|word| word.contains(':') || *word == "horizon");

@@ -22,6 +22,7 @@ mod tests;
 
 pub use files::{File, FileId, Files, Place};
 pub use found::{Datum, Found, Known, Origin, Overrode};
+pub use knowledge::development_server;
 pub use program::{Chain, Link, LinkKind, Program, Runtime, Shell, Supervision};
 pub use service::{
     Container, Database, Deployment, Image, Launch, LoadBalancer, Nofile, Purpose, Service, Target,

@@ -81,7 +81,16 @@ fn node(subject: &Subject, program: &Program) -> Option<KeepAlive> {
         let seconds = (*value)? / 1000.0;
         return Some(KeepAlive { seconds, at: at.clone(), written: true, whose: String::new() });
     }
-    let listens = sources.iter().find_map(|source| source.listens.first())?;
+    let listens = sources.iter().find_map(|source| source.listens.first());
+    let next = (listens.is_none() && is_next(subject, program)).then_some(());
+    if next.is_some()
+        && let Some(set) = program.setting("node.keep_alive")
+    {
+        let at = set.place().or(program.command.place())?.clone();
+        let seconds = set.get()?.number()? / 1000.0;
+        return Some(KeepAlive { seconds, at, written: true, whose: String::new() });
+    }
+    let listens = listens.or(next.and(program.command.place()))?;
     let major = program
         .version
         .as_ref()
@@ -94,6 +103,23 @@ fn node(subject: &Subject, program: &Program) -> Option<KeepAlive> {
     // From 27 on it is 65 s: https://github.com/nodejs/node/pull/62782
     let seconds = if major.is_some_and(|major| major >= 27) { 65.0 } else { 5.0 };
     Some(KeepAlive { seconds, at: listens.clone(), written: false, whose: "Node's default".into() })
+}
+
+/// Whether a program is the server that Next.js brings: by its own command, or by the `server.js`
+/// that only the build makes.
+fn is_next(subject: &Subject, program: &Program) -> bool {
+    let Some([first, rest @ ..]) = program.command.get().map(Vec::as_slice) else { return false };
+    let folder = program.folder.as_deref().unwrap_or_default();
+    let beside = |name: &str| match folder {
+        "" => name.to_string(),
+        folder => format!("{folder}/{name}"),
+    };
+    let files = &subject.picture.files;
+    let made = rest.iter().any(|word| word.rsplit('/').next() == Some("server.js"))
+        && !files.all.contains(&beside("server.js"));
+    let package = files.iter().find(|(_, file)| file.path == beside("package.json"));
+    let depends = package.is_some_and(|(_, file)| file.text.contains("\"next\":"));
+    first == "next" || (made && depends)
 }
 
 /// `IdleTimeout`, else `ReadTimeout`, else for ever: <https://pkg.go.dev/net/http#Server>.

@@ -64,6 +64,7 @@ rules! {
     node: sync_call_in_handler, thread_per_request;
     golang: server_without_timeouts, server_without_shutdown, client_without_timeout, response_body_left_open;
     database: connections_beyond_limit;
+    serving: development_server;
 }
 
 /// The rule of a name.

@@ -186,11 +186,9 @@ impl Reader<'_> {
             let signals = arguments.iter().skip(1).map(|a| text(*a, self.source).into()).collect();
             found.notified.push((self.place(node), signals));
         } else if method == "SetMaxOpenConns" {
-            let most = first.parse().ok().filter(|most: &f64| *most > 0.0);
-            found.max_open.extend(most.map(|most| (self.place(node), most)));
+            found.max_open.extend(self.number(node, first).filter(|(_, most)| *most > 0.0));
         } else if method == "SetMaxIdleConns" {
-            let most = first.parse().ok();
-            found.max_idle.extend(most.map(|most| (self.place(node), most)));
+            found.max_idle.extend(self.number(node, first));
         } else if name == "context.WithTimeout" && self.before_shutdown(node) {
             let after = arguments.get(1).and_then(|a| seconds(text(*a, self.source)));
             found.graces.push((self.place(node), after));
@@ -216,6 +214,25 @@ impl Reader<'_> {
             .map(|make| [format!("{receiver} := {make}"), format!("{receiver} = {make}")]);
         made.iter().flatten().any(|made| self.source.contains(made))
             || self.source.contains(&format!("{receiver} *gin.Engine"))
+    }
+
+    /// A number with its place: in the call, or where the constant of that name stands.
+    fn number(&self, call: Node<'_>, text: &str) -> Option<(Place, f64)> {
+        if let Ok(number) = text.parse() {
+            return Some((self.place(call), number));
+        }
+        let mut at = 0;
+        for whole in self.source.split_inclusive('\n') {
+            let line = whole.trim_start().trim_start_matches("const ");
+            let value =
+                line.strip_prefix(text).and_then(|rest| rest.trim_start().strip_prefix('='));
+            if let Some(number) = value.and_then(|v| v.split("//").next()?.trim().parse().ok()) {
+                let start = at + whole.len() - line.len();
+                return Some((Place::new(self.file, start..at + whole.trim_end().len()), number));
+            }
+            at += whole.len();
+        }
+        None
     }
 
     /// Whether the function around the node shuts something down behind it.
@@ -336,7 +353,7 @@ mod tests {
     #[test]
     fn what_a_shutdown_and_a_pool_are_given() {
         let found = source(
-            "func main() { c, f := context.WithTimeout(ctx, 5*time.Second); s.Shutdown(c); db.SetMaxIdleConns(8); db.SetMaxOpenConns(n) }\nfunc g() { context.WithTimeout(ctx, time.Second) }",
+            "func main() { c, f := context.WithTimeout(ctx, 5*time.Second); s.Shutdown(c); db.SetMaxIdleConns(most); db.SetMaxOpenConns(n) }\nfunc g() { context.WithTimeout(ctx, time.Second) }\nconst most = 8 // each",
         );
         assert_eq!(found.graces.iter().map(|g| g.1).collect::<Vec<_>>(), [Some(5.0)]);
         assert_eq!((found.max_idle[0].1, found.max_open.len()), (8.0, 0));

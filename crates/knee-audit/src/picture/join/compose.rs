@@ -2,6 +2,7 @@
 
 use super::container::Start;
 use super::{Join, empty};
+use crate::picture::development_server;
 use crate::picture::ecs;
 use crate::picture::files::FileId;
 use crate::picture::found::{Found, Overrode};
@@ -74,7 +75,11 @@ impl Join {
             let used = self.used.clone();
             self.fill(&mut container, built, start, node.get("image"));
             // What development starts with its code in it may be deployed too, by what no file says.
-            if purpose == Purpose::Development && complete {
+            let mut started = container.programs.iter().filter_map(|program| program.command.get());
+            let develops = started.any(|command| development_server(command).is_some());
+            let purpose = if develops { Purpose::Development } else { purpose };
+            let own = node.get("command").is_none() && node.get("entrypoint").is_none();
+            if purpose == Purpose::Development && complete && !(develops && own) {
                 self.used = used;
             }
             self.picture.services.push(Service {

@@ -20,11 +20,13 @@ impl Join {
                 let compose = name.contains("compose") && text.contains("services");
                 let stack = text.contains("Resources")
                     && (text.contains("AWS::") || text.contains("Serverless"));
-                if !compose && !stack && !text.contains("containerDefinitions") {
+                let copilot = name.starts_with("manifest.") && path.contains("copilot/");
+                if !compose && !stack && !copilot && !text.contains("containerDefinitions") {
                     continue;
                 }
                 match yaml::tree(&text, id.0) {
                     Ok(Some(root)) if compose => self.compose(id, &root),
+                    Ok(Some(root)) if copilot => self.copilot(id, &root),
                     Ok(Some(root)) => self.document(id, root),
                     Ok(None) => {}
                     Err(error) => self.note(id, &error),

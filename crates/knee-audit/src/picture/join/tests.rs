@@ -206,3 +206,25 @@ fn a_supervised_variable_works_and_what_is_switched_off_is_not_started() {
     ]);
     assert_eq!(programs(&made), [("image", Runtime::Worker)]);
 }
+
+#[test]
+fn a_manifest_of_copilot_is_a_service_behind_a_load_balancer() {
+    let manifest = "name: api\ntype: Load Balanced Web Service\nimage:\n  build: api/Dockerfile\n  port: 80\n\
+                    http:\n  path: /\ncpu: 256\nmemory: 512\nvariables:\n  GOGC: 50\n\
+                    environments:\n  prod:\n    memory: 1024\n    variables:\n      GOGC: 100\n";
+    let made = picture(&[
+        ("copilot/api/manifest.yml", manifest),
+        ("api/Dockerfile", "FROM node:22\nCOPY . .\nCMD [\"node\", \"index.js\"]\n"),
+        ("api/index.js", ""),
+    ]);
+    let service = &made.services[0];
+    assert_eq!(made.services.len(), 1, "the Dockerfile is that service's");
+    let get =
+        |found: &Option<crate::picture::Found<u64>>| found.as_ref().and_then(|f| f.get().copied());
+    assert_eq!(get(&service.task.memory), Some(1 << 30), "production's");
+    assert_eq!(service.task.cpu.as_ref().and_then(|cpu| cpu.get().copied()), Some(0.25));
+    let container = &service.containers[0];
+    assert_eq!(container.env["GOGC"].get().map(String::as_str), Some("100"));
+    assert_eq!(container.targets[0].load_balancer, Some(0));
+    assert!(container.programs[0].front);
+}

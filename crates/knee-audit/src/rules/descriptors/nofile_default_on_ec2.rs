@@ -10,7 +10,9 @@ pub static RULE: Rule = Rule::new("nofile-default-on-ec2", include_str!("nofile_
 
 fn check(subject: &Subject) -> Vec<Finding> {
     let services = subject.production().filter(|s| {
-        s.deployment == Deployment::Ecs && s.task.launch.as_ref().and_then(Found::get) == Some(&Launch::Ec2)
+        // A variable's default says nothing of where its setter lets the task run.
+        let launch = s.task.launch.as_ref().filter(|launch| launch.unless.is_none());
+        s.deployment == Deployment::Ecs && launch.and_then(Found::get) == Some(&Launch::Ec2)
     });
     services
         .flat_map(|service| service.containers.iter().map(move |c| (service, c)))
