@@ -40,6 +40,7 @@ bench: setup ## what BENCHMARKS.md reports, on an idle machine; GRID="node --tas
 	$(WITH_SETUP) cargo bench --locked -p knee-plan --bench simulator
 	$(WITH_SETUP) cargo bench --locked -p knee-measure --bench generator
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench boot
+	$(WITH_SETUP) cargo bench --locked -p knee-run --bench watch
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench grid -- $(GRID)
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench forecast
 

@@ -1,7 +1,10 @@
 //! The command line. Written by hand: a parser would be half of this small program.
 
+use crate::log::say;
+use crate::watch;
 use knee_core::Seconds;
 use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +26,9 @@ As the small program `knee-run` it is called without `run`: knee-run [--] COMMAN
   --serve-for TIME     go on serving that long after a stop signal, as the load balancer may still
                        send requests [default: 5s]
   --stop-timeout TIME  the task definition's stopTimeout, after which ECS kills [default: 30s]
+  --watch-every TIME   between two samples of the service; 0s watches nothing [default: 5s]
+  --metrics [AT:]PORT  metrics for Prometheus, on every address if none is named [KNEE_METRICS]
+  --emf                metrics for CloudWatch as lines on standard output [KNEE_EMF=1]
   -h, --help           print this
   -V, --version        print the version
 
@@ -35,6 +41,9 @@ doctor prints what is seen of limits, cgroups and ECS metadata, without secrets:
 Exit codes: the command's own; 128+n when signal n ended it; 127 not found, 126 not executable,
 125 a failure of knee-run itself.
 ";
+
+/// Between two samples, unless it is said otherwise.
+const EVERY: Duration = Duration::from_secs(5);
 
 /// What is asked for.
 #[derive(Debug, PartialEq)]
@@ -62,6 +71,8 @@ pub struct Options {
     pub serve_for: Duration,
     /// When ECS kills.
     pub stop_timeout: Duration,
+    /// How it is watched.
+    pub watch: watch::Options,
     /// The file of several processes.
     pub processes: Option<PathBuf>,
     /// Program and arguments; empty where a file of processes is named, and only there.
@@ -80,8 +91,13 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
         processes: None,
         serve_for: Duration::from_secs(5),
         stop_timeout: Duration::from_secs(30),
+        watch: watch::Options { every: Some(EVERY), metrics: None, emf: false },
         command: vec![],
     };
+    // A wrong flag is noticed when it is written; a wrong variable must not keep a service down.
+    if let Err(wrong) = environment(&mut options.watch, &|name| std::env::var(name).ok()) {
+        say(format_args!("{wrong}: no metrics there"));
+    }
     let mut words = words.into_iter();
     let mut first = true;
     while let Some(word) = words.next() {
@@ -104,6 +120,15 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
                 let file = value.or_else(|| words.next());
                 options.processes = Some(file.ok_or("--processes needs a file")?.into());
             }
+            "--watch-every" => {
+                let every = time(flag, value.or_else(|| words.next()))?;
+                options.watch.every = (!every.is_zero()).then_some(every);
+            }
+            "--metrics" => {
+                let at = value.or_else(|| words.next()).ok_or("--metrics needs a port")?;
+                options.watch.metrics = Some(address(flag, &at.to_string_lossy())?);
+            }
+            "--emf" => options.watch.emf = true,
             "--serve-for" => options.serve_for = time(flag, value.or_else(|| words.next()))?,
             "--stop-timeout" => options.stop_timeout = time(flag, value.or_else(|| words.next()))?,
             "--" => {
@@ -132,6 +157,25 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
     Ok(Asked::Run(options))
 }
 
+/// What the environment says, which flags overrule.
+fn environment(
+    watch: &mut watch::Options,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), String> {
+    watch.emf = variable("KNEE_EMF").is_some_and(|on| on == "1");
+    if let Some(at) = variable("KNEE_METRICS").filter(|at| !at.is_empty()) {
+        watch.metrics = Some(address("KNEE_METRICS", &at)?);
+    }
+    Ok(())
+}
+
+/// `9090` is on every address of the container, which Prometheus and its sidecars can reach.
+fn address(name: &str, text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    let wrong = |_| format!("{name}: `{text}` is no port such as 9090 or 127.0.0.1:9090");
+    port.or_else(|_| text.parse()).map_err(wrong)
+}
+
 fn time(flag: &str, value: Option<OsString>) -> Result<Duration, String> {
     let value = value.ok_or_else(|| format!("{flag} needs a length of time, such as 5s"))?;
     let seconds: Seconds = value.to_string_lossy().parse().map_err(|e| format!("{flag}: {e}"))?;
@@ -158,6 +202,25 @@ mod tests {
         assert!(matches!(asked, Asked::Run(o) if o.dry_run && o.command == ["--help"]));
         assert_eq!(read("doctor"), Ok(Asked::Doctor));
         assert!(matches!(read("-- doctor"), Ok(Asked::Run(o)) if o.command == ["doctor"]));
+    }
+
+    #[test]
+    fn watching_is_on_and_metrics_are_asked_for() {
+        let watch = |line: &str| match read(line).unwrap() {
+            Asked::Run(options) => options.watch,
+            asked => panic!("{asked:?}"),
+        };
+        let plain = watch("-- x");
+        assert_eq!((plain.every, plain.metrics, plain.emf), (Some(EVERY), None, false));
+        let all = watch("--watch-every 1s --metrics=9090 --emf -- x");
+        assert_eq!(all.metrics, Some("0.0.0.0:9090".parse().unwrap()));
+        assert!(all.emf && watch("--watch-every 0s -- x").every.is_none());
+        assert!(read("--metrics 99999 -- x").unwrap_err().contains("`99999` is no port"));
+        let mut told = plain;
+        let variables =
+            |name: &str| Some(if name == "KNEE_METRICS" { "[::1]:9090" } else { "1" }.to_string());
+        environment(&mut told, &variables).unwrap();
+        assert!(told.emf && told.metrics.is_some_and(|at| at.is_ipv6()));
     }
 
     #[test]

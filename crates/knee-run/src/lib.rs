@@ -20,11 +20,13 @@ pub mod seen;
 mod size;
 mod stop;
 mod table;
+mod watch;
 
 pub use args::HELP;
 use args::{Asked, Options};
 use fill::{Means, Overlay, Written};
 use log::say;
+use size::Size;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -58,8 +60,8 @@ fn run(options: &Options) -> u8 {
         }
     };
     let mut written = Written::default();
-    let (variables, told) = if options.keep {
-        (vec![BTreeMap::new(); entries.len()], vec![])
+    let (size, variables, told) = if options.keep {
+        (None, vec![BTreeMap::new(); entries.len()], vec![])
     } else {
         let mut put =
             |file: &Overlay| if options.dry_run { file.possible() } else { written.add(file) };
@@ -71,15 +73,16 @@ fn run(options: &Options) -> u8 {
     told.iter().for_each(|line| say(format_args!("{line}")));
     let plan = Plan::within(options.stop_timeout, options.serve_for);
     let starts: Vec<init::Start> = entries.into_iter().zip(variables).collect();
-    init::run(&starts, plan)
+    let watch = |started| watch::begin(&options.watch, size.as_ref(), started);
+    init::run(&starts, plan, watch)
 }
 
-/// Fills in what each leaves open; the variables of each, and what is to be said.
+/// Fills in what each leaves open; the size that this rests on, the variables of each, and what is to be said.
 fn fill_all(
     options: &Options,
     entries: &mut [Entry],
     put: &mut dyn FnMut(&Overlay) -> io::Result<()>,
-) -> (Vec<BTreeMap<String, String>>, Vec<String>) {
+) -> (Option<Size>, Vec<BTreeMap<String, String>>, Vec<String>) {
     let size = size::look_here();
     let mut told = size.told();
     told.extend(fill::files(options.dry_run));
@@ -88,6 +91,7 @@ fn fill_all(
         sharing: entries.iter().map(|entry| fill::serving(&entry.command)).sum(),
         lock: lock::read(options.lock.as_deref(), &mut told),
         variable: &|name| std::env::var(name).ok(),
+        watched: options.watch.every.is_some(),
         put,
     };
     let commands: Vec<&[OsString]> = entries.iter().map(|e| e.command.as_slice()).collect();
@@ -99,7 +103,7 @@ fn fill_all(
         entry.command = filled.command;
         variables.push(filled.variables);
     }
-    (variables, told)
+    (Some(size), variables, told)
 }
 
 fn print(text: &str) -> u8 {

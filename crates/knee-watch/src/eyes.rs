@@ -10,7 +10,7 @@ use knee_probe::sockets::{self, Listener, Sockets};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// How often processes are looked at.
+/// How often processes are looked at, unless it is asked for otherwise.
 const PROCESSES: Duration = Duration::from_secs(1);
 
 /// One look. What could not be read is None: the service may have ended.
@@ -66,6 +66,7 @@ pub struct Eyes {
     /// Number of the look that is kept longest.
     first: u64,
     processes_at: Option<Instant>,
+    processes_every: Duration,
     /// The last that could be read.
     pss: Bytes,
 }
@@ -90,14 +91,21 @@ impl Eyes {
             kept,
             first: 0,
             processes_at: None,
+            processes_every: PROCESSES,
             pss: Bytes(0),
         }
+    }
+
+    /// Looks at processes at the ends of intervals only: each costs some reads of `/proc`.
+    pub fn seldom(mut self) -> Eyes {
+        self.processes_every = Duration::MAX;
+        self
     }
 
     /// Looks once, at an end of an interval at everything that is counted; returns the look's
     /// number.
     pub fn look(&mut self, at_an_end: bool) -> u64 {
-        let due = self.processes_at.is_none_or(|at| at.elapsed() >= PROCESSES);
+        let due = self.processes_at.is_none_or(|at| at.elapsed() >= self.processes_every);
         let queue = self.fullest_queue();
         let processes = (at_an_end || due).then(|| self.processes());
         let group = self.group.as_ref();

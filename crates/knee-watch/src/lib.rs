@@ -5,12 +5,16 @@
 //! files, an asynchronous runtime. Small, as the entrypoint carries it.
 
 mod ears;
+pub mod emf;
 mod eyes;
 mod find;
+pub mod metrics;
+pub mod prometheus;
 pub mod recognise;
 mod sample;
 mod shape;
 pub mod trend;
+pub mod trouble;
 mod unseen;
 mod usage;
 mod watched;

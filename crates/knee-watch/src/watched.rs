@@ -91,7 +91,7 @@ impl Watched {
         let pids = Box::new(move || family(root, &apart));
         let mut watched = Watched {
             name: known.found.name(),
-            eyes: Eyes::new(group, pids, &known.sources, LOOKS),
+            eyes: Eyes::new(group, pids, &known.sources, LOOKS).seldom(),
             told: !known.sources.is_empty(),
             ears: Ears::new(known.sources.clone(), ANSWERS),
             sockets: Sockets::open(),

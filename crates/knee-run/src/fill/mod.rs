@@ -7,6 +7,7 @@ mod nginx;
 mod overlay;
 pub mod set;
 mod site;
+mod tell;
 
 pub use overlay::{Overlay, Written};
 
@@ -46,6 +47,8 @@ pub struct Means<'a> {
     pub lock: Option<Lock>,
     /// The environment.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether runtimes are to tell how they are doing.
+    pub watched: bool,
     /// Writes a file, or says whether it could.
     pub put: &'a mut dyn FnMut(&Overlay) -> io::Result<()>,
 }
@@ -106,6 +109,9 @@ fn one(found: &Found, room: &Room, means: &mut Means, filled: &mut Filled) {
     if filled.told.len() == before {
         filled.told.push(format!("{}: nothing was left open", runtime.title));
     }
+    if means.watched {
+        tell::tell(found, means.variable, means.put, filled);
+    }
 }
 
 /// Whether the program's own first file names a variable.
@@ -158,6 +164,7 @@ mod tests {
             sharing: 1,
             lock: None,
             variable: &variable,
+            watched: false,
             put: &mut |_| Ok(()),
         };
         let filled = fill(&command, &mut means);

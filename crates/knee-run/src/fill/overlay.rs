@@ -24,18 +24,22 @@ impl Overlay {
     /// Why its folder takes no file.
     pub fn possible(&self) -> io::Result<()> {
         use rustix::fs::{Access, access};
-        let folder = self.path.parent().ok_or(io::ErrorKind::NotFound)?;
+        let mut above = self.path.ancestors().skip(1);
+        let folder = above.find(|folder| folder.exists()).ok_or(io::ErrorKind::NotFound)?;
         Ok(access(folder, Access::WRITE_OK)?)
     }
 }
 
 impl Written {
-    /// Writes it, in one step for whoever reads.
+    /// Writes it, in one step for whoever reads; also its folder, where it is missing.
     ///
     /// # Errors
     /// The folder takes no file (read-only, full, another owner).
     pub fn add(&mut self, overlay: &Overlay) -> io::Result<()> {
         let new = overlay.path.with_extension("knee-new");
+        if let Some(folder) = overlay.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
         let written = fs::write(&new, &overlay.text).and_then(|()| fs::rename(&new, &overlay.path));
         if written.is_err() {
             let _ = fs::remove_file(&new);

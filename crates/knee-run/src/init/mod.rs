@@ -1,6 +1,6 @@
 //! A correct init: it passes signals on, buries the dead and ends as its command ended.
 //!
-//! One thread that waits for signals and nothing else.
+//! One thread that waits for signals and nothing else; whoever watches has others.
 
 mod family;
 mod signals;
@@ -24,8 +24,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// What is started, with the variables that it gets beside the inherited ones.
 pub type Start = (Entry, BTreeMap<String, String>);
 
-/// Runs these, in their order, to their end and returns the exit code.
-pub fn run(starts: &[Start], plan: Plan) -> u8 {
+/// Runs these, in their order, to their end and returns the exit code. `watch` gets their processes
+/// once they are started.
+pub fn run(starts: &[Start], plan: Plan, watch: impl FnOnce(Vec<i32>)) -> u8 {
     let signals = match Signals::hold() {
         Ok(signals) => signals,
         Err(error) => {
@@ -37,7 +38,11 @@ pub fn run(starts: &[Start], plan: Plan) -> u8 {
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
     let mut come = Vec::new();
     match start(starts, &signals, &mut come) {
-        Ok(family) => attend(&signals, family, plan, come),
+        Ok(family) => {
+            // Behind the last fork, and with every signal held back: they are for one thread.
+            watch(family.started());
+            attend(&signals, family, plan, come)
+        }
         Err(code) => code,
     }
 }

@@ -3,7 +3,7 @@
 //! On ECS the CPU quota sits on the task's cgroup, above the container's own, and under cgroup v2
 //! so does the memory limit: what runs inside sees the host. ECS's metadata knows both.
 
-mod http;
+pub mod http;
 mod metadata;
 
 use knee_core::{Bytes, Origin, Sourced};

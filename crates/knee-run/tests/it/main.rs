@@ -8,3 +8,4 @@ mod size;
 mod stop;
 mod support;
 mod terminal;
+mod watch;

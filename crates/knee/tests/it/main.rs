@@ -5,6 +5,7 @@ mod cli;
 mod examples;
 mod exits;
 mod measure;
+mod monitoring;
 mod plan;
 mod process;
 mod report;

@@ -1,0 +1,168 @@
+//! Watching beside a service: what is exported, what is told, and that the service goes on whatever
+//! happens to it.
+
+use crate::support::{Talk, kill, knee_run, until};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The page at a port of this machine; empty where nobody answers.
+fn page(port: u16) -> String {
+    let mut text = String::new();
+    if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+        let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+        let _ = stream.read_to_string(&mut text);
+    }
+    text
+}
+
+/// The value of the first line of that metric.
+fn value(page: &str, name: &str) -> Option<f64> {
+    let line =
+        page.lines().find(|line| line.strip_prefix(name).is_some_and(|l| l.starts_with('{')))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[test]
+fn gunicorn_is_seen_by_prometheus_and_by_cloudwatch() {
+    let dir = tempfile::tempdir().unwrap();
+    let app = "def app(e, s):\n    s('200 OK', [('Content-Length', '2')])\n    return [b'ok']\n";
+    fs::write(dir.path().join("app.py"), app).unwrap();
+    let (own, port) = (free_port(), free_port());
+    let (bind, at) = (format!("127.0.0.1:{own}"), format!("127.0.0.1:{port}"));
+    let words = [
+        "--watch-every",
+        "300ms",
+        "--metrics",
+        &at,
+        "--emf",
+        "--serve-for",
+        "0s",
+        "--",
+        "gunicorn",
+        "-w",
+        "2",
+        "-b",
+        &bind,
+        "--no-control-socket",
+        "app:app",
+    ];
+    let mut command = knee_run(&words);
+    command.current_dir(dir.path()).stderr(Stdio::null());
+    let mut talk = Talk::with(command);
+    until("two workers in the metrics", || value(&page(port), "knee_workers") == Some(2.0));
+    let page = page(port);
+    assert!(
+        page.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4"),
+        "{page}"
+    );
+    assert_eq!(value(&page, "knee_slots"), Some(2.0), "{page}");
+    assert!(value(&page, "process_memory_usage_bytes") > Some(1e6), "{page}");
+    assert!(value(&page, "knee_process_cpu_usage").is_some(), "{page}");
+    assert!(page.contains("service=\"gunicorn\",pid=\""), "{page}");
+    // The service's own lines may stand between them.
+    let line = loop {
+        let line = talk.line();
+        if line.starts_with("{\"_aws\"") && line.contains("\"knee.workers\":2.0") {
+            break line;
+        }
+    };
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let directive = &line["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!((&line["service"], &directive["Namespace"]), (&"gunicorn".into(), &"knee".into()));
+    let metrics = directive["Metrics"].as_array().unwrap();
+    for metric in metrics {
+        assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}: {line}");
+    }
+    assert!(metrics.iter().any(|m| m["Name"] == "knee.in_service" && m["Unit"] == "Count"));
+    talk.signal(libc::SIGTERM);
+    assert_eq!(talk.end().0, Some(0));
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_and_the_service_goes_on() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    let output = knee_run(&["--metrics", &at, "--", "sh", "-c", "exit 7"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    assert!(said.contains(&format!("no metrics at {at}: ")), "{said}");
+    let mut wrong = knee_run(&["--", "sh", "-c", "exit 8"]);
+    let output = wrong.env("KNEE_METRICS", "everywhere").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(8), "{said}");
+    assert!(said.contains("KNEE_METRICS: `everywhere` is no port"), "{said}");
+}
+
+/// The first trouble of that kind that is told.
+fn told(mut command: std::process::Command, kind: &str) -> serde_json::Value {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut said = Vec::new();
+    let mut found = None;
+    for line in lines {
+        if let Ok(event) = serde_json::from_str::<serde_json::Value>(&line)
+            && event["kind"] == kind
+        {
+            found = Some(event);
+            break;
+        }
+        said.push(line);
+    }
+    for pid in knee_probe::process::with_descendants(&[child.id().cast_signed()]) {
+        kill(pid, libc::SIGKILL);
+    }
+    child.wait().unwrap();
+    found.unwrap_or_else(|| panic!("no {kind} in {said:?}"))
+}
+
+/// Answers nobody, and stands still again and again.
+const BLOCKED: &str = "\
+const http = require('http');
+http.createServer((q, r) => r.end()).listen(0);
+setInterval(() => { const end = Date.now() + 900; while (Date.now() < end); }, 1000);
+";
+
+#[test]
+fn a_blocked_event_loop_is_told_with_how_long() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("server.js"), BLOCKED).unwrap();
+    let mut command = knee_run(&["--watch-every", "1s", "--", "node", "server.js"]);
+    command.current_dir(dir.path());
+    let event = told(command, "event_loop_blocked");
+    assert_eq!((&event["knee"], &event["service"]), (&"trouble".into(), &"node".into()));
+    let evidence = event["evidence"].as_str().unwrap();
+    let late = evidence.strip_prefix("the event loop stood still for ").unwrap();
+    assert!(late.split(' ').next().unwrap().parse::<f64>().unwrap() >= 500.0, "{evidence}");
+    assert!(event["remedy"].as_str().unwrap().contains("--cpu-prof"), "{event}");
+}
+
+/// Opens a descriptor 40 times a second and closes none, up to its limit.
+const LEAK: &str = "\
+import os, socket, time
+server = socket.socket(); server.bind(('127.0.0.1', 0)); server.listen()
+kept = []
+while len(kept) < 1900:
+    kept.append(os.open('/dev/null', os.O_RDONLY)); time.sleep(0.025)
+time.sleep(60)
+";
+
+#[test]
+fn descriptors_that_leak_are_told_before_a_fifth_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("leak.py"), LEAK).unwrap();
+    let program = env!("CARGO_BIN_EXE_knee-run");
+    let text = format!("ulimit -n 2000; exec {program} --watch-every 500ms -- python3 leak.py");
+    let mut command = crate::support::command("sh");
+    command.args(["-c", &text]).current_dir(dir.path()).stdin(Stdio::null());
+    let event = told(command, "descriptor_leak");
+    let evidence = event["evidence"].as_str().unwrap();
+    let (before, _) = evidence.split_once(" % of its head-room").unwrap();
+    let share: f64 = before.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((12.0..20.0).contains(&share), "{evidence}");
+}
