@@ -65,6 +65,8 @@ pub struct Eyes {
     kept: usize,
     /// Number of the look that is kept longest.
     first: u64,
+    /// The processes that were looked at last.
+    seen: Vec<i32>,
     processes_at: Option<Instant>,
     processes_every: Duration,
     /// The last that could be read.
@@ -90,6 +92,7 @@ impl Eyes {
             looks: VecDeque::new(),
             kept,
             first: 0,
+            seen: vec![],
             processes_at: None,
             processes_every: PROCESSES,
             pss: Bytes(0),
@@ -119,6 +122,11 @@ impl Eyes {
             self.first += 1;
         }
         self.first + self.looks.len() as u64 - 1
+    }
+
+    /// The processes that lived when they were looked at last.
+    pub fn processes_seen(&self) -> &[i32] {
+        &self.seen
     }
 
     /// What was used from a look until the last one; PSS as it was weighed last.
@@ -152,6 +160,7 @@ impl Eyes {
         self.processes_at = Some(Instant::now());
         let before = std::mem::take(&mut self.nofile);
         let mut all = Vec::new();
+        self.seen.clear();
         for pid in (self.pids)() {
             let process = Process::new(pid);
             let Some(stat) = process.stat().ok().filter(|s| !s.is_dead()) else { continue };
@@ -160,6 +169,7 @@ impl Eyes {
             self.nofile.insert(id, nofile);
             // Refused where it belongs to somebody else.
             let descriptors = process.descriptors().unwrap_or(0);
+            self.seen.push(pid);
             all.push(Seen { id, cpu: stat.cpu, threads: stat.threads, descriptors, nofile });
         }
         all

@@ -1,7 +1,7 @@
 //! One service that is looked at again and again, and what each interval shows.
 
 use crate::find::Found;
-use crate::sample::{Busy, Sample, Trend};
+use crate::sample::{Busy, Sample, Trend, Unseen};
 use crate::shape::{Shape, shape};
 use crate::trend::slope;
 use crate::unseen::{Sight, unseen};
@@ -21,6 +21,8 @@ use std::time::Instant;
 const LOOKS: usize = 256;
 /// Answers of runtimes that are kept.
 const ANSWERS: usize = 1024;
+/// Samples after which it is looked again who listens where, though no process came or went.
+const AFRESH: u32 = 12;
 /// Samples that a trend is seen in.
 const HISTORY: usize = 120;
 /// Standard deviations from which a trend counts as sure: chance alone exceeds it once in 700.
@@ -50,8 +52,6 @@ pub struct Watched {
     ears: Ears,
     told: bool,
     sockets: Sockets,
-    /// First processes of other services.
-    others: Vec<i32>,
     family: Vec<i32>,
     shape: Shape,
     listeners: Vec<Listener>,
@@ -60,6 +60,9 @@ pub struct Watched {
     mark: (u64, u64, Instant),
     busy: Counted,
     connections: bool,
+    samples: u32,
+    /// None where it has to be looked for.
+    unseen: Option<Vec<Unseen>>,
     history: VecDeque<Point>,
 }
 
@@ -87,8 +90,7 @@ impl Watched {
         let group = limits::group(Path::new("/"), &root.to_string());
         let whole_task = group.is_some();
         let others: Vec<i32> = known.others.iter().copied().filter(|pid| *pid != root).collect();
-        let apart = others.clone();
-        let pids = Box::new(move || family(root, &apart));
+        let pids = Box::new(move || family(root, &others));
         let mut watched = Watched {
             name: known.found.name(),
             eyes: Eyes::new(group, pids, &known.sources, LOOKS).seldom(),
@@ -102,11 +104,14 @@ impl Watched {
             mark: (0, 0, Instant::now()),
             busy: Counted::default(),
             connections: true,
+            samples: 0,
+            unseen: None,
             history: VecDeque::new(),
-            others,
             known,
         };
-        watched.begin();
+        let look = watched.eyes.look(true);
+        watched.mark = (look, watched.ears.hear(true), Instant::now());
+        watched.get_to_know();
         watched
     }
 
@@ -123,15 +128,6 @@ impl Watched {
     /// The processes that serve.
     pub fn workers(&self) -> &[i32] {
         &self.shape.workers
-    }
-
-    /// A new interval begins now.
-    fn begin(&mut self) {
-        let look = self.eyes.look(true);
-        let heard = self.ears.hear(true);
-        self.mark = (look, heard, Instant::now());
-        self.busy = Counted::default();
-        self.get_to_know();
     }
 
     /// A look within the interval: queues, requests in service, counters.
@@ -182,12 +178,15 @@ impl Watched {
 
     /// Looks at who serves and where, when the family or its sockets have changed.
     fn get_to_know(&mut self) {
-        let family = family(self.root(), &self.others);
-        let before: HashSet<u64> = self.listeners.iter().map(|l| l.inode).collect();
+        let family = self.eyes.processes_seen().to_vec();
         let all = self.sockets.listening();
-        if family == self.family && before.iter().all(|b| all.iter().any(|l| l.inode == *b)) {
+        let there = |before: &Listener| all.iter().any(|l| l.inode == before.inode);
+        let known = !self.listeners.is_empty() && self.listeners.iter().all(there);
+        self.samples = self.samples.wrapping_add(1);
+        if family == self.family && known && !self.samples.is_multiple_of(AFRESH) {
             return;
         }
+        self.unseen = None;
         let held = knee_probe::sockets::inodes(&family);
         let asked_over = |l: &Listener| {
             let at = l.at.to_string();
@@ -212,11 +211,11 @@ impl Watched {
 
     /// Ends the interval, says what it showed, and begins the next.
     pub fn sample(&mut self) -> Sample {
-        self.look();
-        self.eyes.look(true);
-        self.ears.hear(true);
+        self.count();
         let (look, heard, began) = self.mark;
         let seconds = began.elapsed().as_secs_f64();
+        // The end of this interval and the beginning of the next.
+        self.mark = (self.eyes.look(true), self.ears.hear(true), Instant::now());
         let mut usage = self.eyes.usage_since(look);
         usage.readings = self.ears.since(heard, seconds);
         let busy = (self.busy.looks > 0).then(|| Busy {
@@ -227,9 +226,11 @@ impl Watched {
         let cpu = self.eyes.own_cpu_since(look);
         let anonymous = anonymous(&self.family);
         self.remember(&usage, cpu, anonymous);
+        let unseen = self.unseen();
         let sample = self.tell(usage, busy, cpu, anonymous, seconds);
-        self.begin();
-        sample
+        self.busy = Counted::default();
+        self.get_to_know();
+        Sample { unseen, ..sample }
     }
 
     /// Where slots are known, as many of them as requests are in service.
@@ -250,14 +251,6 @@ impl Watched {
         seconds: f64,
     ) -> Sample {
         let Known { found, limits, .. } = &self.known;
-        let sight = Sight {
-            found,
-            family: &self.family,
-            limits,
-            connections: self.connections,
-            told: self.told,
-            silent: self.ears.unheard(),
-        };
         Sample {
             name: self.name.clone(),
             runtime: found.runtime.map(|runtime| runtime.id),
@@ -277,8 +270,22 @@ impl Watched {
             cpu_limit: limits.cpu.clone(),
             memory_limit: limits.memory.clone(),
             trends: self.trends(),
-            unseen: unseen(&sight),
+            unseen: vec![],
         }
+    }
+
+    /// What cannot be seen; looked for anew when the family has changed.
+    fn unseen(&mut self) -> Vec<Unseen> {
+        let Known { found, limits, .. } = &self.known;
+        let sight = Sight {
+            found,
+            family: &self.family,
+            limits,
+            connections: self.connections,
+            told: self.told,
+            silent: self.ears.unheard(),
+        };
+        self.unseen.get_or_insert_with(|| unseen(&sight)).clone()
     }
 
     fn limit(&self, usage: &Usage) -> Limit {

@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const WEIGH: Duration = Duration::from_secs(60);
 /// Each of both may take one thousandth of a core.
 const DEAR: u32 = 1000;
+/// Samples after which services are taken to be there, and between two looks for others.
+const SETTLED: u64 = 12;
 /// Between two times of asking runtimes.
 const HEAR: Duration = Duration::from_secs(1);
 
@@ -96,8 +98,14 @@ impl Rounds {
         }
     }
 
-    /// Services come and go: a shell starts one, a worker becomes a master.
+    /// Services come and go: a shell starts one, a worker becomes a master. At first it is looked for
+    /// them after each sample, later seldom as long as all live.
     fn meet(&mut self) {
+        let taken = self.counts.samples;
+        let all_live = self.services.iter().all(|(watched, _)| watched.lives());
+        if taken > SETTLED && !taken.is_multiple_of(SETTLED) && all_live {
+            return;
+        }
         self.services.retain(|(watched, _)| watched.lives());
         let living = |pid: &i32| Process::new(*pid).stat().is_ok_and(|stat| !stat.is_dead());
         let pids: Vec<i32> = self.started.iter().copied().filter(living).collect();

@@ -16,8 +16,10 @@ const WASTED: f64 = 0.05;
 
 type Read = fn(&Sample) -> Option<(f64, f64)>;
 
+type Shown = fn(f64) -> String;
+
 /// Kind, how it is written, and its value with what is left.
-const QUANTITIES: [(Kind, fn(f64) -> String, Read); 5] = [
+const QUANTITIES: [(Kind, Shown, Read); 5] = [
     (Kind::MemoryLeak, bytes, memory),
     (Kind::DescriptorLeak, |n| format!("{n:.0} descriptors"), descriptors),
     (Kind::GoroutineLeak, |n| format!("{n:.0} goroutines"), goroutines),
@@ -41,7 +43,7 @@ impl Leaks {
     }
 }
 
-fn evidence(growth: &Growth, shown: fn(f64) -> String) -> String {
+fn evidence(growth: &Growth, shown: Shown) -> String {
     format!(
         "grew by {} in {:.0} s ({} a minute, z {:.1}), {:.0} % of its head-room; at this pace the rest \
          lasts {:.0} min",
