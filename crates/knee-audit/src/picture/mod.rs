@@ -11,6 +11,7 @@ mod found;
 mod image;
 mod join;
 mod knowledge;
+mod measured;
 mod program;
 mod service;
 mod settings;
@@ -23,6 +24,7 @@ mod tests;
 pub use files::{File, FileId, Files, Place};
 pub use found::{Datum, Found, Known, Origin, Overrode};
 pub use knowledge::development_server;
+pub use measured::{Measured, observed};
 pub use program::{Chain, Link, LinkKind, Program, Runtime, Shell, Supervision};
 pub use service::{
     Container, Database, Deployment, Image, Launch, LoadBalancer, Nofile, Purpose, Service, Target,
@@ -42,6 +44,8 @@ pub struct Picture {
     pub load_balancers: Vec<LoadBalancer>,
     /// Databases whose limits the files state.
     pub databases: Vec<Database>,
+    /// What was measured of services.
+    pub profiles: Vec<Measured>,
     /// What could not be read, or only in part.
     pub notes: Vec<Note>,
 }
@@ -79,7 +83,9 @@ impl Picture {
     /// Only when the root itself cannot be read; a file that cannot be is a note.
     pub fn read(root: &Path) -> std::io::Result<Picture> {
         let (files, notes) = walk::read(root)?;
-        Ok(join::Join::new(files, notes).run())
+        let mut picture = join::Join::new(files, notes).run();
+        picture.read_profiles();
+        Ok(picture)
     }
 
     /// Every value that was discovered, in the order of services, containers, programs.

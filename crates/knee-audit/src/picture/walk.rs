@@ -73,7 +73,9 @@ fn take(at: &Path, path: String, files: &mut Files, notes: &mut Vec<Note>, kept:
     let name = path.rsplit('/').next().unwrap_or(&path);
     let end = name.rsplit_once('.').map_or("", |(_, end)| end).to_ascii_lowercase();
     let foreign = path.split('/').any(|part| FOREIGN.contains(&part));
-    if foreign || BINARY.contains(&end.as_str()) || name.contains(".min.") {
+    // knee's own lock is read, those of package managers are not.
+    let binary = BINARY.contains(&end.as_str()) && name != "knee.lock";
+    if foreign || binary || name.contains(".min.") {
         return;
     }
     let size = at.metadata().map_or(0, |meta| meta.len());

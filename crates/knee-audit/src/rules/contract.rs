@@ -3,6 +3,7 @@
 use super::{FILES, rules};
 use crate::fix::fixes;
 use crate::{Finding, Persona, Subject, page::Example};
+use knee_core::profile::{Estimate, Memory, Profile};
 
 /// The findings of the rule in the repository that the files make.
 fn found(rule: &'static super::Rule, files: &[Example]) -> Vec<Finding> {
@@ -131,5 +132,44 @@ fn unsafe_fixes_mend_and_do_nothing_else() {
     let mended = a_fix_mends_and_does_nothing_else(true);
     for rule in rules().iter().filter(|rule| !rule.page.section("Fix").trim().starts_with("None")) {
         assert!(mended.contains(&rule.name), "{}: its page promises a fix", rule.name);
+    }
+}
+
+/// What was measured of the service stands for what is assumed of any: less of it silences a rule
+/// on its bad example, more of it makes it fire on its good one.
+#[test]
+fn a_measured_profile_counts_more_than_a_default() {
+    let lock = |runtime: &str, bytes: f64| {
+        let seen = |value| Estimate::observed(value, 1.0, "run 1");
+        let profile = Profile {
+            version: Default::default(),
+            service: "web".into(),
+            runtime: runtime.into(),
+            classes: Vec::new(),
+            background: seen(0.0),
+            contention: seen(0.0),
+            crowding: seen(0.0),
+            wake: seen(0.0),
+            memory: Memory { shared: seen(0.0), per_process: seen(bytes), per_request: seen(0.0) },
+            start: seen(0.0),
+            heap: None,
+            measured: None,
+        };
+        serde_json::to_string(&profile).unwrap()
+    };
+    for (name, runtime) in
+        [("workers-beyond-memory", "gunicorn"), ("fpm-children-beyond-memory", "php-fpm")]
+    {
+        let rule = super::rule(name).unwrap();
+        let with = |mut files: Vec<Example<'static>>, text: &str| {
+            let text: &'static str = Box::leak(text.to_string().into_boxed_str());
+            files.push(Example { path: "knee.lock", text, copies: 1 });
+            found(rule, &files)
+        };
+        assert!(with(rule.page.bad(), &lock(runtime, 1.0)).is_empty(), "{name}: it fits");
+        let fired = with(rule.page.good(), &lock(runtime, 1e9));
+        assert!(fired[0].message.contains("as measured"), "{}", fired[0].message);
+        assert!(fired[0].further.iter().any(|label| label.text.contains("measured")));
+        assert!(with(rule.page.good(), &lock("go", 1e9)).is_empty(), "another runtime's");
     }
 }

@@ -51,18 +51,22 @@ rules! {
         deregistration_delay_zero, health_check_without_grace;
     stopping: graceful_period_beyond_stop_timeout, supervisor_kill_before_drain, signal_swallowed_by_shell,
         package_runner_as_init, sigterm_unhandled, exit_before_drain, shutdown_that_throws,
-        closed_server_as_fatal, interrupt_only, fpm_stop_without_drain, spot_without_stop_timeout;
+        closed_server_as_fatal, interrupt_only, fpm_stop_without_drain, spot_without_stop_timeout,
+        stop_signal_unwanted;
     size: workers_from_host_cpus, gomaxprocs_from_host, fpm_children_default, fpm_children_beyond_memory,
         workers_beyond_memory, heap_beyond_memory, gomemlimit_unset, gomemlimit_beyond_memory,
         gogc_off_beside_others, fargate_size_invalid, setting_on_wrong_container;
     descriptors: nofile_default_on_ec2, connections_beyond_nofile;
     php: opcache_off, opcache_timestamps_checked, opcache_slots_below_files, opcache_off_under_octane,
-        static_property_growing, singleton_with_request;
+        static_property_growing, singleton_with_request, fpm_spare_servers_few, fpm_backlog_short,
+        fpm_children_recycled_often, jit_for_web_requests;
     python: deprecated_uvicorn_worker, removed_eventlet_worker, forwarded_allow_ips_any,
-        max_requests_without_jitter, reload_in_production, uwsgi_without_master, blocking_call_in_coroutine;
+        max_requests_without_jitter, reload_in_production, uwsgi_without_master, uwsgi_without_harakiri,
+        blocking_call_in_coroutine, sync_worker_for_asgi, thread_timeout_unbounded;
     celery: late_acks_without_reject, prefetch_with_late_acks, solo_pool, redelivery_of_running_task;
-    node: sync_call_in_handler, thread_per_request;
-    golang: server_without_timeouts, server_without_shutdown, client_without_timeout, response_body_left_open;
+    node: sync_call_in_handler, thread_per_request, server_timeouts_disabled, thread_pool_below_users;
+    golang: server_without_timeouts, server_without_shutdown, client_without_timeout, response_body_left_open,
+        goroutine_left_waiting, pooled_object_unreset;
     database: connections_beyond_limit;
     serving: development_server;
 }

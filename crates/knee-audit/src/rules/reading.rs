@@ -3,6 +3,7 @@
 use crate::Subject;
 use crate::picture::{
     Container, Datum, Deployment, Found, LinkKind, Place, Program, Runtime, Service, Supervision,
+    observed,
 };
 
 /// ECS' stop time-out where nothing is written:
@@ -103,6 +104,40 @@ pub fn memory<'a>(service: &'a Service, container: &'a Container) -> Option<(u64
     let task = service.task.memory.as_ref().filter(|_| service.containers.len() == 1);
     let limit = container.memory.as_ref().or(task)?;
     Some((*limit.get()?, limit.place().unwrap_or(&container.place)))
+}
+
+/// What a process of a program takes.
+pub struct Each<'a> {
+    /// Bytes.
+    pub bytes: f64,
+    /// Bytes of all together beside that.
+    pub shared: f64,
+    /// Where that was measured; None for the least that any such process takes.
+    pub measured: Option<&'a Place>,
+}
+
+/// What a process takes: as it was measured of this service, else the least that any takes.
+pub fn each<'a>(subject: &'a Subject, program: &Program, least: f64) -> Each<'a> {
+    let profile = subject.picture.measured(program);
+    let seen = profile.and_then(|m| Some((m, observed(&m.profile.memory.per_process)?)));
+    match seen {
+        Some((m, bytes)) => Each {
+            bytes,
+            shared: observed(&m.profile.memory.shared).unwrap_or(0.0),
+            measured: Some(&m.per_process),
+        },
+        None => Each { bytes: least, shared: 0.0, measured: None },
+    }
+}
+
+impl Each<'_> {
+    /// For people: `of at least 32 MiB`, `of 80 MiB, as measured,`.
+    pub fn said(&self) -> String {
+        match self.measured {
+            Some(_) => format!("of {} each, as measured,", mib(self.bytes)),
+            None => format!("of at least {} each", mib(self.bytes)),
+        }
+    }
 }
 
 /// Mebibytes, for people.

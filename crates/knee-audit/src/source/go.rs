@@ -1,5 +1,7 @@
 //! Go: servers and their time-outs, shutdown, signals, clients.
 
+mod waits;
+
 use super::tree::{any, around, children, each, field, parse, place, text};
 use crate::picture::{FileId, Place};
 use std::collections::BTreeMap;
@@ -32,6 +34,10 @@ pub struct Source {
     pub max_idle: Vec<(Place, f64)>,
     /// The most connections to a database, where `SetMaxOpenConns` is given a number.
     pub max_open: Vec<(Place, f64)>,
+    /// Sends whose receiver may have gone.
+    pub abandoned: Vec<Place>,
+    /// Buffers put back into a pool with their content.
+    pub unreset: Vec<Place>,
     /// Import paths.
     pub imports: Vec<String>,
 }
@@ -88,9 +94,13 @@ pub fn read(file: FileId, source: &str) -> Source {
         graces: Vec::new(),
         max_idle: Vec::new(),
         max_open: Vec::new(),
+        abandoned: Vec::new(),
+        unreset: Vec::new(),
         imports: Vec::new(),
     };
     let Some(tree) = parse(tree_sitter_go::LANGUAGE.into(), source) else { return found };
+    found.abandoned = waits::abandoned(tree.root_node(), file, source);
+    found.unreset = waits::unreset(tree.root_node(), file, source);
     let reader = Reader { file, source };
     each(tree.root_node(), |node| match node.kind() {
         "import_spec" => found.imports.push(field(node, "path", source).trim_matches('"').into()),

@@ -138,4 +138,6 @@ impl Config {
 }
 
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod tests;

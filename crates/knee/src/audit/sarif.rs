@@ -1,8 +1,8 @@
 //! SARIF 2.1.0: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>.
 
-use super::{Report, region};
-use knee_audit::finding::Label;
-use knee_audit::picture::Files;
+use super::{Report, fixable, region};
+use knee_audit::finding::{Label, Safety};
+use knee_audit::picture::{FileId, Files, Place};
 use knee_audit::{Finding, Severity, rules};
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn result(files: &Files, finding: &Finding, print: &str) -> Value {
     };
     let index = rules().iter().position(|rule| rule.name == finding.rule);
     let related = finding.further.iter().map(|label| location(files, label));
-    json!({
+    let mut result = json!({
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": level,
@@ -54,6 +54,43 @@ fn result(files: &Files, finding: &Finding, print: &str) -> Value {
         "locations": [location(files, &finding.primary)],
         "relatedLocations": related.collect::<Vec<_>>(),
         "partialFingerprints": { "knee/v1": print },
+        "properties": { "confidence": finding.confidence, "service": finding.service },
+    });
+    if let Some(safety) = fixable(finding) {
+        result["fixes"] = json!([fix(files, finding, safety)]);
+    }
+    result
+}
+
+/// The fix of a finding: its edits, by file.
+fn fix(files: &Files, finding: &Finding, safety: Safety) -> Value {
+    let mut changed: Vec<FileId> = finding.edits.iter().map(|edit| edit.place.file).collect();
+    changed.dedup();
+    let changes = changed.into_iter().map(|file| {
+        let own = finding.edits.iter().filter(|edit| edit.place.file == file);
+        let replacements = own.map(|edit| {
+            let (_, line, column) = files.position(&edit.place);
+            let end = Place::new(file, edit.place.span.end..edit.place.span.end);
+            let (_, end_line, end_column) = files.position(&end);
+            json!({
+                "deletedRegion": {
+                    "startLine": line,
+                    "startColumn": column,
+                    "endLine": end_line,
+                    "endColumn": end_column,
+                },
+                "insertedContent": { "text": edit.replacement },
+            })
+        });
+        json!({
+            "artifactLocation": { "uri": encoded(&files.get(file).path), "uriBaseId": "%SRCROOT%" },
+            "replacements": replacements.collect::<Vec<_>>(),
+        })
+    });
+    let needs = if safety == Safety::Unsafe { "; look at it afterwards" } else { "" };
+    json!({
+        "description": { "text": format!("{}{needs}", finding.remedy) },
+        "artifactChanges": changes.collect::<Vec<_>>(),
     })
 }
 

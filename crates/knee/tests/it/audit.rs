@@ -1,6 +1,7 @@
 //! `knee audit` as a user runs it.
 
 use crate::process::command;
+use crate::schema;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -36,8 +37,15 @@ fn a_finding_is_shown_allowed_and_fixed() {
     let (code, out, _) = audit(&["--format", "json"]);
     let told: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, told["findings"][0]["place"]["line"].as_u64()), (Some(1), Some(5)), "{out}");
+    schema::check("audit-1", &told);
+    let (_, out, _) = audit(&["--facts", "--format", "json"]);
+    schema::check("facts-1", &serde_json::from_str(&out).unwrap());
     let (_, out, _) = audit(&["--format", "sarif"]);
     let sarif: serde_json::Value = serde_json::from_str(&out).unwrap();
+    schema::check_sarif(&sarif);
+    let change = &sarif["runs"][0]["results"][0]["fixes"][0]["artifactChanges"][0];
+    let inserted = &change["replacements"][0]["insertedContent"]["text"];
+    assert!(inserted.as_str().is_some_and(|text| text.starts_with("CMD [")), "{out}");
     let result = &sarif["runs"][0]["results"][0];
     assert_eq!(result["ruleId"], "signal-swallowed-by-shell");
     let region = &result["locations"][0]["physicalLocation"]["region"];
@@ -100,4 +108,53 @@ fn a_folder_without_a_service_is_said() {
     let output = knee(folder.path()).args(["audit", "nowhere"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
+}
+
+/// The commands of the GitHub Action and of the pre-commit hook, as they stand in their files.
+#[test]
+fn the_action_and_the_hook_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let parsed = |name: &str| knee_files::formats::yaml::tree(&read(name), 0).unwrap().unwrap();
+    let action = parsed("action.yml");
+    let default = |name: &str| {
+        let input = action.path(&["inputs", name, "default"]);
+        input.and_then(|node| node.text()).unwrap_or_else(|| panic!("no default of {name}"))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("Dockerfile"), DOCKERFILE).unwrap();
+    fs::write(folder.path().join("server.js"), SERVER).unwrap();
+    let temporary = folder.path().join("tmp/knee/bin");
+    fs::create_dir_all(&temporary).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_knee"), temporary.join("knee")).unwrap();
+    let shell = |script: &str| {
+        let path = format!("{}:/usr/bin:/bin", temporary.display());
+        let mut shell = command("bash");
+        shell.args(["-ec", script]).current_dir(folder.path()).env("PATH", path);
+        shell.env("RUNNER_TEMP", folder.path().join("tmp"));
+        for (variable, input) in [
+            ("AUDITED", "path"),
+            ("PERSONA", "persona"),
+            ("FAIL_ON", "fail-on"),
+            ("SARIF", "sarif"),
+        ] {
+            shell.env(variable, default(input));
+        }
+        shell.output().unwrap()
+    };
+    let steps = action.path(&["runs", "steps"]).unwrap().items();
+    let scripts = steps.iter().filter_map(|step| step.get("run").and_then(|run| run.text()));
+    let scripts: Vec<String> = scripts.filter(|text| text.contains("knee/bin/knee")).collect();
+    let [report, told] = &scripts[..] else { panic!("{scripts:?}") };
+    assert_eq!(shell(report).status.code(), Some(0), "a report fails no job");
+    let sarif = fs::read_to_string(folder.path().join("knee.sarif")).unwrap();
+    schema::check_sarif(&serde_json::from_str(&sarif).unwrap());
+    let output = shell(told);
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "a finding fails it");
+    assert!(out.starts_with("::error file=Dockerfile,line=5,"), "{out}");
+
+    let hook = &parsed(".pre-commit-hooks.yaml").items()[0].clone();
+    let entry = hook.get("entry").and_then(|node| node.text()).unwrap();
+    assert_eq!(shell(&entry).status.code(), Some(1), "{entry}");
 }

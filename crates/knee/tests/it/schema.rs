@@ -1,6 +1,7 @@
 //! A check of a document against a schema of `docs/schema/`, as far as those schemas go:
 //! `$ref`, `type`, `enum`, `const`, `properties`, `required`, `additionalProperties`, `items`,
-//! `minimum` (JSON Schema 2020-12). Any other keyword fails the test: then teach it here.
+//! `minimum`, `anyOf` and the like. Any other keyword fails the test: then teach it here. SARIF's own
+//! schema, which `make setup` brings, is read by the same check.
 //!
 //! Readers have to bear new members; knee's own documents have to have them described.
 
@@ -9,8 +10,18 @@ use std::path::Path;
 
 /// Panics where the document is not as `docs/schema/NAME.json` says.
 pub fn check(name: &str, document: &Value) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/schema/{name}.json"));
-    let text = std::fs::read_to_string(&path).unwrap();
+    check_by(&format!("docs/schema/{name}.json"), name, document);
+}
+
+/// Panics where the document is no SARIF 2.1.0, as its schema has it.
+pub fn check_sarif(document: &Value) {
+    check_by("target/setup/sarif-2.1.0.json", "sarif", document);
+}
+
+fn check_by(path: &str, name: &str, document: &Value) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; `make setup` brings it", path.display()));
     let schema: Value = serde_json::from_str(&text).unwrap();
     let mut wrong = Vec::new();
     Check { root: &schema, wrong: &mut wrong }.value(&schema, document, name);
@@ -26,7 +37,8 @@ impl Check<'_> {
     fn value(&mut self, schema: &Value, value: &Value, at: &str) {
         for (keyword, rule) in schema.as_object().unwrap() {
             match keyword.as_str() {
-                "$schema" | "$id" | "$defs" | "title" | "description" => {}
+                "$schema" | "$id" | "$defs" | "definitions" | "title" | "description"
+                | "default" => {}
                 "$ref" => {
                     let pointer = rule.as_str().unwrap().trim_start_matches('#');
                     let target = self.root.pointer(pointer).unwrap();
@@ -41,6 +53,36 @@ impl Check<'_> {
                 "minimum" => {
                     let enough = value.as_f64().is_none_or(|n| n >= rule.as_f64().unwrap());
                     self.expect(enough, at, format!("is below {rule}: {value}"));
+                }
+                "maximum" => {
+                    let few = value.as_f64().is_none_or(|n| n <= rule.as_f64().unwrap());
+                    self.expect(few, at, format!("is above {rule}: {value}"));
+                }
+                "minItems" => {
+                    let count = value.as_array().map_or(u64::MAX, |items| items.len() as u64);
+                    let enough = count >= rule.as_u64().unwrap();
+                    self.expect(enough, at, format!("has fewer than {rule} items"));
+                }
+                "uniqueItems" => {
+                    let items = value.as_array().map_or(&[][..], Vec::as_slice);
+                    let twice = items.iter().enumerate().any(|(n, item)| items[..n].contains(item));
+                    self.expect(!twice, at, "has an item twice".into());
+                }
+                "format" => {
+                    let text = value.as_str().unwrap_or_default();
+                    let address = rule != "uri" || text.contains(':');
+                    let holds = address && !text.contains([' ', '\n', '\\']);
+                    self.expect(holds, at, format!("is no {rule}: {value}"));
+                }
+                "anyOf" | "oneOf" => {
+                    let holds = |one: &&Value| {
+                        let mut wrong = Vec::new();
+                        Check { root: self.root, wrong: &mut wrong }.value(one, value, at);
+                        wrong.is_empty()
+                    };
+                    let count = rule.as_array().unwrap().iter().filter(holds).count();
+                    let right = if keyword == "oneOf" { count == 1 } else { count > 0 };
+                    self.expect(right, at, format!("fits {count} of {rule}"));
                 }
                 "required" => self.required(rule, value, at),
                 "properties" => self.properties(schema, value, at),
@@ -74,8 +116,11 @@ impl Check<'_> {
         for (name, value) in value.as_object().into_iter().flatten() {
             let others = schema.get("additionalProperties");
             match schema["properties"].get(name).or(others) {
-                Some(schema) => self.value(schema, value, &format!("{at}.{name}")),
-                None => self.expect(false, at, format!("has a `{name}` that is not described")),
+                Some(Value::Bool(true)) => {}
+                Some(schema) if !schema.is_boolean() => {
+                    self.value(schema, value, &format!("{at}.{name}"))
+                }
+                _ => self.expect(false, at, format!("has a `{name}` that is not described")),
             }
         }
     }

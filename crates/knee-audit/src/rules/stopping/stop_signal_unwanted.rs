@@ -1,0 +1,49 @@
+//! A stop signal that the program takes for something else.
+
+use crate::Subject;
+use crate::finding::{Confidence, Finding, Severity};
+use crate::picture::{LinkKind, Program, Runtime};
+use crate::rules::Rule;
+use crate::rules::reading::{programs, start};
+
+/// The rule.
+pub static RULE: Rule = Rule::new("stop-signal-unwanted", include_str!("stop_signal_unwanted.md"), check);
+
+fn check(subject: &Subject) -> Vec<Finding> {
+    programs(subject, |_| true)
+        .filter_map(|(service, container, program)| {
+            let stated = container.stop_signal.as_ref()?;
+            let signal = format!("SIG{}", stated.get()?.trim_start_matches("SIG"));
+            // A shell or a supervisor between makes another signal of it.
+            let direct = program.chain.links.iter().all(|link| matches!(link.kind, LinkKind::Init));
+            let (does, wanted) = unwanted(program, &signal).filter(|_| direct && program.chain.unknown.is_none())?;
+            let message = format!("the container is stopped with {signal}, at which the program {does}");
+            let finding = Finding::new(RULE.name, &service.name, stated.place().unwrap_or(start(container, program)), message)
+                .severity(Severity::High)
+                .confidence(Confidence::High)
+                .label(format!("{signal} is not for a graceful stop"))
+                .beside(program.command.place(), "gets it")
+                .remedy(format!("set STOPSIGNAL {wanted}"));
+            Some(finding)
+        })
+        .collect()
+}
+
+/// What a program does at a signal that does not end it gracefully, and the one that does.
+fn unwanted(program: &Program, signal: &str) -> Option<(&'static str, &'static str)> {
+    let (does, wanted) = match (program.runtime, signal) {
+        // https://nginx.org/en/docs/control.html
+        (Runtime::Nginx, "SIGTERM" | "SIGINT") => ("closes every connection at once", "SIGQUIT"),
+        // https://www.php.net/manual/en/install.fpm.configuration.php: process_control_timeout is for SIGQUIT
+        (Runtime::PhpFpm, "SIGTERM" | "SIGINT") => ("ends its children at once", "SIGQUIT"),
+        // https://httpd.apache.org/docs/2.4/stopping.html
+        (Runtime::Apache, "SIGTERM" | "SIGINT") => ("ends its children at once", "SIGWINCH"),
+        // https://docs.gunicorn.org/en/stable/signals.html
+        (Runtime::Gunicorn, "SIGQUIT" | "SIGINT") => ("stops quickly and drops what is in flight", "SIGTERM"),
+        // https://docs.celeryq.dev/en/stable/userguide/workers.html#stopping-the-worker
+        (Runtime::Celery, "SIGQUIT") => ("ends its tasks at once", "SIGTERM"),
+        (Runtime::Uvicorn | Runtime::Go | Runtime::Node, "SIGQUIT" | "SIGHUP" | "SIGKILL") => ("ends at once", "SIGTERM"),
+        _ => return None,
+    };
+    Some((does, wanted))
+}
