@@ -16,7 +16,8 @@ use knee_plan::statistics::mean;
 const NEAR: f64 = 1.25;
 /// Answers below which CPU per request says little.
 const ANSWERS: u64 = 30;
-/// Changes of speed of less are not worth a word: within a step that held, and over a run.
+/// Changes of speed of less are not worth a word: within a step that held or the calibration, and
+/// over a run.
 const WITHIN: f64 = 1.3;
 const OVER: f64 = 1.15;
 
@@ -25,6 +26,8 @@ const OVER: f64 = 1.15;
 pub(super) struct Speeds {
     /// The speed that the calibration saw.
     reference: Option<f64>,
+    /// Fastest over slowest second of the calibration.
+    calibrating: f64,
     /// Share of the CPU in the time of a request at rest.
     share: f64,
     /// Whether the speed explains what the service's requests took.
@@ -39,6 +42,7 @@ impl Speeds {
         let share = calibration.filter(|_| time > 0.0).map_or(0.0, |c| c.cpu.0 / time);
         Speeds {
             reference: light.and_then(of_step).or_else(first),
+            calibrating: light.and_then(host_speed).map_or(1.0, change),
             share,
             explains: explains(trials),
         }
@@ -91,7 +95,7 @@ impl Speeds {
         let least = speeds.iter().copied().fold(1.0, f64::min);
         let most = speeds.iter().copied().fold(1.0, f64::max);
         let held = capacities().filter_map(|c| c.at.as_ref()).filter_map(host_speed);
-        let within = held.map(|s| s.fastest / s.slowest).fold(1.0, f64::max);
+        let within = held.map(change).fold(1.0, f64::max);
         let percent = |share: f64| format!("{:.0}", 100.0 * share);
         let mut said = vec![];
         if most / least > OVER {
@@ -101,6 +105,10 @@ impl Speeds {
         if within > WITHIN {
             let change = percent(within - 1.0);
             said.push(format!("changed it by {change} % within a step that held the goal"));
+        }
+        if self.calibrating > WITHIN {
+            let change = percent(self.calibrating - 1.0);
+            said.push(format!("changed it by {change} % during the calibration"));
         }
         let what_of_it = if self.explains {
             "trials are compared with that taken into account"
@@ -113,6 +121,11 @@ impl Speeds {
 
 fn host_speed(step: &Step) -> Option<HostSpeed> {
     step.usage.as_ref()?.host_speed
+}
+
+/// Fastest over slowest second.
+fn change(speed: HostSpeed) -> f64 {
+    speed.fastest / speed.slowest
 }
 
 fn of_step(step: &Step) -> Option<f64> {
@@ -263,12 +276,21 @@ mod tests {
     }
 
     #[test]
-    fn a_change_within_a_step_that_held_is_told() {
-        let mut moved = step(100.0, 100.0, 0.005);
-        let speed = moved.usage.as_mut().unwrap().host_speed.as_mut().unwrap();
-        (speed.slowest, speed.fastest) = (75.0, 120.0);
-        let trials = [trial(capacity(100.0, Resource::CpuQuota, vec![moved]))];
+    fn a_change_within_a_step_that_held_or_the_calibration_is_told() {
+        let moved = |mut step: Step| {
+            let speed = step.usage.as_mut().unwrap().host_speed.as_mut().unwrap();
+            (speed.slowest, speed.fastest) = (75.0, 120.0);
+            step
+        };
+        let steady = [trial(capacity(100.0, Resource::CpuQuota, vec![step(100.0, 100.0, 0.005)]))];
+        assert_eq!(Speeds::new(Some(&calibration()), &steady).said(&steady), None);
+        let trials =
+            [trial(capacity(100.0, Resource::CpuQuota, vec![moved(step(100.0, 100.0, 0.005))]))];
         let said = Speeds::new(Some(&calibration()), &trials).said(&trials).unwrap();
-        assert!(said.contains("changed it by 60 % within a step that held the goal"), "{said}");
+        assert!(said.contains("changed it by 60 % within a step that held the goal;"), "{said}");
+        let light = calibration().light.map(|light| Box::new(moved(*light)));
+        let calibration = Calibration { light, ..calibration() };
+        let said = Speeds::new(Some(&calibration), &steady).said(&steady).unwrap();
+        assert!(said.contains("changed it by 60 % during the calibration;"), "{said}");
     }
 }
