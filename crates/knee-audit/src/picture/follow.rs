@@ -16,6 +16,7 @@ use knee_files::program;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 mod pm2;
+mod python;
 mod supervise;
 
 /// Scripts that start scripts are followed no deeper than this.
@@ -344,6 +345,9 @@ impl<'a> Follower<'a> {
                 chain: Chain { links, unknown: None },
                 given: BTreeMap::new(),
             });
+            return;
+        }
+        if self.starts_uvicorn(&argv, context, &links) {
             return;
         }
         let shells = ["sh", "bash", "dash", "ash", ".", "source"];

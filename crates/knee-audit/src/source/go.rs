@@ -150,7 +150,9 @@ impl Reader<'_> {
                     .iter()
                     .any(|(key, v)| *key == "Addr" && local(text(*v, self.source))),
             }),
-            "http.Client" if entries.iter().all(|(key, _)| *key != "Timeout") => {
+            "http.Client"
+                if entries.iter().all(|(key, _)| *key != "Timeout") && !self.asked(node) =>
+            {
                 found.clients.push(Client {
                     place: Place::new(self.file, node.start_byte()..body.start_byte() + 1),
                     call: "http.Client{}".into(),
@@ -224,6 +226,14 @@ impl Reader<'_> {
             .map(|make| [format!("{receiver} := {make}"), format!("{receiver} = {make}")]);
         made.iter().flatten().any(|made| self.source.contains(made))
             || self.source.contains(&format!("{receiver} *gin.Engine"))
+    }
+
+    /// Whether the node runs only where an argument of the command line asks for it: a check of
+    /// the container's health, say.
+    fn asked(&self, node: Node<'_>) -> bool {
+        around(node).any(|n| {
+            n.kind() == "if_statement" && field(n, "condition", self.source).contains("os.Args")
+        })
     }
 
     /// A number with its place: in the call, or where the constant of that name stands.
@@ -322,9 +332,12 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
 }
 
-/// Whether an address or URL means this machine.
+/// Whether an address or URL means this machine, or the metadata of its task.
 fn local(text: &str) -> bool {
-    ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| text.contains(host))
+    // The task's metadata is answered by the agent on the same host.
+    ["localhost", "127.0.0.1", "[::1]", "169.254.", "METADATA", "etadataU"]
+        .iter()
+        .any(|host| text.contains(host))
 }
 
 /// A constant duration in seconds: `15 * time.Second`, `time.Minute`.
@@ -385,6 +398,10 @@ mod tests {
         assert_eq!(found.clients.len(), 3);
         assert!(found.clients[0].in_handler && !found.clients[1].in_handler);
         assert_eq!(found.open_bodies.len(), 0, "a body that is passed on may be closed there");
+        let found = source(
+            "func main() { if len(os.Args) > 1 { c := &http.Client{}; c.Get(u) }; http.Get(metadataURL + \"/task\") }",
+        );
+        assert_eq!(found.clients.len(), 0, "a check of health, and the task's metadata");
         let found = source(
             "func g() { b, err := http.Get(u)\nif err == nil && b.StatusCode == 200 { ok() } }",
         );

@@ -228,3 +228,17 @@ fn a_manifest_of_copilot_is_a_service_behind_a_load_balancer() {
     assert_eq!(container.targets[0].load_balancer, Some(0));
     assert!(container.programs[0].front);
 }
+
+#[test]
+fn a_module_that_starts_uvicorn_itself_is_uvicorn() {
+    let main = "import uvicorn\n\ndef main():\n    uvicorn.run(\"shop.api:app\", port=80, workers=3, reload=settings.debug)\n";
+    let dockerfile =
+        "FROM python:3.13\nWORKDIR /app\nCOPY . .\nCMD [\"python\", \"-m\", \"shop.main\"]\n";
+    let made = picture(&[("Dockerfile", dockerfile), ("shop/main.py", main)]);
+    let (_, _, program) = made.programs().next().unwrap();
+    assert_eq!(program.runtime, Runtime::Uvicorn);
+    assert_eq!(program.number("uvicorn.workers"), Some(3.0));
+    assert_eq!(program.switch("uvicorn.reload"), None, "not known");
+    let at = program.command.place().unwrap();
+    assert_eq!(made.files.text(at), "uvicorn.run");
+}

@@ -82,9 +82,14 @@ impl<'a> Reader<'a> {
         }
         for setting in knowledge::settings(reached.runtime) {
             if let Some(found) = self.setting(setting, &reached, &words) {
-                // What stands in a file of the runtime's own is weaker.
-                let weaker = settings.remove(setting.name);
-                let found = strongest([Some(found), weaker].into_iter().flatten().collect());
+                // What stands in a file of the runtime's own is weaker, the command's own verb not.
+                let other = settings.remove(setting.name);
+                let verb = other
+                    .as_ref()
+                    .and_then(Found::place)
+                    .is_some_and(|at| at.file == place.file && place.span.contains(&at.span.start));
+                let both = if verb { [other, Some(found)] } else { [Some(found), other] };
+                let found = strongest(both.into_iter().flatten().collect());
                 settings.extend(found.map(|found| (setting.name.into(), found)));
             }
         }

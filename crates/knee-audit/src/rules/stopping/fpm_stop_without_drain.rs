@@ -5,11 +5,14 @@ use crate::finding::{Finding, Severity};
 use crate::picture::Runtime;
 use crate::rules::Rule;
 use crate::rules::reading::{is_started, programs, setting_or_start};
+use std::collections::HashSet;
 
 /// The rule.
 pub static RULE: Rule = Rule::new("fpm-stop-without-drain", include_str!("fpm_stop_without_drain.md"), check);
 
 fn check(subject: &Subject) -> Vec<Finding> {
+    // Stages of one Dockerfile are mended in one place.
+    let mut told = HashSet::new();
     programs(subject, |runtime| runtime == Runtime::PhpFpm)
         .filter_map(|(service, container, program)| {
             let name = "php_fpm.process_control_timeout";
@@ -17,7 +20,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
                 None => is_started(program),
                 Some(found) => found.get()?.number()? == 0.0,
             };
-            zero.then(|| {
+            (zero && told.insert(setting_or_start(container, program, name).file)).then(|| {
                 let message = "process_control_timeout is 0: php-fpm kills its children one second after any stop signal, SIGQUIT too";
                 Finding::new(RULE.name, &service.name, setting_or_start(container, program, name), message)
                     .severity(Severity::Low)
