@@ -45,7 +45,9 @@ bench: setup ## what BENCHMARKS.md reports, on an idle machine; GRID="node --tas
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench forecast
 
 corpus: ## how much the audit finds in repositories with labels: CORPUS=labels.json REPOS=folder, each repository there as owner+name
-	CORPUS="$(abspath $(CORPUS))" REPOS="$(abspath $(REPOS))" cargo bench --locked -p knee --bench corpus
+	@scripts/corpus-setup
+	CORPUS="$(abspath $(CORPUS))" REPOS="$(abspath $(REPOS))" LINTERS="$(CURDIR)/target/setup/linters/bin" \
+		cargo bench --locked -p knee --bench corpus
 
 advisories: ## known vulnerabilities of the dependencies; needs cargo-deny and the network
 	cargo deny --locked check advisories

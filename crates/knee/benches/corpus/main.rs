@@ -1,8 +1,10 @@
 //! Scores `knee audit` on repositories that people labelled by hand:
 //! `make corpus CORPUS=labels.json REPOS=folder`. The folder holds each repository as `owner+name`,
-//! at the commit of the labels. What the words of the labels mean stands in `labels.rs`.
+//! at the commit of the labels. What the words of the labels mean stands in `labels.rs`; `peers.rs`
+//! compares the speed with other linters'.
 
 mod labels;
+mod peers;
 
 use labels::{Corpus, Label, Repository};
 use serde_json::Value;
@@ -36,6 +38,9 @@ fn main() {
     }
     sum.row("all");
     sum.misses.iter().for_each(|miss| println!("{miss}"));
+    if let Some(linters) = setting("LINTERS") {
+        peers::compare(PROGRAM, &repositories, &linters);
+    }
 }
 
 fn setting(name: &str) -> Option<PathBuf> {
