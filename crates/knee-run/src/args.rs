@@ -29,6 +29,7 @@ As the small program `knee-run` it is called without `run`: knee-run [--] COMMAN
   --watch-every TIME   between two samples of the service; 0s watches nothing [default: 5s]
   --metrics [AT:]PORT  metrics for Prometheus, on every address if none is named [KNEE_METRICS]
   --emf                metrics for CloudWatch as lines on standard output [KNEE_EMF=1]
+  --recycle            replace workers that leak, one at a time (gunicorn, PHP-FPM)
   -h, --help           print this
   -V, --version        print the version
 
@@ -91,7 +92,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
         processes: None,
         serve_for: Duration::from_secs(5),
         stop_timeout: Duration::from_secs(30),
-        watch: watch::Options { every: Some(EVERY), metrics: None, emf: false },
+        watch: watch::Options { every: Some(EVERY), metrics: None, emf: false, recycle: false },
         command: vec![],
     };
     // A wrong flag is noticed when it is written; a wrong variable must not keep a service down.
@@ -129,6 +130,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
                 options.watch.metrics = Some(address(flag, &at.to_string_lossy())?);
             }
             "--emf" => options.watch.emf = true,
+            "--recycle" => options.watch.recycle = true,
             "--serve-for" => options.serve_for = time(flag, value.or_else(|| words.next()))?,
             "--stop-timeout" => options.stop_timeout = time(flag, value.or_else(|| words.next()))?,
             "--" => {

@@ -34,6 +34,15 @@ pub const TROUBLES: Counter =
 /// Samples that were taken: it stands still when watching has ended.
 pub const SAMPLES: Counter = Counter { name: "knee.samples", doc: "Samples that were taken." };
 
+/// Workers that were replaced.
+pub const RECYCLED: Counter = Counter {
+    name: "knee.recycled",
+    doc: "Workers that were replaced as they leaked (--recycle).",
+};
+
+/// All counters.
+pub const COUNTERS: [Counter; 3] = [TROUBLES, SAMPLES, RECYCLED];
+
 const fn metric(
     name: &'static str,
     unit: &'static str,
@@ -160,7 +169,7 @@ pub static METRICS: [Metric; 28] = [
 
 /// Every name there is, with those of counters.
 pub fn names() -> Vec<&'static str> {
-    METRICS.iter().map(|m| m.name).chain([TROUBLES.name, SAMPLES.name]).collect()
+    METRICS.iter().map(|m| m.name).chain(COUNTERS.map(|c| c.name)).collect()
 }
 
 fn reading(sample: &Sample, name: &str) -> Option<f64> {
@@ -189,7 +198,7 @@ mod tests {
             let _ =
                 writeln!(text, "| `{name}` | `{}` | `{unit}` | {doc} |", prometheus::name(metric));
         }
-        for counter in [TROUBLES, SAMPLES] {
+        for counter in COUNTERS {
             let name = counter.name;
             let _ = writeln!(
                 text,

@@ -2,7 +2,7 @@
 //! `_` for `.`, the unit behind it, `_total` behind a counter
 //! (<https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/>).
 
-use crate::metrics::{METRICS, Metric, SAMPLES, TROUBLES};
+use crate::metrics::{METRICS, Metric, RECYCLED, SAMPLES, TROUBLES};
 use crate::sample::Sample;
 use crate::trouble::Kind;
 use std::fmt::Write;
@@ -12,6 +12,8 @@ use std::fmt::Write;
 pub struct Counts {
     /// Samples that were taken.
     pub samples: u64,
+    /// Workers that were replaced.
+    pub recycled: u64,
     /// Troubles that were told: service, kind, how often.
     pub troubles: Vec<(String, Kind, u64)>,
 }
@@ -41,9 +43,11 @@ pub fn page(samples: &[Sample], counts: &Counts) -> String {
             let _ = writeln!(text, "{name}{{{}}} {value}", labels(sample));
         }
     }
-    let name = counter(SAMPLES.name);
-    head(&mut text, &name, SAMPLES.doc, "counter");
-    let _ = writeln!(text, "{name} {}", counts.samples);
+    for (which, count) in [(SAMPLES, counts.samples), (RECYCLED, counts.recycled)] {
+        let name = counter(which.name);
+        head(&mut text, &name, which.doc, "counter");
+        let _ = writeln!(text, "{name} {count}");
+    }
     let name = counter(TROUBLES.name);
     head(&mut text, &name, TROUBLES.doc, "counter");
     for (service, kind, count) in &counts.troubles {
@@ -86,7 +90,7 @@ pub fn counter(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::names;
+    use crate::metrics::{COUNTERS, names};
 
     #[test]
     fn names_end_as_their_units_say() {
@@ -103,7 +107,7 @@ mod tests {
         let mut unique = names();
         unique.sort_unstable();
         unique.dedup();
-        assert_eq!(unique.len(), METRICS.len() + 2);
+        assert_eq!(unique.len(), METRICS.len() + COUNTERS.len());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::unseen::{Sight, unseen};
 use crate::{Ears, Eyes, Source};
 use knee_core::limit::{self, BUSY_SLOTS, Scene};
 use knee_core::observe::{Limit, Reading, Resource, Usage};
-use knee_core::runtimes::Surroundings;
+use knee_core::runtimes::{Runtime, Surroundings};
 use knee_core::{Bytes, Settings, Task};
 use knee_probe::limits::{self, Limits};
 use knee_probe::process::{self, Process};
@@ -118,6 +118,16 @@ impl Watched {
     /// Its first process.
     pub fn root(&self) -> i32 {
         self.known.found.root
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it runs.
+    pub fn runtime(&self) -> Option<&'static Runtime> {
+        self.known.found.runtime
     }
 
     /// Whether its first process still lives.

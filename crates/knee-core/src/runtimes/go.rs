@@ -26,6 +26,7 @@ pub static RUNTIME: Runtime = Runtime {
     choose,
     stop: 15,
     reload: None,
+    recycle: None,
     inject,
     decode,
     config: None,

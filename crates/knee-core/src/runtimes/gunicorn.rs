@@ -26,6 +26,7 @@ pub static RUNTIME: Runtime = Runtime {
     choose,
     stop: 15,
     reload: Some(1),
+    recycle: Some(15),
     inject: || None,
     decode: silent,
     config: Some(ConfigFile {

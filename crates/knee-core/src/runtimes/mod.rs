@@ -54,6 +54,9 @@ pub struct Runtime {
     pub stop: i32,
     /// Signal that makes it read its configuration again, if there is one.
     pub reload: Option<i32>,
+    /// Signal at which one of its workers finishes its request and ends, and the first process starts
+    /// another in its place; None where a worker would lose its request, or nobody replaces it.
+    pub recycle: Option<i32>,
     /// What is added at its start so that it says how it is doing, and where it says so.
     pub inject: fn() -> Option<Injection>,
     /// Decodes one answer of its status.

@@ -26,6 +26,7 @@ pub static RUNTIME: Runtime = Runtime {
     choose,
     stop: 3,
     reload: Some(1),
+    recycle: None,
     inject: || None,
     decode: silent,
     config: Some(ConfigFile {

@@ -24,6 +24,7 @@ pub static RUNTIME: Runtime = Runtime {
     choose,
     stop: 15,
     reload: None,
+    recycle: None,
     inject: || None,
     decode: silent,
     config: None,

@@ -26,6 +26,7 @@ pub static RUNTIME: Runtime = Runtime {
     choose,
     stop: 3,
     reload: Some(12),
+    recycle: Some(3),
     inject,
     decode,
     config: Some(ConfigFile { flag: ("--fpm-config", Some("-y")), default: config }),

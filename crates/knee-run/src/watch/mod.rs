@@ -2,6 +2,7 @@
 //! When a part of it fails the service goes on, and a line says what is missing.
 
 mod goroutines;
+mod recycle;
 mod rounds;
 mod serve;
 
@@ -25,6 +26,8 @@ pub struct Options {
     pub metrics: Option<SocketAddr>,
     /// Whether metrics are written to standard output for CloudWatch.
     pub emf: bool,
+    /// Whether workers that leak are replaced.
+    pub recycle: bool,
 }
 
 /// Begins to watch what these processes are and start, until this process ends.
@@ -40,7 +43,7 @@ pub fn begin(options: &Options, size: Option<&Size>, started: Vec<i32>) {
             Err(error) => say(format_args!("no metrics at {at}: {error}: the service goes on")),
         }
     }
-    let mut rounds = Rounds::new(every, options.emf, size, started, page);
+    let mut rounds = Rounds::new(every, options, size, started, page);
     thread("knee-watch", move || rounds.go_round());
 }
 

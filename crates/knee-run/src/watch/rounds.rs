@@ -1,7 +1,9 @@
 //! The rounds that are made: looks, samples, and what is told of them. What it costs is bounded: the
 //! dearer a look was, the longer until the next.
 
+use super::Options;
 use super::goroutines;
+use super::recycle::Recycler;
 use super::serve::Page;
 use crate::log::say;
 use crate::seen;
@@ -30,16 +32,24 @@ const SETTLED: u64 = 12;
 /// Between two times of asking runtimes.
 const HEAR: Duration = Duration::from_secs(1);
 
+/// One service, and what is known of it from sample to sample.
+struct Service {
+    watched: Watched,
+    detector: Detector,
+    recycler: Recycler,
+}
+
 /// What is watched, and how.
 pub struct Rounds {
     every: Duration,
     emf: bool,
+    recycle: bool,
     limits: Limits,
     host: (u32, Bytes),
     started: Vec<i32>,
     page: Page,
     pprof: Option<String>,
-    services: Vec<(Watched, Detector)>,
+    services: Vec<Service>,
     counts: Counts,
     began: Instant,
 }
@@ -48,7 +58,7 @@ impl Rounds {
     /// Of what these processes are and start.
     pub fn new(
         every: Duration,
-        emf: bool,
+        options: &Options,
         size: Option<&Size>,
         started: Vec<i32>,
         page: Page,
@@ -65,7 +75,8 @@ impl Rounds {
         limits.memory = limits.memory.or(memory);
         Rounds {
             every,
-            emf,
+            emf: options.emf,
+            recycle: options.recycle,
             limits,
             host: (host.cpus, Bytes(host.memory)),
             started,
@@ -86,13 +97,13 @@ impl Rounds {
         loop {
             let now = Instant::now();
             std::thread::sleep(LOOK.min(due.saturating_duration_since(now)));
-            look.when_due(|| self.services.iter_mut().for_each(|(watched, _)| watched.look()));
-            hear.when_due(|| self.services.iter_mut().for_each(|(watched, _)| watched.hear()));
+            look.when_due(|| self.services.iter_mut().for_each(|s| s.watched.look()));
+            hear.when_due(|| self.services.iter_mut().for_each(|s| s.watched.hear()));
             if Instant::now() < due {
                 continue;
             }
             due = (due + self.every).max(Instant::now());
-            weigh.when_due(|| self.services.iter_mut().for_each(|(watched, _)| watched.weigh()));
+            weigh.when_due(|| self.services.iter_mut().for_each(|s| s.watched.weigh()));
             self.sample();
             self.meet();
         }
@@ -102,22 +113,22 @@ impl Rounds {
     /// them after each sample, later seldom as long as all live.
     fn meet(&mut self) {
         let taken = self.counts.samples;
-        let all_live = self.services.iter().all(|(watched, _)| watched.lives());
+        let all_live = self.services.iter().all(|s| s.watched.lives());
         if taken > SETTLED && !taken.is_multiple_of(SETTLED) && all_live {
             return;
         }
-        self.services.retain(|(watched, _)| watched.lives());
+        self.services.retain(|s| s.watched.lives());
         let living = |pid: &i32| Process::new(*pid).stat().is_ok_and(|stat| !stat.is_dead());
         let pids: Vec<i32> = self.started.iter().copied().filter(living).collect();
         let Ok(found) = find(&Wanted::Processes(pids)) else { return };
         let roots: Vec<i32> = found.iter().map(|found| found.root).collect();
-        if self.services.iter().map(|(watched, _)| watched.root()).eq(roots.iter().copied()) {
+        if self.services.iter().map(|s| s.watched.root()).eq(roots.iter().copied()) {
             return;
         }
         let watch = |found| {
             let mut watched = Watched::new(self.known(found, &roots));
             watched.weigh();
-            (watched, Detector::default())
+            Service { watched, detector: Detector::default(), recycler: Recycler::default() }
         };
         self.services = found.into_iter().map(watch).collect();
     }
@@ -133,7 +144,7 @@ impl Rounds {
     fn sample(&mut self) {
         let at = self.began.elapsed().as_secs_f64();
         let mut samples = Vec::new();
-        for (watched, detector) in &mut self.services {
+        for Service { watched, detector, recycler } in &mut self.services {
             let mut sample = watched.sample();
             if let (Some("go"), Some(base)) = (sample.runtime, &self.pprof) {
                 sample.usage.readings.extend(goroutines::count(base));
@@ -142,6 +153,10 @@ impl Rounds {
             for trouble in &troubles {
                 self.counts.add(&trouble.service, trouble.kind);
                 tell(trouble);
+                recycler.note(watched, trouble);
+            }
+            if self.recycle && recycler.step(watched) {
+                self.counts.recycled = self.counts.recycled.saturating_add(1);
             }
             if self.emf {
                 write(&sample, troubles.len());

@@ -166,3 +166,47 @@ fn descriptors_that_leak_are_told_before_a_fifth_is_gone() {
     let share: f64 = before.rsplit(' ').next().unwrap().parse().unwrap();
     assert!((12.0..20.0).contains(&share), "{evidence}");
 }
+
+/// Two descriptors for each request, and the worker's number as the answer.
+const LEAKING: &str = "\
+import os
+kept = []
+def app(environ, start):
+    kept.append(os.pipe())
+    body = str(os.getpid()).encode()
+    start('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+";
+
+#[test]
+fn workers_that_leak_are_replaced_and_no_request_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("app.py"), LEAKING).unwrap();
+    let (own, port) = (free_port(), free_port());
+    let program = env!("CARGO_BIN_EXE_knee-run");
+    let text = format!(
+        "ulimit -n 2000; exec {program} --recycle --watch-every 300ms --metrics 127.0.0.1:{port} \
+         --serve-for 0s -- gunicorn -w 2 -b 127.0.0.1:{own} --no-control-socket app:app"
+    );
+    let mut command = crate::support::command("sh");
+    command.args(["-c", &text]).current_dir(dir.path()).stdin(Stdio::null()).stderr(Stdio::null());
+    let talk = Talk::with(command);
+    until("it answers", || TcpStream::connect(("127.0.0.1", own)).is_ok());
+    let recycled = || {
+        let page = page(port);
+        let line = page.lines().find_map(|line| line.strip_prefix("knee_recycled_total "));
+        line.and_then(|count| count.parse::<f64>().ok()).unwrap_or(0.0)
+    };
+    let mut workers = std::collections::HashSet::new();
+    until("both were replaced", || {
+        for _ in 0..4 {
+            let answer = page(own);
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "lost: {answer:?}");
+            workers.insert(answer.rsplit("\r\n").next().unwrap().to_string());
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        recycled() >= 2.0 && workers.len() >= 4
+    });
+    talk.signal(libc::SIGTERM);
+    assert_eq!(talk.end().0, Some(0));
+}

@@ -1,7 +1,7 @@
 //! The dashboard and the alarms of `docs/monitoring/`: they parse, and name only metrics that exist.
 
 use crate::process::root;
-use knee_watch::metrics::{METRICS, SAMPLES, TROUBLES, names};
+use knee_watch::metrics::{COUNTERS, METRICS, names};
 use knee_watch::prometheus;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ fn members<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a str>) {
 fn the_dashboard_asks_for_metrics_that_exist() {
     let dashboard: Value = serde_json::from_str(&text("grafana.json")).unwrap();
     let mut known: BTreeSet<String> = METRICS.iter().map(prometheus::name).collect();
-    known.extend([TROUBLES, SAMPLES].map(|counter| prometheus::counter(counter.name)));
+    known.extend(COUNTERS.map(|counter| prometheus::counter(counter.name)));
     let mut asked = Vec::new();
     for member in ["expr", "query"] {
         members(&dashboard, member, &mut asked);
