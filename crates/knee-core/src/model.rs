@@ -21,6 +21,9 @@ pub struct Network {
     pub recycling: Option<Recycling>,
     /// A garbage collector that is paced by settings.
     pub collector: Option<Collector>,
+    /// What more processes than CPUs usually cost: growth of the CPU per request with each e-fold of
+    /// them, as a share.
+    pub crowding: f64,
 }
 
 /// One process.
@@ -110,6 +113,12 @@ pub enum Serial {
     Threads,
 }
 
+/// Workers that take one request at a time hardly notice each other.
+const WORKERS: f64 = 0.02;
+/// An event loop that shares its CPU finds fewer events at a time, and compiles for itself: measured
+/// on Node.js (0.15) and uvicorn (0.08), see BENCHMARKS.md.
+const LOOPS: f64 = 0.12;
+
 impl Network {
     /// Processes that serve one request at a time and take the next when they are free.
     pub const fn workers(count: u32, backlog: u32) -> Network {
@@ -120,6 +129,7 @@ impl Network {
             serial: Serial::Worker,
             recycling: None,
             collector: None,
+            crowding: WORKERS,
         }
     }
 
@@ -132,6 +142,7 @@ impl Network {
             serial: Serial::EventLoop,
             recycling: None,
             collector: None,
+            crowding: LOOPS,
         }
     }
 

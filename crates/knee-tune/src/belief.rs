@@ -81,12 +81,14 @@ impl<'a> Beliefs<'a> {
         Some((candidate.point.clone(), seen))
     }
 
-    /// Forecast of the model alone, requests/s; today's capacity where there is none.
+    /// Forecast of the model alone, requests/s: the simulator's, else a closed form's; today's capacity
+    /// where there is none.
     pub fn forecast(&self, candidate: &Candidate) -> f64 {
         let p = self.problem;
         let Some((c, demand)) = modelled(p, candidate) else { return self.level };
         let least = LEAST * bound(&c, &demand, p.task_cpu).rate;
-        capacity(&c, &demand, p.task_cpu, &p.goal).max(least)
+        let forecast = candidate.forecast;
+        forecast.unwrap_or_else(|| capacity(&c, &demand, p.task_cpu, &p.goal)).max(least)
     }
 
     /// The most that the candidate can reach, requests/s.

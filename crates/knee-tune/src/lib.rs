@@ -6,6 +6,7 @@ mod host;
 pub mod journal;
 pub mod lab;
 mod memory;
+pub mod prior;
 pub mod space;
 pub mod stage;
 pub mod strategy;

@@ -22,6 +22,8 @@ pub struct Candidate {
     pub amounts: Vec<f64>,
     /// What its memory settings cost compared with today's.
     pub cost: Cost,
+    /// What the simulator says that it carries, requests/s; None where it was not asked.
+    pub forecast: Option<f64>,
 }
 
 impl Candidate {
@@ -164,7 +166,7 @@ fn candidate(
         point.extend(coordinates(knob, &settings));
     }
     let amounts = amounts(moving, &settings, concurrency);
-    Candidate { settings, concurrency, point, amounts, cost: Cost::default() }
+    Candidate { settings, concurrency, point, amounts, cost: Cost::default(), forecast: None }
 }
 
 fn amounts(

@@ -237,6 +237,7 @@ mod tests {
             point: vec![count.ln(); 3],
             amounts: vec![count, count],
             cost: Cost::default(),
+            forecast: None,
         }
     }
 

@@ -120,6 +120,7 @@ fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
         process: Process { slots: None, queue: 0, lanes, turn: Some(0.010), helpers: 0 },
         intake: Intake { backlog: 4096, full: Full::Dropped, spread: Spread::Woken, herd: false },
         serial: Serial::Threads,
+        crowding: 0.0,
         recycling: None,
         collector: Some(Collector {
             growth: settings.int("GOGC").unwrap_or(100).max(1) as f64 / 100.0,

@@ -8,7 +8,7 @@ use super::{
     Along, Choice, ConfigFile, Evidence, Room, Runtime, Surroundings, bare, base, from_to, same,
     silent,
 };
-use crate::model::{Network, Spread};
+use crate::model::{Full, Intake, Network, Process, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 
 /// nginx as a front server.
@@ -137,9 +137,19 @@ static ALONG: [Along; 3] = [
     Along { knob: "keepalive", beside: "fastcgi_pass", directive: &["fastcgi_keep_conn", "on"] },
 ];
 
-/// Workers share one listening socket of 511 connections unless it says `reuseport`.
+/// Workers share one listening socket unless it says `reuseport`. A request takes two of a worker's
+/// connections, to the client and to the upstream; where none is left it is refused, whatever waits
+/// in the kernel's queue (<https://nginx.org/en/docs/ngx_core_module.html#worker_connections>).
+/// Compiled once, its loops do not cost more for being many.
 fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
     let auto = i64::from(around.visible_cpus);
     let processes = settings.int("worker_processes").unwrap_or(auto).clamp(1, 1024) as u32;
-    Some(Network::event_loops(processes, Spread::Woken, 0, 511))
+    let connections = settings.int("worker_connections").unwrap_or(512).clamp(2, 1 << 20) as u32;
+    let loops = Network::event_loops(processes, Spread::Woken, 0, 0);
+    Some(Network {
+        process: Process { slots: Some(connections / 2), ..loops.process },
+        intake: Intake { full: Full::Refused, ..loops.intake },
+        crowding: 0.0,
+        ..loops
+    })
 }

@@ -5,7 +5,7 @@ use crate::bounds::Demand;
 use crate::forecast::{Case, Effort, Span, crowd, herd};
 use crate::statistics::eliminate;
 use knee_core::Goal;
-use knee_core::model::{Network, Serial};
+use knee_core::model::Network;
 use knee_core::observe::{Outcome, Step};
 use knee_core::profile::{self, Estimate, Profile, Shape};
 use knee_core::settings::Settings;
@@ -26,15 +26,10 @@ const STEP_ERROR: f64 = 0.06;
 /// grows: a busy program finds several events at a time, and its caches warm.
 const GROWTH: (f64, f64) = (0.0, 0.2);
 
-/// What growth with processes is before several numbers of them are measured, and its standard
-/// deviation. An event loop that shares its CPU with others finds fewer events at a time, and
-/// compiles for itself: loops beyond the CPUs cost up to a third on Node.js and uvicorn
-/// (BENCHMARKS.md); workers that take one request at a time hardly notice each other.
-pub fn crowding(serial: Serial) -> (f64, f64) {
-    match serial {
-        Serial::EventLoop => (0.15, 0.08),
-        Serial::Worker | Serial::Gil | Serial::Threads => (0.02, 0.04),
-    }
+/// What growth with processes is before several numbers of them are measured: what is usual, and its
+/// standard deviation.
+pub fn crowding(network: &Network) -> (f64, f64) {
+    (network.crowding, 0.03 + 0.4 * network.crowding)
 }
 
 /// CPU per request in one step.
@@ -55,8 +50,8 @@ pub(super) fn cpu(observed: &Observed<'_>) -> Cpu {
     // The calibration took the idle service's part off.
     let idle = (usage - observed.calibration.cpu.0 * light.throughput).clamp(0.0, usage);
     let seen = seen(observed, idle);
-    let serial = observed.network(&observed.calibration.settings).map(|n| n.serial);
-    let priors = [GROWTH, crowding(serial.unwrap_or(Serial::Threads))];
+    let today = observed.network(&observed.calibration.settings);
+    let priors = [GROWTH, today.as_ref().map_or((0.0, 0.1), crowding)];
     let first = regress(&seen, STEP_ERROR, priors);
     let error = |s: &Seen| s.cpu - first.at(s);
     let square: f64 = seen.iter().map(|s| error(s) * error(s)).sum();

@@ -242,12 +242,14 @@ pub(crate) fn herd(network: &Network, rate: f64, demand: &Demand, cpu: f64) -> f
         return 0.0;
     }
     let used = (rate * demand.cpu / cpu).min(MOST_USED);
-    let seconds = demand.wait + demand.cpu / (1.0 - used);
+    let seconds = demand.wait + (demand.cpu / (1.0 - used)).min(LONGEST);
     (f64::from(network.processes) - 1.0 - rate * seconds).max(0.0)
 }
 
-/// Share of the CPU beyond which a request would take for ever.
-const MOST_USED: f64 = 0.97;
+/// Share of the CPU beyond which a request would take for ever, and the time that it takes then: a
+/// period of the quota, seconds.
+const MOST_USED: f64 = 0.99;
+const LONGEST: f64 = 0.1;
 
 /// Bytes by which a heap grows until the next collection: GOGC's share of what is live, less
 /// where the limit comes first, and Go's least heap of 4 MB at GOGC=100

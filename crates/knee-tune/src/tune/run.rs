@@ -164,8 +164,14 @@ impl<'a> Run<'a> {
         if !self.request.earlier.is_empty() {
             return;
         }
+        let started = self.started();
+        self.tell(&Event::Started(Box::new(started)));
+    }
+
+    /// What the run starts from.
+    pub fn started(&self) -> Started {
         let request = self.request;
-        let started = Started {
+        Started {
             knee: env!("CARGO_PKG_VERSION").into(),
             at: now(),
             service: request.service.name.clone(),
@@ -178,8 +184,7 @@ impl<'a> Run<'a> {
             confinement: self.lab.confinement(request.task.value),
             seed: request.seed,
             validity: self.validity.clone(),
-        };
-        self.tell(&Event::Started(Box::new(started)));
+        }
     }
 
     /// Measures today's settings, calibrating on the way.

@@ -6,7 +6,8 @@ use super::fitness::own_failure;
 use super::run::Run;
 use super::speed::Speeds;
 use crate::lab::Tail;
-use crate::space::{self, Searched};
+use crate::prior;
+use crate::space::{self, Candidate, Searched};
 use crate::stage::Stage;
 use crate::strategy::{self, Found, Memory, Next, Problem, Tested};
 use knee_core::Bytes;
@@ -17,6 +18,8 @@ use knee_core::runtimes::Heap;
 use knee_core::settings::Settings;
 use knee_measure::{SearchOptions, Standing};
 use knee_plan::Demand;
+use knee_plan::fit::Observed;
+use knee_plan::forecast::Place;
 use std::time::Instant;
 
 /// Relative standard deviation of one measured capacity, until repeats tell better.
@@ -90,7 +93,8 @@ impl Run<'_> {
             )
         );
         let searched = Searched { heap: today.and_then(|t| self.heap(t)), limits: unexplained };
-        let candidates = space::candidates(&self.request.service, &self.around, searched);
+        let mut candidates = space::candidates(&self.request.service, &self.around, searched);
+        self.forecast(&mut candidates);
         let modelled = candidates.iter().all(|c| c.concurrency.is_some());
         let calibration = self.calibration.as_ref();
         let bytes = |of: fn(&knee_core::observe::Calibration) -> u64| {
@@ -108,6 +112,17 @@ impl Run<'_> {
                 shared: bytes(|c| c.shared.0),
             },
             most: self.request.most_trials,
+        }
+    }
+
+    /// Gives the candidates the simulator's forecasts, as the calibration and today's trial let it.
+    fn forecast(&self, candidates: &mut [Candidate]) {
+        let Some(calibration) = &self.calibration else { return };
+        let started = self.started();
+        let known = Observed::new("this run", &started, calibration, self.trials.iter().take(1));
+        if let Ok(profile) = known.and_then(|observed| observed.profile()) {
+            let place = Place::of(self.request.task.value, self.around.visible_cpus);
+            prior::forecast(candidates, &profile, place, &self.request.goal.value);
         }
     }
 

@@ -8,12 +8,15 @@
 
 use crate::chance::Chance;
 use knee_core::model::{Concurrency, Serial};
+use knee_core::profile::{self, Class, Estimate, Measured, Profile, Shape, Version};
 use knee_core::runtimes::{self, Heap, Surroundings};
 use knee_core::service::{Part, Place, PlacedKnob, Service, ServiceContainer};
 use knee_core::settings::{Effect, Range, Site};
-use knee_core::{Goal, Knob, Settings, Sourced, Value};
+use knee_core::{Bytes, Goal, Knob, Settings, Sourced, Task, Value};
 use knee_plan::Demand;
 use knee_plan::closed::erlang;
+use knee_plan::{fit, forecast as plan};
+use knee_tune::prior;
 use knee_tune::space::{Candidate, Searched, candidates};
 use knee_tune::strategy::{Memory, Problem};
 
@@ -26,6 +29,7 @@ const UNKNOWN: &str = "generic";
 const WORKERS: &str = "WORKERS";
 
 /// A service with a truth that the search does not know.
+#[derive(Clone)]
 pub struct Landscape {
     pub name: String,
     /// What the search is told.
@@ -34,12 +38,21 @@ pub struct Landscape {
     pub truth: Vec<Option<f64>>,
     /// What each candidate takes, bytes.
     pub memory: Vec<f64>,
+    /// What the simulator is told; None where no model fits.
+    pub model: Option<(Profile, plan::Place)>,
 }
 
 impl Landscape {
     /// The best of the exhaustive grid.
     pub fn best(&self) -> f64 {
         self.truth.iter().flatten().copied().fold(0.0, f64::max)
+    }
+
+    /// Gives every candidate the simulator's forecast.
+    pub fn forecast(&mut self) {
+        if let Some((profile, place)) = &self.model {
+            prior::forecast(&mut self.problem.candidates, profile, *place, &self.problem.goal);
+        }
     }
 
     pub fn index(&self, settings: &Settings) -> usize {
@@ -155,7 +168,11 @@ fn landscape(
         candidates,
     };
     let name = format!("{}, {mix}, {task_cpu} vCPU", kind.name);
-    Landscape { name, problem, truth, memory }
+    let model = problem.demand.map(|demand| {
+        let task = Task { cpu: task_cpu, memory: Bytes(around.task_memory) };
+        (profile(kind, demand, &service, task, searched.heap), plan::Place::of(task, 2))
+    });
+    Landscape { name, problem, truth, memory, model }
 }
 
 fn service(kind: &Kind, around: &Surroundings) -> Service {
@@ -217,6 +234,61 @@ fn takes(c: &Candidate, each: f64, traits: &Traits) -> f64 {
         wanted.min(limit).max(traits.collector.1 * 1.1) * MIB
     };
     processes * each + c.settings.int("GOGC").map_or(0.0, heap)
+}
+
+/// What a fit would make of what the search is told.
+fn profile(
+    kind: &Kind,
+    demand: Demand,
+    service: &Service,
+    task: Task,
+    heap: Option<Heap>,
+) -> Profile {
+    let value =
+        |value: f64, error: f64| Estimate::assumed(value, error * value.abs(), "a landscape");
+    let time = |mean: f64| profile::Demand { mean: value(mean, 0.08), shape: Shape::Constant };
+    let runtime = runtimes::by_id(kind.runtime).unwrap();
+    let today = service.current();
+    let around = plan::Place::of(task, 2).surroundings();
+    let network = (runtime.model)(&today, &around).unwrap();
+    let (crowding, _) = fit::crowding(&network);
+    Profile {
+        version: Version,
+        service: kind.name.into(),
+        runtime: kind.runtime.into(),
+        classes: vec![Class {
+            name: "GET /".into(),
+            weight: 1.0,
+            cpu: time(demand.cpu),
+            wait: time(demand.wait),
+            blocking: profile::Demand::none(),
+            offloaded: profile::Demand::none(),
+            calls: 1,
+        }],
+        background: value(0.0, 0.0),
+        contention: value(0.0, 0.0),
+        crowding: value(crowding, 0.5),
+        wake: value(0.0, 0.0),
+        memory: profile::Memory {
+            shared: value(25.0 * MIB, 0.1),
+            per_process: value(kind.memory.1 * MIB, 0.1),
+            per_request: value(0.0, 0.0),
+        },
+        start: value(0.0, 0.0),
+        heap: heap.map(|heap| profile::Heap {
+            per_request: value(100e3, 0.1),
+            live: value(heap.live, 0.1),
+            collector: value(heap.collector, 0.1),
+        }),
+        measured: Some(Measured {
+            run: "1".into(),
+            task,
+            visible_cpus: 2,
+            settings: today,
+            rates: (1.0, 100.0),
+            processes: (network.processes, network.processes),
+        }),
+    }
 }
 
 /// The highest rate whose p99 is within the goal.

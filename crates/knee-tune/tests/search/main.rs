@@ -4,6 +4,7 @@
 
 mod chance;
 mod landscapes;
+mod measured;
 
 use chance::Chance;
 use knee_plan::statistics::median;
@@ -146,4 +147,71 @@ fn the_search_comes_close_to_the_grid_within_eight_trials() {
     // not change it.
     assert!(worst >= 0.90, "{worst}");
     assert!(regret <= equal / 2.0);
+}
+
+/// Trials until the choice carries 0.97 of the grid's best; None where it never does.
+fn close_after(land: &Landscape, run: &Run) -> Option<usize> {
+    (1..=run.tested.len()).find(|n| reached(land, &run.tested, *n) >= 0.97)
+}
+
+/// Regret after each trial, trials made, trials until close and the share that never gets close.
+fn summary(name: &str, lands: &[Landscape], seeds: u64) -> (f64, f64) {
+    let (mut trials, mut close, mut regrets) = (vec![], vec![], vec![]);
+    for (i, land) in lands.iter().enumerate() {
+        for seed in 1..=seeds {
+            let run = knee(land, &mut Chance::new(seed * 104_729 + i as u64));
+            trials.push(run.tested.len() as f64);
+            close.push(close_after(land, &run));
+            let after = |n: usize| 1.0 - reached(land, &run.tested, n);
+            regrets.push((1..=8).map(after).collect::<Vec<f64>>());
+        }
+    }
+    let by_trials: Vec<String> =
+        (0..8).map(|n| format!("{:.3}", mean(regrets.iter().map(|r| r[n])))).collect();
+    let within = |n: usize| {
+        close.iter().filter(|c| c.is_some_and(|c| c <= n)).count() as f64 / close.len() as f64
+    };
+    println!(
+        "{name}: {:.1} trials; 0.97 of the best within 3, 5, 8 trials: {:.0}, {:.0}, {:.0} %; regret {}",
+        mean(trials.iter().copied()),
+        100.0 * within(3),
+        100.0 * within(5),
+        100.0 * within(8),
+        by_trials.join(" ")
+    );
+    (within(5), mean(regrets.iter().map(|r| r[7])))
+}
+
+/// With the simulator's forecasts, or with the closed form's.
+fn told(forecast: bool, mut lands: Vec<Landscape>) -> Vec<Landscape> {
+    lands.iter_mut().filter(|_| forecast).for_each(Landscape::forecast);
+    lands
+}
+
+#[test]
+fn over_what_was_measured_five_trials_come_close_with_the_simulator_as_prior() {
+    let (mut within, mut regrets) = (vec![], vec![]);
+    for land in measured::all() {
+        let name = land.name.clone();
+        let closed = told(false, vec![land.clone()]);
+        summary(&format!("closed form, {name}"), &closed, 20);
+        let (close, regret) = summary(&format!("simulator, {name}"), &told(true, vec![land]), 20);
+        within.push(close);
+        regrets.push(regret);
+    }
+    let worst = regrets.iter().copied().fold(0.0, f64::max);
+    println!(
+        "within five trials {:.2}, regret {:.3}, worst {worst:.3}",
+        mean(within.clone()),
+        mean(regrets)
+    );
+    assert!(mean(within) >= 0.9 && worst < 0.05, "{worst}");
+}
+
+#[test]
+fn the_simulator_is_as_good_a_prior_where_the_truth_is_another_model() {
+    let drawn = || landscapes::all(1).into_iter().step_by(7).collect::<Vec<Landscape>>();
+    let (_, closed) = summary("closed form, landscapes", &told(false, drawn()), 1);
+    let (_, simulated) = summary("simulator, landscapes", &told(true, drawn()), 1);
+    assert!(simulated < closed + 0.03, "{simulated} {closed}");
 }

@@ -1,6 +1,5 @@
 //! A service of which nothing was measured: what its user states of it.
 
-use knee_core::model::Serial;
 use knee_core::profile::{Class, Demand, Estimate, Memory, Profile, Shape, Version, wake};
 use knee_core::runtimes::{self, Surroundings, starts_for_each_request};
 use knee_core::settings::Settings;
@@ -247,7 +246,7 @@ fn crowding(runtime: &str) -> Estimate {
         });
         (runtime.model)(&Settings(today.collect()), &around)
     });
-    let (mean, deviation) = usual(network.map_or(Serial::Worker, |network| network.serial));
+    let (mean, deviation) = network.as_ref().map_or((0.0, 0.1), usual);
     let because = format!(
         "CPU per request is taken to grow by {:.0} % with each e-fold of processes for a CPU",
         100.0 * mean
