@@ -1,5 +1,6 @@
 //! What can go wrong while files are read or edited.
 
+use crate::config::Mistakes;
 use crate::formats::FormatError;
 use knee_core::task::TaskError;
 use std::path::PathBuf;
@@ -24,6 +25,15 @@ pub enum FilesError {
         /// Where and what.
         #[source]
         error: FormatError,
+    },
+    /// A knee.toml with mistakes, a line for each.
+    #[error("{}", .mistakes.of(.path.display()))]
+    Config {
+        /// Path as the user would type it from the service's folder.
+        path: PathBuf,
+        /// Where and what.
+        #[source]
+        mistakes: Mistakes,
     },
     /// A task size that Fargate does not offer.
     #[error("{origin}: {error}")]

@@ -41,7 +41,8 @@ pub fn compose(text: &str) {
 
 /// knee.toml.
 pub fn config(text: &str) {
-    if let Err(error) = Config::parse(text) {
+    let Err(mistakes) = Config::parse(text) else { return };
+    for error in mistakes.iter() {
         assert!(error.at.line as usize <= text.split('\n').count() && !error.problem.is_empty());
     }
 }

@@ -84,7 +84,7 @@ impl Sources {
             process: None,
             changed,
         };
-        sources.config = sources.parsed(CONFIG.into(), &Config::parse)?;
+        sources.config = sources.config()?;
         let mut tasks = sources.tasks()?.into_iter();
         if let Some(path) = tasks.next() {
             sources.task = sources.parsed(path, &task_definition::parse)?;
@@ -107,6 +107,15 @@ impl Sources {
         match self.changed.get(path) {
             Some(text) => Ok(Some(text.clone())),
             None => read_text(&self.root.join(path), path),
+        }
+    }
+
+    fn config(&self) -> Result<Option<Source<Config>>, FilesError> {
+        let path = PathBuf::from(CONFIG);
+        let Some(text) = self.text(&path)? else { return Ok(None) };
+        match Config::parse(&text) {
+            Ok(parsed) => Ok(Some(Source { path, text, parsed })),
+            Err(mistakes) => Err(FilesError::Config { path, mistakes }),
         }
     }
 

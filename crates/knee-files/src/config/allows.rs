@@ -2,8 +2,7 @@
 
 use super::field::Field;
 use super::keys::{About, Key, read};
-use super::{Allowed, Config};
-use crate::formats::FormatError;
+use super::{Allowed, Config, Mistakes};
 
 /// An entry while its keys are read.
 #[derive(Default)]
@@ -53,10 +52,11 @@ pub(super) static ALLOW: [Key<Draft>; 3] = [
 ];
 
 /// Reads every `[[allow]]`.
-pub(super) fn read_all(config: &mut Config, array: &Field<'_>) -> Result<(), FormatError> {
-    for table in array.tables()? {
+pub(super) fn read_all(config: &mut Config, array: &Field<'_>) -> Result<(), Mistakes> {
+    let tables = array.tables()?;
+    Mistakes::none(tables.iter().map(|table| {
         let mut draft = Draft::default();
-        read(&ALLOW, &mut draft, &table)?;
+        read(&ALLOW, &mut draft, table)?;
         let missing =
             || table.key_error("what is allowed needs a rule, and a reason in `because`".into());
         config.allows.push(table.stated(Allowed {
@@ -64,6 +64,6 @@ pub(super) fn read_all(config: &mut Config, array: &Field<'_>) -> Result<(), For
             path: draft.path,
             because: draft.because.ok_or_else(missing)?,
         }));
-    }
-    Ok(())
+        Ok(())
+    }))
 }

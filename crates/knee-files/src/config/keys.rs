@@ -2,7 +2,7 @@
 //! docs/knee.toml.md all follow from these lists, so that none can know a key that another does not.
 
 use super::field::Field;
-use super::{Config, Stated, allows, knobs, requests, tables};
+use super::{Config, Mistakes, Stated, allows, knobs, requests, tables};
 use crate::formats::FormatError;
 
 /// A key, read into a `T`.
@@ -32,7 +32,7 @@ pub(crate) struct Table {
     pub doc: &'static str,
     /// What may stand in it.
     pub keys: fn() -> Vec<About>,
-    pub(super) read: fn(&mut Config, &Field<'_>) -> Result<(), FormatError>,
+    pub(super) read: fn(&mut Config, &Field<'_>) -> Result<(), Mistakes>,
 }
 
 /// Every table, in the order in which one writes them.
@@ -97,8 +97,9 @@ fn abouts<T>(keys: &[Key<T>]) -> Vec<About> {
 }
 
 /// Reads every key of a table.
-pub(super) fn read<T>(keys: &[Key<T>], into: &mut T, table: &Field<'_>) -> Result<(), FormatError> {
-    table.fields()?.iter().try_for_each(|field| read_key(keys, &field.name, into, field))
+pub(super) fn read<T>(keys: &[Key<T>], into: &mut T, table: &Field<'_>) -> Result<(), Mistakes> {
+    let fields = table.fields()?;
+    Mistakes::none(fields.iter().map(|field| Ok(read_key(keys, &field.name, into, field)?)))
 }
 
 /// Reads a field as the key of that name.

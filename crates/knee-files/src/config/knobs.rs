@@ -1,8 +1,8 @@
 //! `[knobs]`: what may move, and knobs of a user's own.
 
-use super::Config;
 use super::field::{Field, nearest};
 use super::keys::{About, Key, read as read_table};
+use super::{Config, Mistakes};
 use crate::formats::FormatError;
 use knee_core::runtimes;
 use knee_core::settings::{Effect, Knob, Range, Site, Value};
@@ -157,9 +157,9 @@ fn range(field: &Field<'_>) -> Result<Option<Range>, FormatError> {
 }
 
 /// Reads `[knobs]`.
-pub(super) fn read_all(config: &mut Config, table: &Field<'_>) -> Result<(), FormatError> {
+pub(super) fn read_all(config: &mut Config, table: &Field<'_>) -> Result<(), Mistakes> {
     let known: Vec<Knob> = runtimes::all().iter().flat_map(|runtime| (runtime.knobs)()).collect();
-    for field in table.fields()? {
+    let fields = table.fields()?.into_iter().flat_map(|field| {
         // `pm.max_children = 5` is a table in a table to TOML; `POOL_SIZE.env = "N"` is meant so.
         let of_own = |f: &Field<'_>| {
             f.name
@@ -168,18 +168,19 @@ pub(super) fn read_all(config: &mut Config, table: &Field<'_>) -> Result<(), For
                 .is_some_and(|last| OWN.iter().any(|key| key.about.name == last))
         };
         let meant = field.dotted().filter(|fields| !fields.iter().all(of_own));
-        for field in meant.unwrap_or_else(|| vec![field]) {
-            let rule = rule(&field, &known)?;
-            config.knobs.push((field.name.clone(), field.stated(rule)));
-        }
-    }
-    Ok(())
+        meant.unwrap_or_else(|| vec![field])
+    });
+    Mistakes::none(fields.map(|field| {
+        let rule = match field.is_table() {
+            true => KnobRule::Own(own(&field)?),
+            false => rule(&field, &known)?,
+        };
+        config.knobs.push((field.name.clone(), field.stated(rule)));
+        Ok(())
+    }))
 }
 
 fn rule(field: &Field<'_>, known: &[Knob]) -> Result<KnobRule, FormatError> {
-    if field.is_table() {
-        return own(field).map(KnobRule::Own);
-    }
     let named = || known.iter().filter(|knob| knob.name == field.name.as_str());
     if named().next().is_none() {
         return Err(unknown(field, known));
@@ -217,7 +218,7 @@ fn unknown(field: &Field<'_>, known: &[Knob]) -> FormatError {
     field.key_error(format!("`{}` is no knob that knee knows; {advice} ({own})", field.path))
 }
 
-fn own(field: &Field<'_>) -> Result<OwnKnob, FormatError> {
+fn own(field: &Field<'_>) -> Result<OwnKnob, Mistakes> {
     let mut draft = Draft::default();
     read_table(&OWN, &mut draft, field)?;
     let needs = |what: &str| field.key_error(format!("`{}` needs {what}", field.path));
@@ -226,7 +227,7 @@ fn own(field: &Field<'_>) -> Result<OwnKnob, FormatError> {
     if let Some(default) = draft.default.as_ref().filter(|value| !range.contains(value)) {
         let problem =
             format!("`{}`: the default {default} is not in the range {range}", field.path);
-        return Err(field.key_error(problem));
+        return Err(field.key_error(problem).into());
     }
     let knob = Knob {
         name: field.name.clone().into(),

@@ -7,11 +7,13 @@ mod allows;
 mod field;
 mod keys;
 mod knobs;
+mod mistakes;
 mod requests;
 mod tables;
 
 pub(crate) use keys::{About, TABLES, Table};
 pub use knobs::{KnobRule, OwnKnob};
+pub use mistakes::Mistakes;
 
 use crate::formats::FormatError;
 use crate::text::Position;
@@ -120,19 +122,20 @@ impl Config {
     /// Reads the text of a knee.toml.
     ///
     /// # Errors
-    /// The first mistake: no TOML, an unknown key with the nearest known one, or a value that the
-    /// key does not take, with what to write.
-    pub fn parse(text: &str) -> Result<Config, FormatError> {
+    /// All mistakes: an unknown key with the nearest known one, or a value that the key does not
+    /// take, with what to write; of what is no TOML the first place alone.
+    pub fn parse(text: &str) -> Result<Config, Mistakes> {
         let document = Document::parse(text).map_err(|error| FormatError {
             at: Position::of(text, error.span().map_or(0, |span| span.start)),
             problem: format!("is no TOML: {}", error.message().replace('\n', ", ")),
         })?;
         let mut config = Config::default();
-        for field in Field::root(text, document.as_table()).fields()? {
+        let fields = Field::root(text, document.as_table()).fields()?;
+        Mistakes::none(fields.iter().map(|field| {
             let table = TABLES.iter().find(|table| table.name == field.name);
             let table = table.ok_or_else(|| field.unknown(TABLES.iter().map(|t| t.name)))?;
-            (table.read)(&mut config, &field)?;
-        }
+            (table.read)(&mut config, field)
+        }))?;
         Ok(config)
     }
 }

@@ -1,8 +1,8 @@
 //! `[[request]]`.
 
-use super::Config;
 use super::field::Field;
 use super::keys::{About, Key, read};
+use super::{Config, Mistakes};
 use crate::formats::FormatError;
 use knee_core::workload::{Body, Request, RequestError};
 use std::path::PathBuf;
@@ -135,10 +135,11 @@ fn header(field: &Field<'_>) -> Result<(String, String), FormatError> {
 }
 
 /// Reads every `[[request]]`.
-pub(super) fn read_all(config: &mut Config, array: &Field<'_>) -> Result<(), FormatError> {
-    for table in array.tables()? {
+pub(super) fn read_all(config: &mut Config, array: &Field<'_>) -> Result<(), Mistakes> {
+    let tables = array.tables()?;
+    Mistakes::none(tables.iter().map(|table| {
         let mut draft = Draft::default();
-        read(&REQUEST, &mut draft, &table)?;
+        read(&REQUEST, &mut draft, table)?;
         let missing = || table.key_error(r#"a request needs a path; write path = "/""#.into());
         let method = if draft.body == Body::Empty { "GET" } else { "POST" };
         config.requests.push(table.stated(Request {
@@ -148,6 +149,6 @@ pub(super) fn read_all(config: &mut Config, array: &Field<'_>) -> Result<(), For
             body: draft.body,
             weight: draft.weight.unwrap_or(1.0),
         }));
-    }
-    Ok(())
+        Ok(())
+    }))
 }

@@ -1,8 +1,8 @@
 //! The keys of `[service]`, `[task]`, `[goal]` and `[tune]`.
 
-use super::Config;
 use super::field::Field;
 use super::keys::{About, Key, put, read_key};
+use super::{Config, Mistakes};
 use crate::formats::FormatError;
 use knee_core::goal::percentile;
 use knee_core::units::Bytes;
@@ -146,14 +146,15 @@ pub(super) static GOAL: [Key<Config>; 3] = [
 const PERCENTILE: &str = "p99";
 
 /// Reads `[goal]`: any percentile is a key.
-pub(super) fn goal(config: &mut Config, table: &Field<'_>) -> Result<(), FormatError> {
+pub(super) fn goal(config: &mut Config, table: &Field<'_>) -> Result<(), Mistakes> {
     let fields = table.fields()?.into_iter();
-    fields.flat_map(|field| field.dotted().unwrap_or_else(|| vec![field])).try_for_each(|field| {
+    let fields = fields.flat_map(|field| field.dotted().unwrap_or_else(|| vec![field]));
+    Mistakes::none(fields.map(|field| {
         let digits = field.name.strip_prefix('p').unwrap_or_default();
         let name =
             if digits.starts_with(|c: char| c.is_ascii_digit()) { PERCENTILE } else { &field.name };
-        read_key(&GOAL, name, config, &field)
-    })
+        Ok(read_key(&GOAL, name, config, &field)?)
+    }))
 }
 
 fn latency(config: &mut Config, field: &Field<'_>) -> Result<(), FormatError> {

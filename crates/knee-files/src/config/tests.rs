@@ -183,6 +183,48 @@ fn a_mistake_is_named_with_its_place_and_remedy() {
 }
 
 #[test]
+fn all_mistakes_are_named_at_once() {
+    let text = "\
+[service]
+port = 80000
+redy = \"/health\"
+
+[[request]]
+path = \"orders\"
+
+[[request]]
+weight = 0
+
+[goal]
+p99 = 250
+latensy = 3
+
+[knobs]
+wrokers = 4
+threads = true
+
+[knobs.POOL_SIZE]
+env = \"A=B\"
+rang = \"1..64\"
+
+[tune]
+trials = 0
+
+[zzz]
+";
+    let mistakes = Config::parse(text).unwrap_err();
+    let places: Vec<String> = mistakes.iter().map(|mistake| mistake.at.to_string()).collect();
+    let all = "2:8 3:1 6:8 9:10 12:7 13:1 16:1 17:11 20:7 21:1 24:10 26:2";
+    assert_eq!(places.join(" "), all, "{mistakes}");
+    let lines = mistakes.of("knee.toml");
+    assert!(lines.starts_with("knee.toml:2:8: `service.port` takes"), "{lines}");
+    assert!(
+        lines.lines().last().unwrap().starts_with("knee.toml:26:2: `zzz` is unknown"),
+        "{lines}"
+    );
+}
+
+#[test]
 fn the_example_of_every_key_is_read() {
     for table in &TABLES {
         for key in (table.keys)() {
@@ -212,7 +254,7 @@ fn reference() -> String {
     let mut page = String::from(
         "# knee.toml\n\n`knee tune` reads it from the service's folder, and works without it where your other files \
          say enough. `knee init`\nwrites one that shows what was read. Every key is optional where knee can read it \
-         elsewhere; a flag wins over it.\nA mistake is reported with its line and column.\n",
+         elsewhere; a flag wins over it.\nAll mistakes are reported at once, each with its line and column.\n",
     );
     for table in &TABLES {
         page.push_str(&format!(
@@ -253,9 +295,10 @@ proptest! {
     fn any_text_is_read_or_refused(
         text in "(\\[?\\[(service|task|request|goal|knobs|tune|knobs.A)\\]\\]?\n|(port|cpu|path|p99|workers|range|env|trials|headers|pm.x) = (1|0.5|\"1s\"|\"/\"|\"1..2\"|\"a\\|b\"|\\[1\\]|\\{ü=1\\}|false)\n|[a-z=.\"\u{feff}]){0,12}",
     ) {
-        if let Err(error) = Config::parse(&text) {
+        if let Err(mistakes) = Config::parse(&text) {
             let lines = text.split('\n').count() as u32;
-            prop_assert!(error.at.line <= lines && !error.problem.is_empty());
+            prop_assert!(mistakes.iter().count() > 0);
+            prop_assert!(mistakes.iter().all(|e| e.at.line <= lines && !e.problem.is_empty()));
         }
     }
 }

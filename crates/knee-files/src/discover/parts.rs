@@ -1,7 +1,7 @@
 //! The programs of a container with their knobs, as knee.toml lets them move.
 
 use super::knobs::Reader;
-use crate::config::{Config, KnobRule, Stated};
+use crate::config::{Config, KnobRule, Mistakes, Stated};
 use crate::error::FilesError;
 use crate::formats::FormatError;
 use crate::sources::{Source, Sources};
@@ -137,11 +137,11 @@ pub(super) fn govern(mut knobs: Vec<&mut PlacedKnob>, sources: &Sources) -> Resu
             placed.knob.range = only(&placed.current.value);
         }
     }
-    for (name, rule) in rules(sources) {
+    let governed = Mistakes::none(rules(sources).map(|(name, rule)| {
         let placed = knobs.iter_mut().find(|placed| placed.knob.name == name.as_str());
         let Some(placed) = placed else {
             let known: Vec<&str> = knobs.iter().map(|k| &*k.knob.name).collect();
-            return Err(no_such(name, rule.line, &known));
+            return Err(no_such(name, rule.line, &known).into());
         };
         match &rule.value {
             KnobRule::Within(range) => placed.knob.range = range.clone(),
@@ -149,8 +149,10 @@ pub(super) fn govern(mut knobs: Vec<&mut PlacedKnob>, sources: &Sources) -> Resu
             KnobRule::Kept => placed.knob.range = only(&placed.current.value),
             KnobRule::Own(_) => {}
         }
-    }
-    Ok(())
+        Ok(())
+    }));
+    let path = crate::sources::CONFIG.into();
+    governed.map_err(|mistakes| FilesError::Config { path, mistakes })
 }
 
 fn only(value: &Value) -> Range {
@@ -160,9 +162,8 @@ fn only(value: &Value) -> Range {
     }
 }
 
-fn no_such(name: &str, line: u32, known: &[&str]) -> FilesError {
+fn no_such(name: &str, line: u32, known: &[&str]) -> FormatError {
     let known = if known.is_empty() { "none".into() } else { known.join(", ") };
     let problem = format!("`knobs.{name}` is no knob of this service; it has {known}");
-    let error = FormatError { at: Position { line, column: 1 }, problem };
-    FilesError::Format { path: crate::sources::CONFIG.into(), error }
+    FormatError { at: Position { line, column: 1 }, problem }
 }

@@ -10,7 +10,7 @@ use knee_audit::fix::{Fixed, fixes};
 
 use knee_audit::suppress::{Allow, Baseline, Sorted, fingerprints, sort};
 use knee_audit::{Finding, Persona, Severity, Subject, rule};
-use knee_files::config::Config;
+use knee_files::config::{Config, Mistakes};
 use std::path::{Path, PathBuf};
 
 /// Read what is deployed and report what loses requests, memory or capacity
@@ -149,7 +149,8 @@ fn allows(root: &Path) -> Result<Vec<Allow>, Failure> {
     let refused = |error: &dyn std::fmt::Display| {
         Failure::new(Exit::Refused, format!("{}:{error}", path.display()))
     };
-    let config = Config::parse(&text).map_err(|error| refused(&error))?;
+    let wrong = |mistakes: Mistakes| Failure::new(Exit::Refused, mistakes.of(path.display()));
+    let config = Config::parse(&text).map_err(wrong)?;
     let known = config.allows.into_iter().map(|stated| match rule(&stated.value.rule) {
         Some(_) => Ok(Allow {
             rule: stated.value.rule,

@@ -190,11 +190,17 @@ fn an_empty_folder_is_told_what_is_missing() {
 }
 
 #[test]
-fn a_mistake_in_knee_toml_has_its_place() {
-    let folder = folder(&[("knee.toml", "[goal]\np99 = \"250ms\"\nlatensy = 3\n")]);
+fn all_mistakes_in_knee_toml_have_their_places() {
+    let text = "[goal]\np99 = 250\nlatensy = 3\n\n[task]\ncpu = \"half\"\n";
+    let folder = folder(&[("knee.toml", text)]);
     let (code, _, err) = tune(&folder, &[]);
     assert_eq!(code, 2, "{err}");
-    assert!(err.contains("knee.toml:3:1") && err.contains("`goal.latensy` is unknown"), "{err}");
+    let places = [
+        "error: knee.toml:2:7: `goal.p99` takes a length of time",
+        "\nknee.toml:3:1: `goal.latensy` is unknown",
+        "\nknee.toml:6:7: `task.cpu` takes a number of vCPU",
+    ];
+    assert!(places.iter().all(|place| err.contains(place)), "{err}");
 }
 
 #[test]
