@@ -217,6 +217,8 @@ pub enum Resource {
     Memory,
     /// The limit of open files.
     Descriptors,
+    /// A server's own limit of connections.
+    Connections,
     /// The collector's share of the CPU.
     GarbageCollection,
     /// What the service waits for.
@@ -239,6 +241,7 @@ impl fmt::Display for Resource {
             Resource::AcceptQueue => "accept queue",
             Resource::Memory => "memory",
             Resource::Descriptors => "descriptors",
+            Resource::Connections => "connections",
             Resource::GarbageCollection => "garbage collection",
             Resource::Backend => "backend",
             Resource::Generator => "load generator",

@@ -89,9 +89,10 @@ pub fn of_usage(usage: &Usage, scene: &Scene) -> Limit {
 }
 
 fn judge(usage: &Usage, answers: Option<&Answers>, scene: &Scene) -> Limit {
-    let rules: [Rule; 11] = [
+    let rules: [Rule; 12] = [
         memory,
         descriptors,
+        connections,
         collector,
         quota,
         blocked_loop,
@@ -121,12 +122,28 @@ fn memory(usage: &Usage, _: Option<&Answers>, scene: &Scene) -> Option<(Resource
     })
 }
 
-/// The process's own limit counts: many programs raise it by themselves.
+/// The process's own limit counts: many programs raise it by themselves. nginx says itself when it
+/// ran out, which a look now and then may miss.
 fn descriptors(usage: &Usage, _: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {
+    if let Some(rate) = reading(usage, "nginx.files.refused").filter(|rate| *rate > 0.0) {
+        let text = format!("nginx logged {rate:.1} times a second that too many files are open");
+        return Some((Resource::Descriptors, text));
+    }
     let limit = usage.nofile.or(scene.nofile)?;
     (usage.descriptors as f64 >= 0.98 * limit as f64).then(|| {
         (Resource::Descriptors, format!("{} of {limit} descriptors open", usage.descriptors))
     })
+}
+
+/// nginx's own word: it drops connections and goes on, with all resources of the host left.
+fn connections(usage: &Usage, _: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {
+    let rate = reading(usage, "nginx.connections.refused").filter(|rate| *rate > 0.0)?;
+    let limit = reading(usage, "nginx.connections.limit")?;
+    let text = format!(
+        "nginx logged {rate:.1} times a second that {limit} worker_connections are not enough, while {}",
+        cpu(usage, scene)
+    );
+    Some((Resource::Connections, text))
 }
 
 fn collector(usage: &Usage, _: Option<&Answers>, scene: &Scene) -> Option<(Resource, String)> {

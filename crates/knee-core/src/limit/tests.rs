@@ -42,12 +42,14 @@ fn each_resource_is_named_by_its_own_figures() {
     let idle = Usage { cpu: 0.4, busiest: 0.3, ..Usage::default() };
     let one_core = Usage { cpu: 1.0, busiest: 0.97, ..Usage::default() };
     let gc = vec![Reading { name: "go.gc.cpu".into(), value: 0.4, unit: "".into() }];
+    let full = readings(&[("nginx.connections.refused", 12.0), ("nginx.connections.limit", 64.0)]);
     let loops = scene(Serial::EventLoop, None);
     let pool = scene(Serial::Worker, Some(4));
     let stranger = Scene { concurrency: None, alone: None, ..loops };
     let cases = [
         (Usage { oom_kills: 1, ..idle.clone() }, loops, Resource::Memory),
         (Usage { descriptors: 1020, ..idle.clone() }, loops, Resource::Descriptors),
+        (Usage { readings: full, ..idle.clone() }, loops, Resource::Connections),
         (Usage { readings: gc, ..one_core.clone() }, loops, Resource::GarbageCollection),
         (Usage { cpu: 1.9, throttled: 0.7, ..idle.clone() }, loops, Resource::CpuQuota),
         (one_core.clone(), loops, Resource::EventLoop),

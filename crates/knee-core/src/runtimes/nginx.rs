@@ -3,10 +3,11 @@
 //! Sources: <https://nginx.org/en/docs/ngx_core_module.html>,
 //! <https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive>.
 
+use super::figure::{Among, Figure, Over};
 use super::room::open;
 use super::{
-    Along, Choice, ConfigFile, Evidence, Room, Runtime, Surroundings, bare, base, from_to, same,
-    silent,
+    Along, Choice, ConfigFile, DecodeError, Evidence, Injection, Room, Runtime, Surroundings, Told,
+    bare, base, from_to, same,
 };
 use crate::model::{Full, Intake, Network, Process, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
@@ -27,8 +28,8 @@ pub static RUNTIME: Runtime = Runtime {
     stop: 3,
     reload: Some(1),
     recycle: None,
-    inject: || None,
-    decode: silent,
+    inject,
+    decode,
     config: Some(ConfigFile {
         flag: ("-c", None),
         default: |_| {
@@ -86,6 +87,41 @@ fn knobs() -> Vec<Knob> {
             Effect::Unknown,
         ),
     ]
+}
+
+/// Its error log tells of connections that it refuses, where that goes to standard error: as in the
+/// official image, and with `error_log stderr` or `-e stderr`.
+fn inject() -> Option<Injection> {
+    Some(Injection { entries: vec![], files: vec![], answers: vec![Told::Stderr] })
+}
+
+/// New lines of the error log, among others:
+/// `[alert] 7#7: *9 64 worker_connections are not enough while connecting to upstream, ...`;
+/// `[warn] 7#7: 64 worker_connections are not enough, reusing connections`, once a second at most;
+/// `[alert] 7#7: *9 socket() failed (24: Too many open files) while connecting to upstream, ...`.
+/// Source: `ngx_get_connection` in <https://github.com/nginx/nginx/blob/master/src/core/ngx_connection.c>.
+fn decode(answer: &[u8]) -> Result<Vec<Figure>, DecodeError> {
+    let text = String::from_utf8_lossy(answer);
+    let limits: Vec<f64> = text.lines().filter_map(not_enough).collect();
+    let files = text.lines().filter(|line| line.contains("(24: Too many open files)")).count();
+    let figure = |name, unit, value, over, among| Figure { name, unit, value, over, among };
+    let refused =
+        |name, count: usize| figure(name, "1/s", count as f64, Over::PerSecond, Among::Sum);
+    let mut figures = Vec::new();
+    if let Some(limit) = limits.last() {
+        figures.push(refused("nginx.connections.refused", limits.len()));
+        figures.push(figure("nginx.connections.limit", "", *limit, Over::Last, Among::Most));
+    }
+    if files > 0 {
+        figures.push(refused("nginx.files.refused", files));
+    }
+    Ok(figures)
+}
+
+/// The limit that a line of the error log says was reached.
+fn not_enough(line: &str) -> Option<f64> {
+    let (before, _) = line.split_once(" worker_connections are not enough")?;
+    before.rsplit(' ').next()?.parse::<u32>().ok().map(f64::from)
 }
 
 /// `worker_processes` is 1 and `worker_connections` 512 when nothing is said; without
@@ -152,4 +188,28 @@ fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
         crowding: 0.0,
         ..loops
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_log_tells_of_limits() {
+        let log = "\
+2026/01/02 03:04:05 [notice] 7#7: start worker process 8
+2026/01/02 03:04:05 [alert] 8#8: *9 64 worker_connections are not enough while connecting to upstream, client: 127.0.0.1
+2026/01/02 03:04:05 [alert] 8#8: 64 worker_connections are not enough
+2026/01/02 03:04:06 [alert] 8#8: *9 socket() failed (24: Too many open files) while connecting to upstream
+";
+        let told: Vec<(&str, f64)> =
+            decode(log.as_bytes()).unwrap().iter().map(|f| (f.name, f.value)).collect();
+        let expected = [
+            ("nginx.connections.refused", 2.0),
+            ("nginx.connections.limit", 64.0),
+            ("nginx.files.refused", 1.0),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(decode(b"\xff worker_connections are not enough\n").unwrap(), []);
+    }
 }

@@ -129,11 +129,17 @@ impl Container {
         }
     }
 
-    /// Says which program of this host runs in place of the image's.
+    /// Says which program of this host runs, in place of the image's where there is one.
     fn program(&mut self, path: &Path, name: &str) {
+        if path == Path::new(name) {
+            return;
+        }
         let image = self.blueprint.image().filter(|image| !image.contains(['$', '<', '{']));
-        let of = image.map(|image| format!(" of {image}")).unwrap_or_default();
-        let told = format!("{} in place of {name}{of}", path.display());
+        let path = path.display();
+        let told = match image {
+            Some(image) => format!("{path} in place of {name} of {image}"),
+            None => format!("{path}, as {name} is on this host's PATH"),
+        };
         self.fact("program", told, Origin::Observed { by: "the programs of this host".into() });
     }
 

@@ -148,7 +148,7 @@ impl<'a> Reading<'a> {
                     self.missing.push(Missing {
                         what: format!("something to turn: {recognised}"),
                         flag: format!("[knobs] in {CONFIG}"),
-                        example: "[knobs.POOL_SIZE] env = \"POOL_SIZE\", range = \"1..64\"".into(),
+                        example: "POOL_SIZE = { env = \"POOL_SIZE\", range = \"1..64\" }".into(),
                     });
                 }
                 parts.push(Part { runtime: "generic", recognised, knobs: own });

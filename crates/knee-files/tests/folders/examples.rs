@@ -166,7 +166,9 @@ fn a_runtime_is_made_to_tell_of_itself() {
     let pool = String::from_utf8(pool.clone()).unwrap();
     assert!(pool.contains("\npm.status_listen = /run/knee-fpm-status.sock\n"), "{pool}");
     assert!(pool.contains("; The pool, as Debian ships it"), "comments stay");
-    assert_eq!(php.asks.len(), 2);
+    // FPM's page and OPcache's script, and the error log of nginx in front.
+    assert_eq!(php.asks.len(), 3);
+    assert_eq!(launch("nginx").asks[0].how, Answer::Stderr(0));
     assert!(launch("gunicorn").asks.is_empty());
 }
 

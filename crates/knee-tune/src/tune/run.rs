@@ -52,6 +52,9 @@ const LIGHT: f64 = 0.2;
 /// settled.
 const LOOKS: usize = 3;
 const SETTLED: f64 = 0.85;
+/// How much longer than under a lighter load a request may take before it is no light load any
+/// more: that many times, and as many seconds that any machine may add.
+const CROWDED: (f64, f64) = (2.0, 0.005);
 /// How often the generator's own ceiling is looked for, where a busy host gave it none.
 const CEILINGS: usize = 3;
 /// Share of the generator's own ceiling up to which it is trusted.
@@ -239,6 +242,11 @@ impl<'a> Run<'a> {
                 Err(TuneError::Calibration { .. }) => break,
                 next => next?,
             };
+            let took = |c: &Calibration| c.cpu.0 + c.wait.0;
+            if took(&next) > CROWDED.0 * took(&known) + CROWDED.1 {
+                // It waits for itself: without a model nobody knew how much it serves at once.
+                break;
+            }
             let settled = next.cpu.0 > SETTLED * known.cpu.0;
             known = next;
             if settled {

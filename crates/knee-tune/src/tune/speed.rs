@@ -81,6 +81,7 @@ impl Speeds {
             Resource::WorkerPool
             | Resource::AcceptQueue
             | Resource::Descriptors
+            | Resource::Connections
             | Resource::Unknown => self.share,
             // The generator's ceiling is its own, and what others do is theirs.
             Resource::Memory | Resource::Backend | Resource::Generator => 0.0,

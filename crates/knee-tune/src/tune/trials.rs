@@ -89,6 +89,7 @@ impl Run<'_> {
                 Resource::Unknown
                     | Resource::AcceptQueue
                     | Resource::Descriptors
+                    | Resource::Connections
                     | Resource::Backend
             )
         );

@@ -41,6 +41,10 @@ impl Progress {
     pub fn on(&mut self, event: &Event) {
         self.run.take(event);
         match event {
+            Event::Trying { .. } if self.run.calibrated.is_none() => {
+                self.now("starting the service and calibrating");
+            }
+            Event::Calibrated { .. } => self.now("trial 1: today's settings"),
             Event::Trying { number, settings, .. } => {
                 let today = self.run.baseline().map(|trial| &trial.settings);
                 self.now(format!("trial {number}: {}", words::changes(settings, today)));
@@ -49,11 +53,12 @@ impl Progress {
                 let steps = self.run.trying.as_ref().map_or(0, |trying| trying.steps.len());
                 self.bar.set_message(format!("trial {number}, step {steps}: {}", seen(step)));
             }
-            Event::Tried(_) => self.now("choosing what to try next"),
+            // The next trial, if there is one, begins at once.
+            Event::Tried(_) => self.now("confirming the best against today's settings"),
             Event::Paired { number, of, .. } if number < of => {
                 self.now(format!("confirming: pair {} of at most {of}", number + 1));
             }
-            Event::Started(_) | Event::Calibrated { .. } | Event::Paired { .. } => {}
+            Event::Started(_) | Event::Paired { .. } => {}
             Event::Ended(_) => self.bar.finish_and_clear(),
         }
     }

@@ -178,6 +178,7 @@ mod tests {
             Resource::AcceptQueue,
             Resource::Memory,
             Resource::Descriptors,
+            Resource::Connections,
             Resource::GarbageCollection,
             Resource::Backend,
             Resource::Generator,

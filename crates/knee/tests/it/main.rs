@@ -1,5 +1,6 @@
 //! The real program against real services, from the outside.
 
+mod apply;
 mod audit;
 mod cli;
 mod examples;

@@ -2,6 +2,8 @@
 
 use super::*;
 use knee_core::Bytes;
+use knee_core::limit::{Scene, of_usage};
+use knee_core::observe::Resource;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -64,6 +66,36 @@ fn php_fpm_behind_nginx() {
     let full = observer.usage_since(observer.mark());
     assert_eq!((full.backlog, full.accept_at.as_str()), (16, "/run/app.sock"), "{full:?}");
     assert_eq!(reading(&full, "fpm.idle"), Some(0.0), "the status answers all the same");
+    drop(held);
+}
+
+#[test]
+fn nginx_at_its_worker_connections() {
+    let Some(lab) = lab() else { return };
+    let port = free_port();
+    let mut launch =
+        launch(vec![container(&["nginx", "-c", "/srv/nginx.conf", "-g", "daemon off;"])]);
+    let conf = format!(
+        "worker_processes 1;\npid /run/nginx.pid;\nerror_log stderr warn;\nevents {{ worker_connections 8; }}\n\
+         http {{ access_log off; server {{ listen 127.0.0.1:{port}; return 200 ok; }} }}\n"
+    );
+    launch.files.push(("/srv/nginx.conf".into(), conf.into_bytes()));
+    inject(&mut launch, "nginx");
+    let running = lab.start(&launch).unwrap();
+    ready(&running, Some(port), Some("/")).unwrap();
+    let observer = observe(&running);
+    let mark = observer.mark();
+    assert!(get(port, "/").ends_with("ok"));
+    let quiet = observer.usage_since(mark);
+    assert_eq!(reading(&quiet, "nginx.connections.refused"), None, "{quiet:?}");
+    let held = connect(port, 16);
+    let full = usage(&observer, mark, "a refusal", |u| {
+        reading(u, "nginx.connections.refused") > Some(0.0)
+    });
+    let scene = Scene { task: launch.task, concurrency: None, alone: None, nofile: None };
+    let limit = of_usage(&full, &scene);
+    assert_eq!(limit.resource, Resource::Connections, "{full:?}");
+    assert!(limit.evidence.contains("that 8 worker_connections are not enough"), "{limit:?}");
     drop(held);
 }
 
