@@ -4,7 +4,7 @@ use super::{Known, LinkKind, Picture, Program, Purpose, Runtime};
 use std::fmt::Write;
 
 /// The picture of a repository of these files.
-fn picture(files: &[(&str, &str)]) -> Picture {
+pub(super) fn picture(files: &[(&str, &str)]) -> Picture {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = folder.path().join(path);

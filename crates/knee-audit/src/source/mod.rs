@@ -94,3 +94,42 @@ impl Code {
         program.sources.iter().filter_map(|id| self.php.get(id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every reader gets every source of the rules' pages, broken off anywhere.
+    #[test]
+    fn sources_broken_off_anywhere() {
+        let pages = crate::rules().iter().flat_map(|rule| rule.page.bad());
+        let id = FileId(0);
+        let mut count = 0;
+        for example in pages {
+            let text = example.text;
+            for end in (0..=text.len()).step_by(7).filter(|end| text.is_char_boundary(*end)) {
+                let text = &text[..end];
+                match example.path.rsplit('.').next() {
+                    Some("go") => drop(go::read(id, text)),
+                    Some("js") => drop((node::read(id, text, false), node::read(id, text, true))),
+                    Some("py") => drop(python::read(id, text)),
+                    Some("php") => drop(php::read(id, text)),
+                    _ => continue,
+                }
+                count += 1;
+            }
+        }
+        assert!(count > 500, "{count}");
+    }
+
+    /// Nesting without end neither overflows the stack nor takes for ever.
+    #[test]
+    fn deep_nesting() {
+        let deep = |open: &str, close: &str| open.repeat(20_000) + &close.repeat(20_000);
+        let id = FileId(0);
+        node::read(id, &format!("app.get('/', (req, res) => {})", deep("(", ")")), false);
+        python::read(id, &format!("async def f():\n    x = {}", deep("[", "]")));
+        go::read(id, &format!("package a\nvar x = {}", deep("(", ")")));
+        php::read(id, &format!("<?php $a = {};", deep("[", "]")));
+    }
+}

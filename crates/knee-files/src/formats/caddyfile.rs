@@ -114,7 +114,9 @@ fn tokens(text: &str) -> Vec<Token> {
             }
             b if b.is_ascii_whitespace() => at += 1,
             _ => {
-                let end = text[at..].find(char::is_whitespace).map_or(bytes.len(), |n| at + n);
+                // What separates words is ASCII's alone: a vertical tab is part of one.
+                let blank = |b: &u8| b.is_ascii_whitespace();
+                let end = bytes[at..].iter().position(blank).map_or(bytes.len(), |n| at + n);
                 found.push(Token::Word(Word { text: text[at..end].into(), range: at..end }));
                 at = end;
             }
@@ -163,11 +165,13 @@ mod tests {
         assert_eq!(parse("}\na 1").len(), 2);
         assert_eq!(parse("a \\\n b")[0].words.len(), 2);
         parse(&"a {\n".repeat(10_000));
+        let odd = parse("a \u{b} \u{a0}b\u{2003}c");
+        assert_eq!(odd[0].words.len(), 3, "{odd:?}");
     }
 
     proptest! {
         #[test]
-        fn any_text_is_read(text in "[a-c{}\"`#\\\\ \nü\u{feff}]{0,60}") {
+        fn any_text_is_read(text in "[a-c{}\"`#\\\\ \n\u{b}\u{85}ü\u{a0}\u{feff}]{0,60}") {
             let mut todo = parse(&text);
             while let Some(directive) = todo.pop() {
                 for word in &directive.words {

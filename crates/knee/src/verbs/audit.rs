@@ -81,6 +81,12 @@ enum Who {
 /// Reads, reports and mends.
 pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
     let paths = if flags.paths.is_empty() { vec![PathBuf::new()] } else { flags.paths.clone() };
+    let document = matches!(flags.format, Format::Json | Format::Sarif);
+    if document && paths.len() > 1 {
+        let told = "one document tells of one path, and several are given";
+        return Err(Failure::new(Exit::Refused, told)
+            .remedy("name the folder around them, or run knee audit for each"));
+    }
     let mut worst = Exit::Nothing;
     for path in paths {
         // Of several, one that something is found in counts most, one that is empty least.

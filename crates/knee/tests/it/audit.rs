@@ -105,6 +105,8 @@ fn a_folder_without_a_service_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let output = knee(folder.path()).arg("audit").output().unwrap();
     assert_eq!(output.status.code(), Some(3));
+    let two = knee(folder.path()).args(["audit", ".", ".", "--format", "sarif"]).output().unwrap();
+    assert!(two.status.code() == Some(2) && two.stdout.is_empty(), "two documents are none");
     let output = knee(folder.path()).args(["audit", "nowhere"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));

@@ -1,16 +1,7 @@
 //! Repositories of a few files, and what is joined of them.
 
+use crate::picture::tests::picture;
 use crate::picture::{Container, Deployment, Launch, Picture, Purpose, Runtime, Service};
-
-fn picture(files: &[(&str, &str)]) -> Picture {
-    let folder = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    Picture::read(folder.path()).unwrap()
-}
 
 fn containers(picture: &Picture) -> impl Iterator<Item = (&Service, &Container)> {
     picture.services.iter().flat_map(|s| s.containers.iter().map(move |c| (s, c)))
