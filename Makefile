@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help knee-run demo setup test check advisories fuzz bench corpus
+.PHONY: help knee-run demo setup test check advisories fuzz bench soak corpus
 
 # What the examples run stands below target/setup, see scripts/setup.
 WITH_SETUP := PATH="$(CURDIR)/target/setup/venv/bin:$$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -41,6 +41,7 @@ bench: setup ## what BENCHMARKS.md reports, on an idle machine; GRID="node --tas
 	$(WITH_SETUP) cargo bench --locked -p knee-measure --bench generator
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench boot
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench watch
+	$(WITH_SETUP) cargo bench --locked -p knee-run --bench stop -- --stops 10
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench grid -- $(GRID)
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench forecast
 
@@ -48,6 +49,10 @@ corpus: ## how much the audit finds in repositories with labels: CORPUS=labels.j
 	@scripts/corpus-setup
 	CORPUS="$(abspath $(CORPUS))" REPOS="$(abspath $(REPOS))" LINTERS="$(CURDIR)/target/setup/linters/bin" \
 		cargo bench --locked -p knee --bench corpus
+
+soak: setup ## what takes hours: fifty stops under load of each service, bare and with knee-run
+	@scripts/bench-setup
+	$(WITH_SETUP) cargo bench --locked -p knee-run --bench stop
 
 advisories: ## known vulnerabilities of the dependencies; needs cargo-deny and the network
 	cargo deny --locked check advisories
