@@ -82,8 +82,11 @@ impl Drop for Started {
         while began.elapsed() < PATIENCE && matches!(self.process.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(20));
         }
-        for pid in &self.members {
-            kill(*pid, "-KILL");
+        // With what they have started meanwhile; parents first, or a master replaces its workers.
+        let mut left = with_descendants(&self.members);
+        left.sort_unstable();
+        for pid in left {
+            kill(pid, "-KILL");
         }
         let _ = self.process.wait();
     }

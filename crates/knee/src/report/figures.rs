@@ -42,7 +42,13 @@ pub fn key(story: &Story<'_>) -> Vec<Figure> {
         move |a: &Attempt<'_>| a.at().and_then(|step| step.usage.as_ref()).map(of)
     };
     vec![
-        compared("Capacity", "requests/s".into(), &|a| a.rate().map(say::rate)),
+        match story.in_pairs() {
+            Some((today, best)) => Figure {
+                today: Some(say::rate(today)),
+                ..Figure::plain("Capacity in the pairs", say::rate(best), "requests/s")
+            },
+            None => compared("Capacity", "requests/s".into(), &|a| a.rate().map(say::rate)),
+        },
         compared("p50 at capacity", String::new(), &latency(|l| l.p50)),
         compared(&format!("{quantile} at capacity"), String::new(), &latency(|l| l.goal)),
         compared(

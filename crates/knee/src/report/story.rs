@@ -85,6 +85,17 @@ impl<'a> Story<'a> {
         self.best().filter(|best| Some(best.number) != baseline)
     }
 
+    /// What today's settings and the winner carried in the interleaved pairs, geometric means in
+    /// requests/s: unlike their trials, which were minutes apart on a host that may have changed.
+    pub fn in_pairs(&self) -> Option<(f64, f64)> {
+        let pairs = &self.winner().and(self.verdict())?.confirmation.as_ref()?.pairs;
+        let mean = |of: fn(&(f64, f64)) -> f64| {
+            (pairs.iter().map(|pair| of(pair).ln()).sum::<f64>() / pairs.len() as f64).exp()
+        };
+        let means = (mean(|pair| pair.0), mean(|pair| pair.1));
+        (means.0 > 0.0 && means.1.is_finite()).then_some(means)
+    }
+
     fn numbered(&self, number: u32) -> Option<&Attempt<'a>> {
         self.attempts.iter().find(|a| a.number == number)
     }

@@ -182,9 +182,12 @@ fn numbers(story: &Story<'_>) -> Option<String> {
         story.verdict().map(|v| v.conclusion),
         Some(Conclusion::Inconclusive | Conclusion::Satisfied)
     );
-    let carried = match story.winner() {
-        Some(_) => format!("{} instead of {}", say::per_second(best), say::rate(today)),
-        None => say::per_second(today),
+    let carried = match (story.in_pairs(), story.winner()) {
+        (Some((today, best)), _) => {
+            format!("In the pairs {} instead of {}", say::per_second(best), say::rate(today))
+        }
+        (None, Some(_)) => format!("{} instead of {}", say::per_second(best), say::rate(today)),
+        (None, None) => say::per_second(today),
     };
     (sure && best > 0.0).then(|| format!("{carried} within {goal}."))
 }
