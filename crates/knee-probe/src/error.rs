@@ -1,7 +1,7 @@
 //! What can go wrong when something is read, and reading itself.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Why a window shows nothing.
@@ -61,9 +61,34 @@ impl ProbeError {
     }
 }
 
+/// As much as most of them hold.
+const SMALL: usize = 1024;
+
+/// What a small file holds. A file of `/proc` says that it is empty, and `fs::read` then feels its way
+/// with five small reads where one and the end are enough.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, ProbeError> {
+    let read = || {
+        let mut file = File::open(path)?;
+        let mut bytes = vec![0; SMALL];
+        let mut length = 0;
+        loop {
+            match file.read(&mut bytes[length..])? {
+                0 => break,
+                read => length += read,
+            }
+            if length == bytes.len() {
+                bytes.resize(2 * length, 0);
+            }
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    };
+    read().map_err(ProbeError::read(path))
+}
+
 /// The text of a small file.
 pub(crate) fn text(path: &Path) -> Result<String, ProbeError> {
-    let bytes = fs::read(path).map_err(ProbeError::read(path))?;
+    let bytes = bytes(path)?;
     String::from_utf8(bytes).map_err(|_| ProbeError::form(path, 1, "not UTF-8"))
 }
 
@@ -99,6 +124,16 @@ pub(crate) fn shown(text: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_file_of_any_length_is_read_whole() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for length in [0, 1, SMALL - 1, SMALL, SMALL + 1, 5 * SMALL] {
+            let content = vec![b'x'; length];
+            std::fs::write(file.path(), &content).unwrap();
+            assert_eq!(bytes(file.path()).unwrap(), content);
+        }
+    }
 
     proptest! {
         #[test]

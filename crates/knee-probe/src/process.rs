@@ -1,6 +1,6 @@
 //! One process as `/proc` shows it (proc(5)).
 
-use crate::error::{ProbeError, shown, text};
+use crate::error::{ProbeError, bytes, shown, text};
 use knee_core::Bytes;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Process {
     pub fn stat(&self) -> Result<Stat, ProbeError> {
         let path = self.folder.join("stat");
         // The name may be no UTF-8, and may hold spaces and brackets.
-        let bytes = fs::read(&path).map_err(ProbeError::read(&path))?;
+        let bytes = bytes(&path)?;
         let text = String::from_utf8_lossy(&bytes);
         let wrong = || ProbeError::form(&path, 1, format!("`{}` is no stat line", shown(&text)));
         parse_stat(&text).ok_or_else(wrong)
@@ -98,7 +98,7 @@ impl Process {
     /// As [`Process::stat`].
     pub fn catches(&self, signal: i32) -> Result<bool, ProbeError> {
         let path = self.folder.join("status");
-        let bytes = fs::read(&path).map_err(ProbeError::read(&path))?;
+        let bytes = bytes(&path)?;
         let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.lines().enumerate();
         let found = lines.find_map(|(at, l)| Some((at, l.strip_prefix("SigCgt:")?.trim())));

@@ -25,8 +25,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 const LOOK: Duration = Duration::from_secs(1);
 /// Between two readings of PSS, for which the kernel walks all memory, at least.
 const WEIGH: Duration = Duration::from_secs(60);
-/// Each of both may take one thousandth of a core.
-const DEAR: u32 = 1000;
+/// Each of both may take a two-thousandth of a core.
+const DEAR: u32 = 2000;
 /// Samples after which services are taken to be there, and between two looks for others.
 const SETTLED: u64 = 12;
 /// Between two times of asking runtimes.
@@ -190,7 +190,7 @@ fn write(sample: &Sample, troubles: usize) {
     }
 }
 
-/// When something is due again: not before it has cost a thousandth of the time.
+/// When something is due again: not before its cost is a two-thousandth of the time.
 struct Pace {
     least: Duration,
     due: Instant,
