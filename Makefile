@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help knee-run demo setup test check advisories fuzz bench soak corpus
+.PHONY: help knee-run demo setup test test-v2 check advisories fuzz bench soak corpus
 
 # What the examples run stands below target/setup, see scripts/setup.
 WITH_SETUP := PATH="$(CURDIR)/target/setup/venv/bin:$$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 EXAMPLE ?= gunicorn
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## tune an example service here and now; EXAMPLE=node picks another
 	@scripts/demo $(EXAMPLE)
@@ -16,6 +16,9 @@ setup: ## bring what the examples and tests run (demo and test do so themselves)
 
 test: setup ## every test, on the real runtimes
 	$(WITH_SETUP) cargo test --workspace --locked --no-fail-fast
+
+test-v2: setup ## the tests that meet cgroups, under cgroup v2 and systemd, on a kernel of their own; as root
+	$(WITH_SETUP) scripts/test-v2 $(FILTER)
 
 # A target of its own, as build scripts must not be linked statically: musl's where it is installed
 # (rustup target add x86_64-unknown-linux-musl), else the host's with the C library linked in.
