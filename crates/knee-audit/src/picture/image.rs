@@ -55,13 +55,20 @@ pub(super) fn build(
             stages.insert(name, copies);
         }
     }
+    if context.is_none() {
+        let likely = likely_context(files, &read.copies, &stages, &contexts);
+        let likely = contexts.remove(likely);
+        contexts.insert(0, likely);
+    }
+    let workdir = read.workdir.map_or("/".into(), |(dir, _)| dir);
+    let own = application(files, &read.copies, &workdir, &contexts[0]);
     Ok(Built {
         file,
         image: Image {
             base: Some(Found::at(read.base.clone(), at(read.from.clone()))),
             dockerfile: Some(file),
             stage: Some(at(read.stage.clone())),
-            context: contexts[0].clone(),
+            context: own,
             copies_code: copies_code(files, &read.copies, &stages, &contexts),
             volumes: read
                 .volumes
@@ -74,7 +81,7 @@ pub(super) fn build(
         cmd: read.cmd,
         stop_signal: read.stop_signal.map(|(signal, range)| Found::at(signal, at(range))),
         runs: read.runs.into_iter().map(at).collect(),
-        workdir: read.workdir.map_or("/".into(), |(dir, _)| dir),
+        workdir,
         copies: read.copies,
         stages,
         contexts,
@@ -89,19 +96,78 @@ fn copies_code(
     stages: &BTreeMap<String, Vec<dockerfile::Copy>>,
     contexts: &[String],
 ) -> bool {
-    let ends = [".py", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".php", ".go", ".rb", ".jar"];
-    let code = |path: &str| ends.iter().any(|end| path.ends_with(end));
     let own = copies.iter().chain(stages.values().flatten()).filter(|copy| copy.from.is_none());
     own.flat_map(|copy| &copy.sources).any(|source| {
         let source = source.trim_start_matches("./").trim_matches('/');
-        if matches!(source, "" | "." | "*") || code(source) || source.contains('$') {
+        if matches!(source, "" | "." | "*") || is_code(source) || source.contains('$') {
             return true;
         }
         contexts.iter().any(|context| {
-            let below = format!("{}/", joined(context, source.trim_end_matches('*')));
-            files.iter().any(|(_, file)| file.path.starts_with(&below) && code(&file.path))
+            below(files, &joined(context, source.trim_end_matches('*'))).any(|path| is_code(path))
         })
     })
+}
+
+/// Whether a file is code, by its name.
+fn is_code(path: &str) -> bool {
+    [".py", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".php", ".go", ".rb", ".jar"]
+        .iter()
+        .any(|end| path.ends_with(end))
+}
+
+/// The files below a folder; the root's is an empty name.
+fn below<'f>(files: &'f Files, folder: &str) -> impl Iterator<Item = &'f String> {
+    let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let from = files.all.partition_point(|path| **path < *folder);
+    files.all[from..].iter().take_while(move |path| path.starts_with(&folder))
+}
+
+/// Which folder is likely built from where nothing says it: the first that holds most of what is
+/// copied, else the first with code in it.
+fn likely_context(
+    files: &Files,
+    copies: &[dockerfile::Copy],
+    stages: &BTreeMap<String, Vec<dockerfile::Copy>>,
+    contexts: &[String],
+) -> usize {
+    let own = copies.iter().chain(stages.values().flatten()).filter(|copy| copy.from.is_none());
+    let sources: Vec<&str> = own
+        .flat_map(|copy| &copy.sources)
+        .map(|source| source.trim_start_matches("./").trim_matches('/'))
+        .filter(|source| !source.is_empty() && *source != "." && !source.contains(['*', '$']))
+        .collect();
+    let holds = |context: &String| {
+        let there = |source: &&&str| {
+            let path = joined(context, source);
+            files.all.binary_search(&path).is_ok() || below(files, &path).next().is_some()
+        };
+        sources.iter().filter(there).count()
+    };
+    let held: Vec<usize> = contexts.iter().map(holds).collect();
+    match held.iter().max() {
+        Some(most) if *most > 0 => held.iter().position(|n| n == most).unwrap_or(0),
+        _ => {
+            let code = |context: &String| below(files, context).any(|path| is_code(path));
+            contexts.iter().position(code).unwrap_or(0)
+        }
+    }
+}
+
+/// The folder of the application: the one folder that is copied to where the image works, else all
+/// that is built from.
+fn application(files: &Files, copies: &[dockerfile::Copy], workdir: &str, context: &str) -> String {
+    let to_workdir = copies.iter().filter(|copy| {
+        copy.from.is_none() && copy.dest.trim_end_matches('/') == workdir.trim_end_matches('/')
+    });
+    let folders: Vec<String> = to_workdir
+        .flat_map(|copy| &copy.sources)
+        .map(|source| joined(context, source.trim_start_matches("./")))
+        .filter(|path| path == context || below(files, path).any(|path| is_code(path)))
+        .collect();
+    match &folders[..] {
+        [only] => only.clone(),
+        _ => context.into(),
+    }
 }
 
 /// The stage that is deployed where nothing says which: the last one, but for those that its name

@@ -233,3 +233,21 @@ fn a_module_that_starts_uvicorn_itself_is_uvicorn() {
     let at = program.command.place().unwrap();
     assert_eq!(made.files.text(at), "uvicorn.run");
 }
+
+#[test]
+fn a_dockerfile_apart_from_its_code_is_built_from_where_what_it_copies_is() {
+    let folder = |dockerfile: &str| {
+        let made = picture(&[
+            ("docker/api.Dockerfile", dockerfile),
+            ("packages/server/index.js", ""),
+            ("packages/client/index.js", ""),
+            ("package.json", "{}"),
+        ]);
+        made.programs().next().unwrap().2.folder.clone()
+    };
+    let start = "CMD [\"node\", \"index.js\"]\n";
+    let server = format!("FROM node:22\nWORKDIR /app\nCOPY packages/server /app\n{start}");
+    assert_eq!(folder(&server).as_deref(), Some("packages/server"));
+    let whole = format!("FROM node:22\nWORKDIR /app\nCOPY . .\n{start}");
+    assert_eq!(folder(&whole).as_deref(), Some(""), "there is no code beside it");
+}
