@@ -45,7 +45,8 @@ pub enum JournalError {
     },
 }
 
-const EVENTS: &str = "events.jsonl";
+/// The file of a run that holds its events.
+pub const EVENTS: &str = "events.jsonl";
 
 impl Journal {
     /// Begins the next run below a service's folder.

@@ -54,7 +54,7 @@ impl Cli {
         match self.verb {
             Verb::Audit(flags) => audit::run(&root, &flags),
             Verb::Tune(flags) => tune::run(&root, &flags),
-            Verb::Measure(flags) => measure::run(&flags),
+            Verb::Measure(flags) => measure::run(&root, &flags),
             Verb::Plan(flags) => plan::run(&root, &flags),
             Verb::Report(flags) => report::run(&root, &flags),
             Verb::Apply(flags) => apply::run(&root, &flags),

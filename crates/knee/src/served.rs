@@ -4,7 +4,7 @@
 use knee_core::limit::{self, Scene};
 use knee_core::model::Concurrency;
 use knee_core::observe::{Capacity, Limit, Resource};
-use knee_core::runtimes::{self, Evidence, Surroundings};
+use knee_core::runtimes::{self, Evidence, Runtime, Surroundings};
 use knee_core::{Bytes, Settings, Task};
 use knee_measure::observer::{Observer, Subject};
 use knee_probe::process::Process;
@@ -35,17 +35,27 @@ impl Served {
         Observer::start(Subject { group: None, pids, sources: vec![] }, LOOK)
     }
 
+    /// The limits that it runs under; the host's size where there are none.
+    pub fn task(&self) -> Task {
+        let host = machine::read(Path::new("/")).unwrap_or_default();
+        let limits = self.limits();
+        Task {
+            cpu: limits.cpu.map_or(f64::from(host.cpus.max(1)), |quota| quota.value),
+            memory: limits.memory.map_or(Bytes(host.memory), |limit| limit.value),
+        }
+    }
+
     /// What gave out, by what was observed of it.
     pub fn limit(&self, capacity: &Capacity) -> Limit {
         let host = machine::read(Path::new("/")).unwrap_or_default();
         let cpus = f64::from(host.cpus.max(1));
-        let limits = self.limits();
-        let quota = limits.cpu.map(|quota| quota.value);
-        let memory = limits.memory.map_or(Bytes(host.memory), |limit| limit.value);
+        let quota = self.limits().cpu;
+        let task = self.task();
+        let memory = task.memory;
         let around =
             Surroundings { visible_cpus: host.cpus, task_cpu: cpus, task_memory: memory.0 };
         let scene = Scene {
-            task: Task { cpu: quota.unwrap_or(cpus), memory },
+            task,
             concurrency: self.concurrency(&around),
             // Without its slots, waiting for a backend and waiting for a worker look alike.
             alone: None,
@@ -72,11 +82,15 @@ impl Served {
     /// What one of its processes can do at once, where a runtime is recognised. How many
     /// requests they take together is a setting, which is not known.
     fn concurrency(&self, around: &Surroundings) -> Option<Concurrency> {
+        let network = (self.runtime()?.model)(&Settings::default(), around)?;
+        Some(Concurrency { slots: None, ..network.concurrency() })
+    }
+
+    /// The runtime of its first process, where that is recognised.
+    pub fn runtime(&self) -> Option<&'static Runtime> {
         let argv = Process::new(*self.roots.first()?).argv();
         let program = argv.first()?.rsplit('/').next()?;
         let evidence = Evidence { argv: &argv, program, file: &|_| None };
-        let known = runtimes::all().iter().find(|r| (r.recognise)(&evidence).is_some())?;
-        let network = (known.model)(&Settings::default(), around)?;
-        Some(Concurrency { slots: None, ..network.concurrency() })
+        runtimes::all().iter().copied().find(|r| (r.recognise)(&evidence).is_some())
     }
 }

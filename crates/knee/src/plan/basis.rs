@@ -37,9 +37,11 @@ pub struct Basis {
 pub const LOCK: &str = "knee.lock";
 
 impl Basis {
-    /// From a run by number or folder; the latest one, else a committed profile.
+    /// From a run by number or folder; else from the latest run or the profile in the folder, whichever
+    /// was written last.
     pub fn of_folder(root: &Path, run: Option<&str>) -> Result<Basis, Failure> {
         match journal::find(root, run) {
+            Ok(folder) if run.is_none() && newer(&root.join(LOCK), &folder) => Basis::of_lock(root),
             Ok(folder) => Basis::of_run(root, &folder),
             Err(JournalError::NoRun { .. }) if run.is_none() => Basis::of_lock(root),
             Err(error) => Err(error.into()),
@@ -110,14 +112,6 @@ impl Basis {
         })
     }
 
-    /// Writes the profile where it can be committed; the path.
-    pub fn lock(&self, root: &Path) -> Result<PathBuf, Failure> {
-        let path = root.join(LOCK);
-        let text = serde_json::to_string_pretty(&self.profile).expect("a profile is always JSON");
-        kept::put(&path, &(text + "\n"))?;
-        Ok(path)
-    }
-
     /// How far off the model was where it could be checked, in words; None without a check.
     pub fn accuracy(&self) -> Option<String> {
         let errors: Vec<f64> = self.checks.iter().map(|check| check.error().abs()).collect();
@@ -164,6 +158,21 @@ impl Basis {
         .take(1)
         .collect()
     }
+}
+
+/// Writes a profile where it can be committed; the path.
+pub fn write_lock(root: &Path, profile: &Profile) -> Result<PathBuf, Failure> {
+    let path = root.join(LOCK);
+    let text = serde_json::to_string_pretty(profile).expect("a profile is always JSON");
+    kept::put(&path, &(text + "\n"))?;
+    Ok(path)
+}
+
+/// Whether a profile was written after the last event of a run.
+fn newer(lock: &Path, run: &Path) -> bool {
+    let written = |path: &Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
+    let last = written(&run.join(journal::EVENTS));
+    written(lock).zip(last).is_some_and(|(lock, last)| lock > last)
 }
 
 /// Error of a forecast from which the model is in doubt.

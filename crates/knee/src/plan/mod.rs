@@ -5,12 +5,14 @@
 mod assume;
 mod basis;
 mod document;
+mod measured;
 mod traffic;
 mod words;
 
 pub use assume::{Assumed, KEYS};
-pub use basis::Basis;
+pub use basis::{Basis, write_lock};
 pub use document::document;
+pub use measured::{LOOK, Sized};
 pub use traffic::{Arrivals, arrivals, clients};
 pub use words::{dollars, headline, notes, row, text};
 

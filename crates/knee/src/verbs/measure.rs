@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::kept;
 use crate::out;
 use crate::pace::Pacing;
+use crate::plan::{LOOK, Sized, write_lock};
 use crate::render::curve::Measurement;
 use crate::render::json;
 use crate::render::progress::{Progress, seen};
@@ -14,7 +15,7 @@ use crate::served::Served;
 use crate::signals::Signals;
 use crate::url::Url;
 use clap::Args;
-use knee_core::observe::{Capacity, Outcome, Step};
+use knee_core::observe::{Calibration, Capacity, Outcome, Step};
 use knee_core::workload::{Body, Request};
 use knee_core::{Goal, Seconds};
 use knee_measure::observer::Observer;
@@ -22,8 +23,8 @@ use knee_measure::{
     Generator, GeneratorOptions, MeasureError, SearchOptions, Target, curve, measure_rates,
     search_capacity,
 };
-use std::path::PathBuf;
-use std::time::UNIX_EPOCH;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Find the rate at which something that runs no longer holds a goal
 #[derive(Debug, Args)]
@@ -34,6 +35,7 @@ Examples:
   knee measure http://127.0.0.1:8000/ --rate 50,100,200 --seconds 20s
   knee measure http://127.0.0.1:8000/ --pace ramp:10-200@60s
   knee measure http://127.0.0.1:8000/ --html curve.html
+  knee measure http://127.0.0.1:8000/api/orders --lock   then: knee plan --rate 2000
   knee measure http://127.0.0.1:8000/orders --method POST --body-file order.json
 
 Latency counts from the moment when a request was due, so that a stall is seen by
@@ -83,6 +85,10 @@ pub struct Flags {
     /// Write the curve as an HTML file too, complete in itself
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write what requests and processes take to knee.lock, for `knee plan` and `knee run`; the service
+    /// runs here, and its files are in the folder
+    #[arg(long)]
+    lock: bool,
     /// Print one JSON document instead; its schema is docs/schema/measure-1.json
     #[arg(long)]
     json: bool,
@@ -100,9 +106,10 @@ fn header(text: &str) -> Result<(String, String), String> {
 }
 
 /// Measures and tells.
-pub fn run(flags: &Flags) -> Result<Exit, Failure> {
+pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
     let mut load = Load::new(flags, &signals)?;
+    let sized = flags.lock.then(|| load.sized(root, flags)).transpose()?;
     match load.first_answer(flags.client_errors_ok) {
         Err(MeasureError::Stopped) => return Ok(stopped(&signals)),
         Ok(Some(what)) => {
@@ -113,6 +120,13 @@ pub fn run(flags: &Flags) -> Result<Exit, Failure> {
         answered => answered?,
     };
     let progress = Progress::begin("the load generator measures itself");
+    let light = sized.as_ref().map(|sized| load.calibration(sized)).transpose();
+    let light = match light {
+        Err(Light::Load(MeasureError::Stopped)) => return Ok(stopped(&signals)),
+        Err(Light::Load(error)) => return Err(error.into()),
+        Err(Light::Silent(failure)) => return Err(failure),
+        Ok(light) => light,
+    };
     let measured = load.measure(flags, &progress);
     drop(progress);
     let measurement = match measured {
@@ -128,6 +142,16 @@ pub fn run(flags: &Flags) -> Result<Exit, Failure> {
         let now = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
         kept::put(path, &report::measure_html(&measurement, now))?;
         out::talk(&format!("\n  report   {}\n", path.display()));
+    }
+    if let Some((sized, light)) = sized.zip(light) {
+        let Measurement { capacity, goal, .. } = &measurement;
+        let asked = Request { method: flags.method.clone(), ..Request::get(&flags.url.path) };
+        let profile = sized.profile(light, capacity, *goal, asked)?;
+        let path = write_lock(root, &profile)?;
+        out::talk(&format!(
+            "\n  written  {}; `knee plan` and `knee run` go by it\n",
+            path.display()
+        ));
     }
     Ok(exit(&measurement))
 }
@@ -145,6 +169,16 @@ fn exit(measurement: &Measurement) -> Exit {
         _ if capacity.rate > 0.0 => Exit::Satisfied,
         _ => Exit::Unsatisfied,
     }
+}
+
+/// Time in which an idle service is watched, and seconds of a step at low load.
+const IDLE: Duration = Duration::from_secs(1);
+const LIGHT: f64 = 4.0;
+
+/// Why a service could not be calibrated.
+enum Light {
+    Load(MeasureError),
+    Silent(Failure),
 }
 
 /// The generator, aimed, and the observer of what answers where that is a process here.
@@ -204,6 +238,38 @@ impl<'a> Load<'a> {
             Some(Err(what)) => Some(what),
             _ => None,
         })
+    }
+
+    /// The service in the folder, if it is what is measured.
+    fn sized(&self, root: &Path, flags: &Flags) -> Result<Sized, Failure> {
+        Sized::of(root, self.served.as_ref().map(|(served, _)| served), flags.url.port)
+    }
+
+    /// What a request takes at low load: a look, then as much as is still a light load.
+    fn calibration(&mut self, sized: &Sized) -> Result<Calibration, Light> {
+        let idle = self.served.as_ref().map_or(0.0, |(_, observer)| {
+            let mark = observer.mark();
+            std::thread::sleep(IDLE);
+            observer.usage_since(mark).cpu
+        });
+        let known = sized.calibration(&self.light(LOOK)?, idle).map_err(Light::Silent)?;
+        let rate = sized.light(&known);
+        sized.calibration(&self.light(rate)?, idle).map_err(Light::Silent)
+    }
+
+    /// A step at a low rate, watched.
+    fn light(&mut self, rate: f64) -> Result<Step, Light> {
+        let options = SearchOptions::default();
+        let pace = Pacing::Poisson.at(rate);
+        let observer = self.served.as_ref().map(|(_, observer)| observer);
+        let mark = observer.map(Observer::mark);
+        let stop = self.signals.stop();
+        let step = self
+            .generator
+            .step(&pace, LIGHT, 2.0 * options.warm_up, &self.goal, stop)
+            .map_err(Light::Load)?;
+        let usage = observer.zip(mark).map(|(o, mark)| o.usage_since(mark));
+        Ok(Step { usage, ..step })
     }
 
     fn measure(&mut self, flags: &Flags, progress: &Progress) -> Result<Measurement, MeasureError> {

@@ -6,6 +6,7 @@ use crate::kept;
 use crate::out;
 use crate::plan::{
     Answer, Arrivals, Assumed, Basis, KEYS, Question, answer, arrivals, clients, document, text,
+    write_lock,
 };
 use crate::render::json;
 use crate::report;
@@ -24,7 +25,7 @@ use std::time::UNIX_EPOCH;
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
 Examples:
-  knee plan                                  from the latest run of knee tune here
+  knee plan                                  from what knee tune or knee measure --lock last found here
   knee plan --rate 2000 --goal 'p99<250ms'   every Fargate size
   knee plan --task 1,2GB --set workers=12    what if
   knee plan --assume cpu=8ms,wait=40ms,memory=45MiB --runtime gunicorn --rate 200
@@ -39,7 +40,8 @@ where it could be checked, and what was assumed.
 
 {KEYS}"))]
 pub struct Flags {
-    /// Number or folder of the run to plan from; the latest one when left out, or knee.lock
+    /// Number or folder of the run to plan from; when left out the latest one or knee.lock, whichever
+    /// was written last
     run: Option<String>,
     /// Requests/s in all; what the run's best settings carried when left out
     #[arg(long, value_name = "RATE", value_parser = positive)]
@@ -139,7 +141,7 @@ pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
         None => Basis::of_folder(root, flags.run.as_deref())?,
     };
     if flags.lock {
-        let path = basis.lock(root)?;
+        let path = write_lock(root, &basis.profile)?;
         out::talk(&format!("written: {}\n", path.display()));
         if flags.rate.is_none() && basis.carried.is_none() {
             return Ok(Exit::Satisfied);

@@ -151,3 +151,35 @@ fn ctrl_c_ends_it_with_130() {
     assert!(output.stdout.is_empty());
     assert!(String::from_utf8_lossy(&output.stderr).contains("nothing was changed"));
 }
+
+#[test]
+fn what_was_measured_is_planned_from() {
+    let backend = Process::backend(0);
+    let service = Process::example("gunicorn", backend.port());
+    let asked = url(&service, "/api/orders?limit=5&wait=5");
+    let measure = |folder: &Path, asked: &str| {
+        run(knee().arg("-C").arg(folder).args(["measure", asked, "--lock"]).args(EASY).args(LIGHT))
+    };
+    let (code, _, err) = measure(service.folder(), &asked);
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("knee.lock"), "{err}");
+    let text = std::fs::read_to_string(service.folder().join("knee.lock")).unwrap();
+    let profile: knee_core::profile::Profile = serde_json::from_str(&text).unwrap();
+    assert_eq!((&*profile.runtime, profile.classes.len()), ("gunicorn", 1));
+    let class = &profile.classes[0];
+    assert!(class.cpu.mean.value > 1e-4 && class.wait.mean.value > 0.003, "{class:?}");
+    let measured = profile.measured.unwrap();
+    assert_eq!(measured.settings.int("workers"), Some(5));
+    let plan = ["plan", "--rate", "500", "--task", "1,2GB"];
+    let (code, out, err) = run(knee().arg("-C").arg(service.folder()).args(plan));
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("knee.lock") && out.contains("tasks of 1 vCPU"), "{out}");
+    // Somebody else's port: its figures are not this service's.
+    let (code, _, err) = measure(service.folder(), &url(&backend, "/api/orders?limit=1&wait=1"));
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("serves port") && err.contains("the files here start gunicorn"), "{err}");
+    // A profile is not taken for one of a folder that holds no service.
+    let empty = tempfile::tempdir().unwrap();
+    let (code, _, err) = measure(empty.path(), &asked);
+    assert!(code == 2 || code == 3, "{code}: {err}");
+}

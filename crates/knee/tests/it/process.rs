@@ -80,6 +80,11 @@ impl Process {
         self.port
     }
 
+    /// The folder of its files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Its first process.
     pub fn pid(&self) -> u32 {
         self.child.id()
