@@ -72,9 +72,11 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, ProbeError> {
         let mut bytes = vec![0; SMALL];
         let mut length = 0;
         loop {
-            match file.read(&mut bytes[length..])? {
-                0 => break,
-                read => length += read,
+            match file.read(&mut bytes[length..]) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
             }
             if length == bytes.len() {
                 bytes.resize(2 * length, 0);

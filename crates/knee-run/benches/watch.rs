@@ -44,8 +44,8 @@ fn beside(flags: &[&str], length: Duration) -> (f64, u64) {
         assert!(child.try_wait().unwrap().is_none(), "gunicorn does not run");
         std::thread::sleep(Duration::from_millis(200));
     }
-    // Past the start and the first sample.
-    std::thread::sleep(Duration::from_secs(10));
+    // Past the start, when it looks for services after each sample.
+    std::thread::sleep(Duration::from_secs(70));
     let used = || Process::new(pid).stat().unwrap().cpu;
     let (before, began) = (used(), Instant::now());
     std::thread::sleep(length);
