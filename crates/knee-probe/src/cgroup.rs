@@ -225,6 +225,19 @@ mod tests {
         assert!(plain.memory().unwrap_err().is_absent());
     }
 
+    /// As Linux 6.1 wrote them: a task of 0.25 vCPU and 64 MiB, one of whose container's processes was
+    /// killed for memory.
+    #[test]
+    fn v2_counts_for_the_task_what_its_container_does() {
+        let (task, container) = (v2("cgroup-v2-task"), v2("cgroup-v2-task/app.scope"));
+        let throttling = Throttling { periods: 643, throttled: 616, time: 52.45 };
+        assert_eq!(task.cpu().unwrap().throttling, Some(throttling));
+        let none = Some(Throttling::default());
+        assert_eq!(container.cpu().unwrap().throttling, none, "no quota of its own");
+        assert_eq!((task.oom_kills().unwrap(), container.oom_kills().unwrap()), (1, 1));
+        assert_eq!(task.memory().unwrap().working_set(), Bytes(643_072 - 12_288));
+    }
+
     #[test]
     fn absent_and_broken_files_are_named_with_their_place() {
         for group in [v1("absent"), v2("absent")] {
