@@ -33,8 +33,14 @@ while [ $tries -lt 200 ]; do
   tries=$((tries + 1))
   sleep 0.05
 done
+tries=0
 while read -r kind what; do
-  [ "$kind" = cgroup ] && rmdir "$what"/*/ "$what"
+  [ "$kind" = cgroup ] || continue
+  # A process that is about to be gone is in no list any more and still holds its cgroup.
+  until rmdir "$what"/*/ "$what" || [ ! -d "$what" ] || [ $tries -ge 200 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+  done
 done <"$1/belongings"
 chmod -R u+rwx "$1"
 rm -rf "$1"
