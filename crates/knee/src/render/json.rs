@@ -66,6 +66,8 @@ struct Measured<'a> {
     abandoned: Option<Below<'a>>,
     /// What the model said it could reach; None where nothing bounds it.
     bound: Option<f64>,
+    /// What it was expected to carry before it was measured; None where no model says.
+    forecast: Option<f64>,
     seconds: f64,
     curve: Vec<Point<'a>>,
     validity: Option<&'a Validity>,
@@ -140,9 +142,9 @@ pub fn document<'a>(run: &'a Run, folder: &'a Path) -> Option<Document<'a>> {
             resource: bound.resource,
             requests_per_s: finite(bound.rate),
         }),
-        baseline: run.baseline().map(measured),
-        best: run.best().map(measured),
-        trials: run.trials.iter().map(measured).collect(),
+        baseline: run.baseline().map(|trial| measured(run, trial)),
+        best: run.best().map(|trial| measured(run, trial)),
+        trials: run.trials.iter().map(|trial| measured(run, trial)).collect(),
         confirmation: verdict.and_then(|v| v.confirmation.as_ref()).map(|c| Gain {
             gain: c.gain,
             interval: c.interval,
@@ -158,7 +160,7 @@ pub fn document<'a>(run: &'a Run, folder: &'a Path) -> Option<Document<'a>> {
     })
 }
 
-fn measured(trial: &Trial) -> Measured<'_> {
+fn measured<'a>(run: &Run, trial: &'a Trial) -> Measured<'a> {
     let capacity = trial.capacity.as_ref();
     let at = capacity.and_then(|c| c.at.as_ref());
     let usage = at.and_then(|step| step.usage.as_ref());
@@ -180,6 +182,7 @@ fn measured(trial: &Trial) -> Measured<'_> {
         rejected: trial.rejected.as_deref(),
         abandoned: trial.abandoned.as_ref().map(|a| Below { below: a.below, step: point(&a.step) }),
         bound: trial.bound,
+        forecast: run.expectations.get(&trial.number).and_then(|e| e.forecast),
         seconds: trial.seconds,
         curve: capacity.map_or(vec![], |c| c.curve.iter().map(point).collect()),
         validity: capacity.map(|c| &c.validity),

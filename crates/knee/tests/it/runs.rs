@@ -59,6 +59,7 @@ fn json_is_as_its_schema_says() {
     schema::check("tune-1", &document);
     assert_eq!(document["best"]["settings"]["workers"], 2);
     assert_eq!(document["baseline"]["capacity"], 62.1);
+    assert_eq!(document["trials"][1]["forecast"], 110.0);
     assert_eq!(document["bound"]["resource"], "cpu_quota");
     assert_eq!(document["trials"].as_array().unwrap().len(), 4);
 }
