@@ -83,12 +83,15 @@ fn example(name: &str, backend: u16) -> tempfile::TempDir {
     dir
 }
 
+/// Copies a folder without the runs that were made in it, and changes its texts.
 fn copy(from: &Path, to: &Path, changes: &[(String, String)]) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         if source.is_dir() {
-            copy(&source, &target, changes);
+            if !source.ends_with(".knee") {
+                copy(&source, &target, changes);
+            }
         } else if let Ok(text) = fs::read_to_string(&source) {
             let change = |text: String, (from, to): &(String, String)| text.replace(from, to);
             fs::write(&target, changes.iter().fold(text, change)).unwrap();

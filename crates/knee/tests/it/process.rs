@@ -175,13 +175,16 @@ fn changes(source: &Path, folder: &Path, port: u16, backend: u16) -> Vec<(String
     ]
 }
 
+/// Copies a folder without the runs that were made in it, and changes its texts.
 pub fn copy(from: &Path, to: &Path, changes: &[(String, String)]) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let (source, target) =
             (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
         if source.is_dir() {
-            copy(&source, &target, changes);
+            if !source.ends_with(".knee") {
+                copy(&source, &target, changes);
+            }
         } else if let Ok(text) = fs::read_to_string(&source) {
             let change = |text: String, (from, to): &(String, String)| text.replace(from, to);
             fs::write(&target, changes.iter().fold(text, change)).unwrap();
