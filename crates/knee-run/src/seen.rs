@@ -3,7 +3,7 @@
 
 use crate::fill::{fpm, set};
 use knee_core::Settings;
-use knee_core::runtimes::{Runtime, Told};
+use knee_core::runtimes::{Injection, Runtime, Told};
 use knee_core::settings::{Site, Value};
 use knee_probe::process::Process;
 use knee_watch::recognise::words;
@@ -31,7 +31,9 @@ pub fn settings(runtime: &Runtime, pid: i32) -> Settings {
 /// Where it tells of itself: where knee has it do so at its start, or where its own pool says.
 pub fn sources(runtime: &Runtime, pid: i32) -> Vec<Source> {
     let process = Process::new(pid);
-    let answers = (runtime.inject)().map(|injection| injection.answers).unwrap_or_default();
+    // A folder or socket of an earlier process says nothing of this one.
+    let injection = (runtime.inject)().filter(|injection| asked(injection, &process));
+    let answers = injection.map(|injection| injection.answers).unwrap_or_default();
     let there = |path: &str| {
         let path = process.path(Path::new(path));
         path.exists().then(|| path.to_string_lossy().into_owned())
@@ -52,6 +54,14 @@ pub fn sources(runtime: &Runtime, pid: i32) -> Vec<Source> {
         places.extend(own_page(runtime, &process));
     }
     places.into_iter().map(|place| Source { runtime: runtime.id, place }).collect()
+}
+
+/// Whether its environment is as the injection makes it.
+fn asked(injection: &Injection, process: &Process) -> bool {
+    injection.entries.iter().all(|(site, value)| match site {
+        Site::Environment { name } => process.variable(name).is_some_and(|v| v.contains(value)),
+        _ => true,
+    })
 }
 
 /// The status page of its only pool. Where that has no socket of its own, a free child answers.

@@ -59,10 +59,11 @@ fn workers_that_all_wait_for_a_backend_are_a_pool_that_is_full() {
     let gunicorn = Process::example("gunicorn", backend.port());
     let port = gunicorn.port().to_string();
     let words = ["--port", port.as_str(), "--task", "2,1GB"];
-    let (code, idle) = once(&words);
+    // It answers before the last of its workers has been forked.
+    let booted = |d: &Value| service(d, "gunicorn")["model"] == "5 processes, a request each";
+    let (code, idle) = until(&words, booted);
     let seen = service(&idle, "gunicorn");
     assert_eq!((code, &idle["limited_by"]), (0, &Value::Null), "{idle}");
-    assert_eq!(seen["model"], "5 processes, a request each");
     assert_eq!((&seen["workers"], &seen["slots"]), (&Value::from(5), &Value::from(5)));
     assert_eq!(seen["cpu_limit"]["origin"]["name"], "--task");
     assert!(seen["usage"]["pss"].as_u64() > Some(10 << 20), "{seen}");
