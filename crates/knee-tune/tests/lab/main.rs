@@ -58,7 +58,8 @@ fn files_are_overlaid_and_the_users_stay_as_they_are() {
         ("old".into(), "main".into())
     );
     assert_eq!(read(own), "old");
-    for path in ["/etc/knee-one", "/etc/knee-test-file", "/srv/knee-test", "/run/knee"] {
+    let made = ["/etc/knee-one", "/etc/knee-test-file", "/srv/knee-test"];
+    for path in made.into_iter().chain(["/run/knee/new.txt", "/run/knee/status"]) {
         assert!(!Path::new(path).exists(), "{path} reached the host");
     }
 }
