@@ -10,7 +10,8 @@
 //! 3. today's, the tuned one, the advice and the grid's best three are measured in turn, three
 //!    times each; medians are compared, so that a lucky point of the grid is not taken for best;
 //! 4. random choice and TPE draw as many trials as knee took from the grid's measurements: their
-//!    regret is computed, not measured again, and knee's is over the same table.
+//!    regret is computed, not measured again, and knee's is over the same table; where it chose
+//!    settings between the grid's points, over the medians.
 //!
 //! What was measured is kept below `target/tmp/grid/`, a folder for each cell: the points in
 //! `grid.jsonl`, knee's run in its journal. The benchmark of the forecasts compares with it. With
@@ -110,7 +111,7 @@ fn row(cell: &Cell, again: bool) -> Result<Row, Box<dyn std::error::Error>> {
     let tuned = cell::tuned(&request, cell, &stop)?;
     let advice = cell.advice(&request);
     let finalists = table.finalists(&tuned.settings, advice.as_ref(), &request);
-    let medians = table::in_turn(&request, &finalists, &stop)?;
+    let medians = table::in_turn(&request, &finalists, &|s| table.near(s), &stop)?;
     drop(backend);
     let of = |settings| medians.iter().find(|(s, _)| s == settings).map_or(0.0, |(_, rate)| *rate);
     let best = medians.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
@@ -124,7 +125,9 @@ fn row(cell: &Cell, again: bool) -> Result<Row, Box<dyn std::error::Error>> {
         advice: advice.as_ref().map(of),
         trials: tuned.trials,
         seconds: tuned.seconds,
-        regret: 1.0 - of(&tuned.settings) / best.max(1e-9),
+        regret: table
+            .regret(&tuned.settings)
+            .unwrap_or_else(|| 1.0 - of(&tuned.settings) / best.max(1e-9)),
         random: peers::random(&table, tuned.trials),
         tpe: peers::tpe(&table, tuned.trials),
         settings: table.shown(&tuned.settings),

@@ -22,8 +22,11 @@ pub struct Table {
     pub points: Vec<(Settings, f64)>,
 }
 
-/// Time for one point's capacity, seconds.
-const BUDGET: f64 = 10.0;
+/// Time for one point's capacity, of which the confirming step takes so much; seconds.
+const BUDGET: f64 = 14.0;
+const CONFIRM: f64 = 3.0;
+/// Points that a cell's grid may have before it is made coarser.
+const MOST: usize = 36;
 /// Rounds in which the finalists are measured in turn.
 const ROUNDS: usize = 3;
 
@@ -40,14 +43,22 @@ impl Table {
         shuffle(&mut order);
         let (mut kept, known) =
             if again { Points::again(cell)? } else { (Points::create(cell)?, vec![]) };
-        let mut points = vec![];
+        let mut points: Vec<(Settings, f64)> = vec![];
         for (i, settings) in order.iter().enumerate() {
             if let Some(point) = known.iter().find(|point| point.settings == *settings) {
                 points.push((settings.clone(), point.capacity.as_ref().map_or(0.0, |c| c.rate)));
                 continue;
             }
             let began = Instant::now();
-            let capacity = capacity(&lab, request, settings, BUDGET, stop)?;
+            // A search that begins where the others ended needs few steps.
+            let lived: Vec<f64> = points.iter().map(|(_, r)| *r).filter(|r| *r > 0.0).collect();
+            let options = SearchOptions {
+                first: median(&lived).unwrap_or(SearchOptions::default().first),
+                confirm: CONFIRM,
+                budget: BUDGET,
+                ..options(request)
+            };
+            let capacity = capacity(&lab, request, settings, &options, stop)?;
             let rate = capacity.as_ref().map_or(0.0, |c| c.rate);
             eprintln!("  {cell}: {}/{} {settings}: {rate:.1}", i + 1, order.len());
             points.push((settings.clone(), rate));
@@ -86,6 +97,22 @@ impl Table {
         distinct
     }
 
+    /// What the grid's nearest point carries, by the number of knobs that agree: where a search begins.
+    pub fn near(&self, settings: &Settings) -> f64 {
+        let agrees =
+            |s: &Settings| s.0.iter().filter(|(k, v)| settings.0.get(*k) == Some(*v)).count();
+        let near =
+            self.points.iter().filter(|(_, rate)| *rate > 0.0).max_by_key(|(s, _)| agrees(s));
+        near.map_or(SearchOptions::default().first, |(_, rate)| *rate)
+    }
+
+    /// What the settings lose against the grid's best, as the grid measured both; None beside it.
+    pub fn regret(&self, settings: &Settings) -> Option<f64> {
+        let best = self.points.iter().map(|(_, rate)| *rate).fold(1e-9, f64::max);
+        let (_, rate) = self.points.iter().find(|(s, _)| s == settings)?;
+        Some(1.0 - rate / best)
+    }
+
     /// Settings as far as they differ within the grid.
     pub fn shown(&self, settings: &Settings) -> String {
         let differs = |knob: &&String| {
@@ -105,13 +132,16 @@ impl Table {
 pub fn in_turn(
     request: &TuneRequest,
     settings: &[Settings],
+    expected: &dyn Fn(&Settings) -> f64,
     stop: &AtomicBool,
 ) -> Result<Vec<(Settings, f64)>, Failure> {
     let lab = Lab::new(LabOptions::default())?;
     let mut rates = vec![vec![]; settings.len()];
     for _ in 0..ROUNDS {
         for (of, settings) in rates.iter_mut().zip(settings) {
-            let capacity = capacity(&lab, request, settings, request.lengths.pair, stop)?;
+            let first = median(of).unwrap_or(expected(settings));
+            let options = SearchOptions { first, budget: request.lengths.pair, ..options(request) };
+            let capacity = capacity(&lab, request, settings, &options, stop)?;
             of.push(capacity.map_or(0.0, |c| c.rate));
         }
     }
@@ -119,7 +149,8 @@ pub fn in_turn(
     Ok(settings.iter().cloned().zip(medians).collect())
 }
 
-/// Powers of two of every number that the search moves, every choice, and today's settings.
+/// Powers of two (of four, where those are too many) of every number that the search moves, every
+/// choice, and today's settings. Limits that need only be wide are left as they are.
 fn grid(request: &TuneRequest) -> Result<Vec<Candidate>, Failure> {
     let around = Surroundings {
         visible_cpus: knee_probe::machine::read(Path::new("/"))?.cpus,
@@ -128,16 +159,25 @@ fn grid(request: &TuneRequest) -> Result<Vec<Candidate>, Failure> {
     };
     // Memory is searched too where there is a collector to be tuned.
     let heap = Heap { collector: 0.2, live: 8e6 };
-    let searched = Searched { heap: Some(heap), limits: true };
+    let searched = Searched { heap: Some(heap), limits: false };
     let all = space::candidates(&request.service, &around, searched);
     let today = all[0].settings.clone();
-    let coarse = |c: &Candidate| {
-        c.settings.0.iter().all(|(knob, value)| match value {
-            Value::Int(n) => today.int(knob) == Some(*n) || !moves(knob) || n.count_ones() == 1,
-            Value::Text(_) => true,
-        })
+    let of_powers = |step: u32| -> Vec<Candidate> {
+        let on = |c: &&Candidate| {
+            c.settings.0.iter().all(|(knob, value)| match value {
+                Value::Int(n) => today.int(knob) == Some(*n) || !moves(knob) || power(*n, step),
+                Value::Text(_) => true,
+            })
+        };
+        all.iter().filter(|c| c.settings == today || on(c)).cloned().collect()
     };
-    Ok(all.into_iter().filter(|c| c.settings == today || coarse(c)).collect())
+    let fine = of_powers(1);
+    Ok(if fine.len() > MOST { of_powers(2) } else { fine })
+}
+
+/// Whether the number is 2^(step · k).
+fn power(n: i64, step: u32) -> bool {
+    n.count_ones() == 1 && n.trailing_zeros().is_multiple_of(step)
 }
 
 /// Numbers of processes and threads go by powers of two; memory and limits have few values.
@@ -145,24 +185,28 @@ fn moves(knob: &str) -> bool {
     !knob.starts_with("GO") && !knob.contains("size") && !knob.contains("backlog")
 }
 
+fn options(request: &TuneRequest) -> SearchOptions {
+    SearchOptions {
+        seconds: request.lengths.step,
+        confirm: request.lengths.confirm,
+        warm_up: request.lengths.warm_up,
+        ..SearchOptions::default()
+    }
+}
+
 /// What the settings carry; None where the service does not live with them.
 fn capacity(
     lab: &Lab,
     request: &TuneRequest,
     settings: &Settings,
-    budget: f64,
+    options: &SearchOptions,
     stop: &AtomicBool,
 ) -> Result<Option<Capacity>, Failure> {
     let scene = Scene { task: request.task.value, concurrency: None, alone: None, nofile: None };
-    let options = SearchOptions {
-        seconds: request.lengths.step,
-        confirm: request.lengths.confirm,
-        warm_up: request.lengths.warm_up,
-        budget,
-        ..SearchOptions::default()
-    };
-    let measured = Stage::open(lab, request, settings, request.seed, stop)
-        .and_then(|mut stage| stage.capacity(vec![], &options, &scene, &mut |_| {}));
+    let measured = Stage::open(lab, request, settings, request.seed, stop).and_then(|mut stage| {
+        stage.warm(options.first / 2.0)?;
+        stage.capacity(vec![], options, &scene, &mut |_| {})
+    });
     match measured {
         Ok(capacity) => Ok(Some(capacity)),
         Err(TuneError::Lab(_)) => Ok(None),
