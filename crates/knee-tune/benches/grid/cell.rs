@@ -123,6 +123,8 @@ impl Cell {
 /// The tuned settings and what it took to find them.
 pub struct Tuned {
     pub settings: Settings,
+    /// What its trial carried, requests/s.
+    pub rate: f64,
     pub trials: usize,
     pub seconds: f64,
 }
@@ -136,12 +138,15 @@ pub fn tuned(request: &TuneRequest, cell: &Cell, stop: &AtomicBool) -> Result<Tu
             eprintln!("  {error}");
         }
         if let Event::Tried(trial) = event {
-            trials.push((trial.number, trial.settings.clone()));
+            let rate = trial.capacity.as_ref().map_or(0.0, |capacity| capacity.rate);
+            trials.push((trial.number, trial.settings.clone(), rate));
         }
     })?;
-    let best = trials.iter().find(|(number, _)| *number == verdict.best);
+    let best = trials.iter().find(|(number, ..)| *number == verdict.best);
+    let (_, settings, rate) = best.ok_or("the best trial is missing")?;
     Ok(Tuned {
-        settings: best.ok_or("the best trial is missing")?.1.clone(),
+        settings: settings.clone(),
+        rate: *rate,
         trials: trials.len(),
         seconds: began.elapsed().as_secs_f64(),
     })

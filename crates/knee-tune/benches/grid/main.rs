@@ -111,7 +111,11 @@ fn row(cell: &Cell, again: bool) -> Result<Row, Box<dyn std::error::Error>> {
     let tuned = cell::tuned(&request, cell, &stop)?;
     let advice = cell.advice(&request);
     let finalists = table.finalists(&tuned.settings, advice.as_ref(), &request);
-    let medians = table::in_turn(&request, &finalists, &|s| table.near(s), &stop)?;
+    let expected = |settings: &_| match *settings == tuned.settings {
+        true => tuned.rate,
+        false => table.rate(settings),
+    };
+    let medians = table::in_turn(&request, &finalists, &expected, &stop)?;
     drop(backend);
     let of = |settings| medians.iter().find(|(s, _)| s == settings).map_or(0.0, |(_, rate)| *rate);
     let best = medians.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);

@@ -97,20 +97,21 @@ impl Table {
         distinct
     }
 
-    /// What the grid's nearest point carries, by the number of knobs that agree: where a search begins.
-    pub fn near(&self, settings: &Settings) -> f64 {
-        let agrees =
-            |s: &Settings| s.0.iter().filter(|(k, v)| settings.0.get(*k) == Some(*v)).count();
-        let near =
-            self.points.iter().filter(|(_, rate)| *rate > 0.0).max_by_key(|(s, _)| agrees(s));
-        near.map_or(SearchOptions::default().first, |(_, rate)| *rate)
+    /// What the settings carried, requests/s; where the grid has none of it, what its best did: every
+    /// search has to begin near its end, or its time runs out on the way.
+    pub fn rate(&self, settings: &Settings) -> f64 {
+        let known = self.points.iter().find(|(s, rate)| s == settings && *rate > 0.0);
+        known.map_or_else(|| self.best(), |(_, rate)| *rate)
+    }
+
+    fn best(&self) -> f64 {
+        self.points.iter().map(|(_, rate)| *rate).fold(1e-9, f64::max)
     }
 
     /// What the settings lose against the grid's best, as the grid measured both; None beside it.
     pub fn regret(&self, settings: &Settings) -> Option<f64> {
-        let best = self.points.iter().map(|(_, rate)| *rate).fold(1e-9, f64::max);
         let (_, rate) = self.points.iter().find(|(s, _)| s == settings)?;
-        Some(1.0 - rate / best)
+        Some(1.0 - rate / self.best())
     }
 
     /// Settings as far as they differ within the grid.
