@@ -14,7 +14,7 @@ use knee_probe::machine;
 use knee_probe::process::Process;
 use knee_watch::prometheus::{Counts, page};
 use knee_watch::trouble::{Detector, Trouble};
-use knee_watch::{Found, Known, Sample, Wanted, Watched, emf, find};
+use knee_watch::{Found, Known, Sample, Wanted, Watched, between_looks, emf, find};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use std::io::{self, Write};
@@ -91,8 +91,8 @@ impl Rounds {
     /// Goes round without end.
     pub fn go_round(&mut self) {
         let mut weigh = Pace::new(WEIGH);
-        let mut look = Pace::new(LOOK);
-        let mut hear = Pace::new(HEAR);
+        let mut look = Pace::new(between_looks(self.every, LOOK));
+        let mut hear = Pace::new(between_looks(self.every, HEAR));
         let mut due = Instant::now() + self.every;
         loop {
             let now = Instant::now();
@@ -121,14 +121,25 @@ impl Rounds {
         let living = |pid: &i32| Process::new(*pid).stat().is_ok_and(|stat| !stat.is_dead());
         let pids: Vec<i32> = self.started.iter().copied().filter(living).collect();
         let Ok(found) = find(&Wanted::Processes(pids)) else { return };
-        let roots: Vec<i32> = found.iter().map(|found| found.root).collect();
-        if self.services.iter().map(|s| s.watched.root()).eq(roots.iter().copied()) {
+        // A script that ends with `exec` becomes its service: the same process under another name.
+        let is = |service: &Service, found: &Found| {
+            service.watched.root() == found.root && service.watched.name() == found.name()
+        };
+        let same = self.services.len() == found.len();
+        if same && self.services.iter().zip(&found).all(|(service, found)| is(service, found)) {
             return;
         }
+        let roots: Vec<i32> = found.iter().map(|found| found.root).collect();
+        let mut before = std::mem::take(&mut self.services);
         let watch = |found| {
+            // That another comes or goes is no reason to forget what was seen of this one.
+            let known = before.iter().position(|service| is(service, &found));
+            let (detector, recycler) = known
+                .map(|at| before.swap_remove(at))
+                .map_or_else(Default::default, |service| (service.detector, service.recycler));
             let mut watched = Watched::new(self.known(found, &roots));
             watched.weigh();
-            Service { watched, detector: Detector::default(), recycler: Recycler::default() }
+            Service { watched, detector, recycler }
         };
         self.services = found.into_iter().map(watch).collect();
     }

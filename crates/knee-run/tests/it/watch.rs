@@ -35,40 +35,26 @@ fn gunicorn_is_seen_by_prometheus_and_by_cloudwatch() {
     fs::write(dir.path().join("app.py"), app).unwrap();
     let (own, port) = (free_port(), free_port());
     let (bind, at) = (format!("127.0.0.1:{own}"), format!("127.0.0.1:{port}"));
-    let words = [
-        "--watch-every",
-        "300ms",
-        "--metrics",
-        &at,
-        "--emf",
-        "--serve-for",
-        "0s",
-        "--",
-        "gunicorn",
-        "-w",
-        "2",
-        "-b",
-        &bind,
-        "--no-control-socket",
-        "app:app",
-    ];
-    let mut command = knee_run(&words);
+    // As entrypoints are: a script that prepares something and then becomes the service.
+    let script = format!("sleep 1; exec gunicorn -w 2 -b {bind} --no-control-socket app:app");
+    let flags = ["--watch-every", "300ms", "--metrics", &at, "--emf", "--serve-for", "0s"];
+    let mut command = knee_run(&[&flags[..], &["--", "sh", "-c", &script]].concat());
     command.current_dir(dir.path()).stderr(Stdio::null());
     let mut talk = Talk::with(command);
-    until("two workers in the metrics", || value(&page(port), "knee_workers") == Some(2.0));
+    until("two workers in the metrics", || value(&page(port), "knee_slots") == Some(2.0));
     let page = page(port);
     assert!(
         page.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4"),
         "{page}"
     );
-    assert_eq!(value(&page, "knee_slots"), Some(2.0), "{page}");
+    assert_eq!(value(&page, "knee_workers"), Some(2.0), "{page}");
     assert!(value(&page, "process_memory_usage_bytes") > Some(1e6), "{page}");
     assert!(value(&page, "knee_process_cpu_usage").is_some(), "{page}");
     assert!(page.contains("service=\"gunicorn\",pid=\""), "{page}");
     // The service's own lines may stand between them.
     let line = loop {
         let line = talk.line();
-        if line.starts_with("{\"_aws\"") && line.contains("\"knee.workers\":2.0") {
+        if line.starts_with("{\"_aws\"") && line.contains("\"knee.slots\":2.0") {
             break line;
         }
     };
