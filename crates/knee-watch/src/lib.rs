@@ -23,7 +23,7 @@ pub use ears::Ears;
 pub use eyes::Eyes;
 pub use find::{Found, Missing, Wanted, find};
 pub use sample::{Busy, Sample, Trend, Unseen};
-pub use watched::{Known, Watched};
+pub use watched::{Known, Watched, between_looks};
 
 use std::path::PathBuf;
 

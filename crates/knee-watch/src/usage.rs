@@ -95,8 +95,9 @@ impl Processes {
         self.0.iter().copied().fold(0.0, f64::max)
     }
 
+    /// From a positive zero: the sum of nothing is -0.0 otherwise, and shows.
     pub fn sum(&self) -> f64 {
-        self.0.iter().sum()
+        self.0.iter().fold(0.0, |sum, cores| sum + cores)
     }
 }
 
@@ -172,6 +173,7 @@ mod tests {
 
     #[test]
     fn nothing_seen_is_nothing_used() {
+        assert!(of(&[]).cpu.is_sign_positive());
         assert_eq!(of(&[]), Usage { pss: Bytes(7), memory: Bytes(7), ..Usage::default() });
     }
 

@@ -15,10 +15,12 @@ use knee_probe::process::{self, Process};
 use knee_probe::sockets::{Address, Listener, Sockets};
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Looks that are kept: more than an interval has.
-const LOOKS: usize = 256;
+/// Looks that are kept.
+const LOOKS: u32 = 256;
+/// Looks that an interval has at most: fewer than are kept, as its first one counts.
+const MOST_LOOKS: u32 = 200;
 /// Answers of runtimes that are kept.
 const ANSWERS: usize = 1024;
 /// Samples after which it is looked again who listens where, though no process came or went.
@@ -83,6 +85,12 @@ struct Point {
     cpu: f64,
 }
 
+/// How long to wait between two looks within an interval: that long at least, and so that what is
+/// kept reaches back to its beginning.
+pub fn between_looks(interval: Duration, least: Duration) -> Duration {
+    least.max(interval / MOST_LOOKS)
+}
+
 impl Watched {
     /// Begins.
     pub fn new(known: Known) -> Watched {
@@ -93,7 +101,7 @@ impl Watched {
         let pids = Box::new(move || family(root, &others));
         let mut watched = Watched {
             name: known.found.name(),
-            eyes: Eyes::new(group, pids, &known.sources, LOOKS).seldom(),
+            eyes: Eyes::new(group, pids, &known.sources, LOOKS as usize).seldom(),
             told: !known.sources.is_empty(),
             ears: Ears::new(known.sources.clone(), ANSWERS),
             sockets: Sockets::open(),
@@ -360,4 +368,47 @@ fn family(root: i32, others: &[i32]) -> Vec<i32> {
 pub fn anonymous(pids: &[i32]) -> Bytes {
     let read = |pid: &i32| Process::new(*pid).anonymous().ok();
     Bytes(pids.iter().filter_map(read).map(|bytes| bytes.0).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// This process, without a cgroup or anybody to ask.
+    fn me() -> Watched {
+        let root = std::process::id().cast_signed();
+        Watched::new(Known {
+            found: Found { root, runtime: None },
+            settings: Settings::default(),
+            limits: Limits::default(),
+            host: (1, Bytes(0)),
+            sources: vec![],
+            others: vec![],
+        })
+    }
+
+    #[test]
+    fn cpu_is_seen_over_an_interval_that_has_as_many_looks_as_it_may() {
+        let mut watched = me();
+        let spin = Instant::now();
+        while watched.eyes.own_cpu_since(0) == 0.0 && spin.elapsed() < Duration::from_secs(10) {
+            (0..MOST_LOOKS).for_each(|_| watched.look());
+            let sample = watched.sample();
+            if sample.cpu > 0.0 {
+                return;
+            }
+        }
+        panic!("no CPU is seen");
+    }
+
+    #[test]
+    fn no_interval_has_more_looks_than_are_kept() {
+        let least = Duration::from_millis(100);
+        assert_eq!(between_looks(Duration::from_secs(2), least), least);
+        for seconds in [1, 20, 21, 60, 3600, 1_000_000] {
+            let interval = Duration::from_secs(seconds);
+            let looks = interval.as_secs_f64() / between_looks(interval, least).as_secs_f64();
+            assert!(looks + 2.0 < f64::from(LOOKS), "{looks} in {seconds} s");
+        }
+    }
 }

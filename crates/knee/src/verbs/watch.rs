@@ -10,11 +10,11 @@ use crate::watch::{live, text};
 use clap::Args;
 use knee_core::observe::Resource;
 use knee_core::{Seconds, Task};
-use knee_watch::{Sample, Wanted, Watched, find};
+use knee_watch::{Sample, Wanted, Watched, between_looks, find};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Between two looks within an interval.
+/// Between two looks within an interval, at least.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Show what limits a running service now
@@ -117,7 +117,7 @@ fn look(services: &mut [Watched], interval: Duration, signals: &Signals) {
         if left.is_zero() || signals.stop().load(Ordering::Relaxed) {
             return;
         }
-        std::thread::sleep(left.min(LOOK));
+        std::thread::sleep(left.min(between_looks(interval, LOOK)));
         for service in services.iter_mut() {
             service.look();
             // A status page costs a pool some tenths of a millisecond.
