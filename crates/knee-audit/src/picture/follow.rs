@@ -22,6 +22,10 @@ mod supervise;
 /// Scripts that start scripts are followed no deeper than this.
 const DEEPEST: usize = 6;
 
+/// Commands that are followed for one container. Scripts and functions that call each other, each
+/// more than once, multiply with every level: the depth alone bounds no time.
+const MOST_COMMANDS: usize = 20_000;
+
 /// A program that is reached.
 pub(super) struct Reached {
     pub runtime: Runtime,
@@ -47,6 +51,8 @@ pub(super) struct Follower<'a> {
     arguments: Vec<(FileId, Word)>,
     /// First arguments that a script takes instead of the given one.
     pub others: Vec<String>,
+    /// Commands that were followed.
+    followed: usize,
 }
 
 impl<'a> Follower<'a> {
@@ -67,6 +73,7 @@ impl<'a> Follower<'a> {
             functions: BTreeMap::new(),
             arguments: Vec::new(),
             others: Vec::new(),
+            followed: 0,
         }
     }
 
@@ -113,9 +120,10 @@ impl<'a> Follower<'a> {
         depth: usize,
         last: bool,
     ) {
-        if depth > DEEPEST * 4 {
+        if depth > DEEPEST * 4 || self.followed > MOST_COMMANDS {
             return;
         }
+        self.followed += 1;
         match part {
             Part::Command(statement) => self.command(statement, file, context, links, depth, last),
             Part::Background(part) => self.part(part, file, context, links, depth + 1, false),

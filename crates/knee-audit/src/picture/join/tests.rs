@@ -251,3 +251,12 @@ fn a_dockerfile_apart_from_its_code_is_built_from_where_what_it_copies_is() {
     let whole = format!("FROM node:22\nWORKDIR /app\nCOPY . .\n{start}");
     assert_eq!(folder(&whole).as_deref(), Some(""), "there is no code beside it");
 }
+
+/// That this comes to an end is what is tested: depth alone allows 3^24 calls.
+#[test]
+fn functions_that_multiply_are_followed_to_an_end() {
+    let dockerfile = "FROM debian:12\nCOPY *.sh /\nENTRYPOINT [\"/run.sh\"]\n";
+    let script = "#!/bin/sh\nexec nginx &\nf() { f; f; f; }\nf\n";
+    let made = picture(&[("Dockerfile", dockerfile), ("run.sh", script)]);
+    assert_eq!(programs(&made), [("image", Runtime::Nginx)], "what was found before is kept");
+}
