@@ -43,6 +43,18 @@ pub fn without_values(command: &str) -> String {
     shown.split(' ').map(without_password).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether a line has an address with a password, or a token in its place.
+pub fn has_password(line: &str) -> bool {
+    let inside = |c: char| !(c.is_whitespace() || "\"'`<>".contains(c));
+    line.match_indices("://").any(|(at, sign)| {
+        let rest = &line[at + sign.len()..];
+        let word = rest.split(|c| !inside(c)).next().unwrap_or_default();
+        // A password may have a slash; a path without one before it has no `@` that means a user.
+        let user = word.split_once('@').map(|(user, _)| user);
+        user.is_some_and(|user| user.contains(':') || !user.contains('/'))
+    })
+}
+
 /// Whether something was left out of a command line.
 pub fn lacks_values(command: &str) -> bool {
     command.contains(HIDDEN)
@@ -260,6 +272,21 @@ mod tests {
         fn no_assigned_value_is_shown(quote in "['\"]?", outer in "(sh -c '|export |env )?", tail in "( node|;|&)?") {
             let command = format!("{outer}TOKEN={quote}hunter2{quote}{tail}");
             prop_assert!(!without_values(&command).contains("hunter2"), "{}", command);
+        }
+    }
+
+    #[test]
+    fn passwords_in_addresses() {
+        for line in [
+            "url = 'redis://:hunter2@h/0'",
+            "DB=postgres://u:hunter2@h/db N=4",
+            "git clone https://hunter2@example.org/a",
+            "[\"--broker\", \"amqp://u:hunt/er2@h\"]",
+        ] {
+            assert!(has_password(line), "{line}");
+        }
+        for line in ["http://example.org/@scope/a", "mail a@b.c, see http://h/x", "a://b c@d"] {
+            assert!(!has_password(line), "{line}");
         }
     }
 

@@ -28,7 +28,7 @@ mod view;
 pub use discover::{Discovery, Missing, Overrides, discover};
 pub use error::FilesError;
 pub use formats::FormatError;
-pub use hidden::{assignments, lacks_values, without_values};
+pub use hidden::{assignments, has_password, lacks_values, without_values};
 pub use init::init;
 pub use launch::launch;
 pub use patches::{Patch, patches};

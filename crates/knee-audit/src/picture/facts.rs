@@ -130,13 +130,13 @@ impl List {
     }
 }
 
-/// A command without the values of variables that are set in it.
+/// A command without the values of variables that are set in it, nor passwords in addresses.
 fn hidden(words: &[String]) -> String {
     let shown = words.iter().map(|word| match word.split_once('=') {
         Some((name, _)) if !name.starts_with('-') => format!("{name}=…"),
         _ => word.clone(),
     });
-    super::values::short(&shown.collect::<Vec<_>>().join(" "))
+    super::values::short(&knee_files::without_values(&shown.collect::<Vec<_>>().join(" ")))
 }
 
 fn is_tuning(name: &str) -> bool {

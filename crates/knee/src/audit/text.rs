@@ -75,7 +75,8 @@ fn shown(text: &str, at: usize) -> bool {
     let begin = text[..at].rfind('\n').map_or(0, |n| n + 1);
     let line = text[begin..].lines().next().unwrap_or_default();
     let lower = line.to_lowercase();
-    line.len() <= LONGEST && !SECRET.iter().any(|word| lower.contains(word))
+    let secret = SECRET.iter().any(|word| lower.contains(word)) || knee_files::has_password(line);
+    line.len() <= LONGEST && !secret
 }
 
 /// The first line of a range: a definition of a hundred lines is pointed at, not underlined.
@@ -124,6 +125,7 @@ mod tests {
     fn lines_with_secrets_and_endless_ones_are_not_shown() {
         assert!(shown("workers = 4\n", 0));
         assert!(!shown("a\nDB_PASSWORD=x workers = 4\n", 4));
+        assert!(!shown("CMD celery --broker redis://:x@h/0 --pool solo\n", 4));
         assert!(!shown(&"x".repeat(300), 7));
     }
 
