@@ -106,7 +106,7 @@ impl Join {
     /// `copilot/`.
     fn copilot_image(&self, id: FileId, build: &Node) -> Option<Built> {
         let folder = self.folder(id);
-        let project = folder.rfind("copilot").map_or("", |at| folder[..at].trim_end_matches('/'));
+        let project = project(&folder);
         let path = build.text().or_else(|| build.get("dockerfile")?.text())?;
         let context = build.get("context").and_then(Node::text).map(|path| joined(project, &path));
         let dockerfile = *self.index.get(&joined(project, &path))?;
@@ -115,11 +115,32 @@ impl Join {
     }
 }
 
+/// The folder that holds `copilot/`, of one inside that.
+fn project(folder: &str) -> &str {
+    let parts: Vec<&str> = folder.split('/').collect();
+    let own = parts.iter().rposition(|part| *part == "copilot").unwrap_or(0);
+    let length = parts[..own].iter().map(|part| part.len() + 1).sum::<usize>();
+    folder[..length].trim_end_matches('/')
+}
+
 /// A task of that size.
 fn sized(cpu: Option<&Node>, memory: Option<&Node>) -> Task {
     Task {
         cpu: cpu.map(|node| ecs::found(node, |node| node.number().map(|units| units / 1024.0))),
         memory: memory.map(|node| ecs::found(node, ecs::mebibytes)),
         ..Task::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::project;
+
+    #[test]
+    fn the_folder_around_copilots() {
+        assert_eq!(project("copilot/web"), "");
+        assert_eq!(project("a/b/copilot/web"), "a/b");
+        assert_eq!(project("shop/copilot/copilot-web"), "shop");
+        assert_eq!(project("copilot-demo/copilot/web"), "copilot-demo");
     }
 }
