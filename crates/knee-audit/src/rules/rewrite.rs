@@ -15,6 +15,10 @@ pub fn value(subject: &Subject, setting: &Found<Datum>) -> Option<Place> {
     let text = subject.picture.files.text(place);
     // `--workers=4`, `KEY=4` and `key: 4` end with the value.
     let start = text.rfind(['=', ':']).map_or(0, |at| at + 1);
+    // Of several options at one place the last one need not be this one.
+    if text.split_whitespace().filter(|word| word.contains('=')).count() > 1 {
+        return None;
+    }
     let quoted = text[start..].trim_start();
     let inner = quoted.trim_start_matches(['"', '\'']);
     let value = inner.trim_end().trim_end_matches(['"', '\'']);
@@ -173,10 +177,12 @@ mod tests {
             ("{\"value\": \"5\"}", "\"5\"", "{\"value\": \"75\"}"),
             ("keep = ${N:-5}", "${N:-5}", "keep = ${N:-5}"),
             (
-                "OPTIONS=\"--keep=5 --other=3\"",
-                "\"--keep=5 --other=3\"",
-                "OPTIONS=\"--keep=5 --other=3\"",
+                "OPTIONS=\"--keep=5 --other=5\"",
+                "\"--keep=5 --other=5\"",
+                "OPTIONS=\"--keep=5 --other=5\"",
             ),
+            ("OPTIONS=\"--keep 3\"", "\"--keep 3\"", "OPTIONS=\"--keep 3\""),
+            ("OPTIONS=\"--other=3\"", "\"--other=3\"", "OPTIONS=\"--other=3\""),
         ] {
             let set =
                 Found { value: crate::picture::Known::Is(Datum::Number(5.0)), ..found(text, word) };
