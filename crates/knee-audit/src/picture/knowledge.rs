@@ -290,7 +290,7 @@ pub(super) fn recognise(argv: &[String]) -> Option<Runtime> {
         "apache2-foreground" | "apache2ctl" | "httpd-foreground" | "httpd" => Runtime::Apache,
         "nginx" | "openresty" => Runtime::Nginx,
         "gunicorn" => Runtime::Gunicorn,
-        "uvicorn" | "hypercorn" if plain == "uvicorn" => Runtime::Uvicorn,
+        "uvicorn" => Runtime::Uvicorn,
         "fastapi" if argument("run") => Runtime::Uvicorn,
         "uwsgi" | "uwsgi-core" => Runtime::Uwsgi,
         "celery" if argument("worker") => Runtime::Celery,

@@ -16,7 +16,8 @@ fn check(subject: &Subject) -> Vec<Finding> {
             let signal = format!("SIG{}", stated.get()?.trim_start_matches("SIG"));
             // A shell or a supervisor between makes another signal of it.
             let direct = program.chain.links.iter().all(|link| matches!(link.kind, LinkKind::Init));
-            let (does, wanted) = unwanted(program, &signal).filter(|_| direct && program.chain.unknown.is_none())?;
+            let known = direct && program.chain.unknown.is_none() && !handles(subject, program, &signal);
+            let (does, wanted) = unwanted(program, &signal).filter(|_| known)?;
             let message = format!("the container is stopped with {signal}, at which the program {does}");
             let finding = Finding::new(RULE.name, &service.name, stated.place().unwrap_or(start(container, program)), message)
                 .severity(Severity::High)
@@ -27,6 +28,12 @@ fn check(subject: &Subject) -> Vec<Finding> {
             Some(finding)
         })
         .collect()
+}
+
+/// Whether a program's own code names the signal: it then does with it what its author wants.
+fn handles(subject: &Subject, program: &Program, signal: &str) -> bool {
+    let code = matches!(program.runtime, Runtime::Go | Runtime::Node) && signal != "SIGKILL";
+    code && program.sources.iter().any(|id| subject.picture.files.get(*id).text.contains(signal))
 }
 
 /// What a program does at a signal that does not end it gracefully, and the one that does.
@@ -46,4 +53,22 @@ fn unwanted(program: &Program, signal: &str) -> Option<(&'static str, &'static s
         _ => return None,
     };
     Some((does, wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::contract::subject;
+
+    fn fires(main: &str) -> bool {
+        let dockerfile = "FROM golang:1.25\nWORKDIR /app\nCOPY . .\nRUN go build -o /web .\nSTOPSIGNAL SIGQUIT\nCMD [\"/web\"]\n";
+        let subject = subject(&[("Dockerfile", dockerfile), ("go.mod", "module web\n"), ("main.go", main)]);
+        !check(&subject).is_empty()
+    }
+
+    #[test]
+    fn a_program_that_handles_the_signal_wants_it() {
+        assert!(fires("package main\nfunc main() { serve() }\n"));
+        assert!(!fires("package main\nfunc main() { signal.Notify(stop, syscall.SIGQUIT); serve() }\n"));
+    }
 }

@@ -19,7 +19,7 @@ pub struct Source {
     pub listens: Vec<Place>,
     /// `keepAliveTimeout`, assigned or as an option: milliseconds where it is a constant.
     pub keep_alives: Vec<(Place, Option<f64>)>,
-    /// `requestTimeout`, `headersTimeout` or `timeout` of a server set to 0.
+    /// `requestTimeout` or `headersTimeout` of a server, assigned 0.
     pub unlimited: Vec<Place>,
     /// Handlers of SIGTERM and SIGINT.
     pub handlers: Vec<Handler>,
@@ -62,7 +62,7 @@ const BLOCKING: [&str; 22] = [
     "brotliDecompressSync",
 ];
 const VERBS: [&str; 9] = ["get", "post", "put", "patch", "delete", "all", "use", "route", "head"];
-const HOOKS: [&str; 9] = [
+const HOOKS: [&str; 8] = [
     "enableShutdownHooks",
     "@godaddy/terminus",
     "http-terminator",
@@ -71,7 +71,6 @@ const HOOKS: [&str; 9] = [
     "close-with-grace",
     "fastify-graceful-shutdown",
     "express-graceful-exit",
-    "@nestjs/terminus",
 ];
 
 /// Reads a file.
@@ -82,7 +81,7 @@ pub fn read(file: FileId, source: &str, typed: bool) -> Source {
         keep_alives: Vec::new(),
         unlimited: Vec::new(),
         handlers: Vec::new(),
-        hooked: HOOKS[..8].iter().any(|hook| source.contains(hook)),
+        hooked: HOOKS.iter().any(|hook| source.contains(hook)),
         blocking: Vec::new(),
         forks: Vec::new(),
         threads: Vec::new(),
@@ -111,9 +110,9 @@ pub fn read(file: FileId, source: &str, typed: bool) -> Source {
             }
         }
         "assignment_expression" => {
-            let name = field(node, "left", source).rsplit('.').next().unwrap_or_default();
+            let (of, name) = field(node, "left", source).rsplit_once('.').unwrap_or_default();
             if let Some(value) = node.child_by_field_name("right") {
-                reader.timeout(name, value, reader.place(node), &mut found);
+                reader.timeout(of, name, value, reader.place(node), &mut found);
             }
         }
         "pair" => {
@@ -121,7 +120,7 @@ pub fn read(file: FileId, source: &str, typed: bool) -> Source {
             if let Some(value) =
                 node.child_by_field_name("value").filter(|_| name == "keepAliveTimeout")
             {
-                reader.timeout(&name, value, reader.place(node), &mut found);
+                reader.timeout("", &name, value, reader.place(node), &mut found);
             }
         }
         _ => {}
@@ -139,11 +138,15 @@ impl<'a> Reader<'a> {
         place(self.file, node)
     }
 
-    fn timeout(&self, name: &str, value: Node<'_>, at: Place, found: &mut Source) {
+    /// A time-out that is assigned to `of`. Clients of databases have a `requestTimeout`, too: only a
+    /// server's counts.
+    fn timeout(&self, of: &str, name: &str, value: Node<'_>, at: Place, found: &mut Source) {
         let value = product(text(value, self.source));
         match name {
             "keepAliveTimeout" => found.keep_alives.push((at, value)),
-            "requestTimeout" | "headersTimeout" if value == Some(0.0) => found.unlimited.push(at),
+            "requestTimeout" | "headersTimeout" if value == Some(0.0) && is_server(of) => {
+                found.unlimited.push(at)
+            }
             _ => {}
         }
     }
@@ -279,6 +282,12 @@ fn unquoted(text: &str) -> String {
     text.trim_matches(['"', '\'', '`']).into()
 }
 
+/// Whether a name is one for a server: `httpServer`, `this.server`, `srv`.
+fn is_server(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.contains("server") || name.contains("srv")
+}
+
 /// A product of numbers: `65 * 1000`, `65_000`.
 fn product(text: &str) -> Option<f64> {
     let factors = text.split('*').map(|factor| factor.trim().replace('_', "").parse::<f64>().ok());
@@ -303,6 +312,13 @@ mod tests {
             "const server = http.createServer({ keepAliveTimeout: config.keep }, f);\nserver.listen(1)",
         );
         assert_eq!((found.listens.len(), found.keep_alives[0].1), (1, None));
+    }
+
+    #[test]
+    fn time_outs_of_a_server_and_not_of_a_client() {
+        let unlimited = |text: &str| source(text).unlimited.len();
+        assert_eq!(unlimited("this.httpServer.requestTimeout = 0; srv.headersTimeout = 0"), 2);
+        assert_eq!(unlimited("pool.config.requestTimeout = 0; server.requestTimeout = 9"), 0);
     }
 
     #[test]
