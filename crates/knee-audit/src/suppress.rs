@@ -108,6 +108,9 @@ impl Allow {
 }
 
 impl Baseline {
+    /// Version of the form that is written and read.
+    pub const VERSION: u32 = 1;
+
     /// A baseline of these findings.
     pub fn of(subject: &Subject, findings: &[Finding]) -> Baseline {
         let prints = fingerprints(subject, findings);
@@ -118,7 +121,7 @@ impl Baseline {
         });
         let mut findings: Vec<Known> = known.collect();
         findings.sort();
-        Baseline { version: 1, findings }
+        Baseline { version: Self::VERSION, findings }
     }
 }
 

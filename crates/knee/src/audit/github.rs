@@ -15,7 +15,7 @@ pub fn report(report: &Report<'_>) -> String {
         let at = region(files, &finding.primary.place);
         format!(
             "::{level} file={},line={},col={},title={}::{}\n",
-            property(at.path),
+            property(&report.named(at.path)),
             at.line,
             at.column,
             property(finding.rule),

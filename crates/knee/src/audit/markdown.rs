@@ -13,7 +13,7 @@ pub fn report(report: &Report<'_>) -> String {
         text += &format!(
             "| {} | `{}:{}` | **{}**: {} | {} |\n",
             finding.severity,
-            at.path,
+            report.named(at.path),
             at.line,
             finding.rule,
             cell(&finding.message),

@@ -34,12 +34,26 @@ pub enum Format {
 pub struct Report<'a> {
     /// What was read.
     pub subject: &'a Subject,
+    /// The folder of what was read, as whoever started knee names it; see [`Report::named`].
+    pub folder: &'a str,
     /// Findings in order, each with what it is known by.
     pub findings: &'a [(Finding, String)],
     /// Findings that are allowed, and why.
     pub allowed: &'a [(Finding, String)],
     /// Columns of the terminal; None where it is none.
     pub width: Option<usize>,
+}
+
+impl Report<'_> {
+    /// A path for those who open it from where knee was started: a person, an editor, GitHub.
+    fn named(&self, path: &str) -> String {
+        named(self.folder, path)
+    }
+}
+
+/// A path of what was read, with the folder that it is in.
+pub fn named(folder: &str, path: &str) -> String {
+    if folder.is_empty() { path.into() } else { format!("{folder}/{path}") }
 }
 
 /// The report in a form.

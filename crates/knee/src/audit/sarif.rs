@@ -2,14 +2,13 @@
 
 use super::{Report, fixable, region};
 use knee_audit::finding::{Label, Safety};
-use knee_audit::picture::{FileId, Files, Place};
+use knee_audit::picture::{FileId, Place};
 use knee_audit::{Finding, Severity, rules};
 use serde_json::{Value, json};
 
 pub fn report(report: &Report<'_>) -> String {
-    let files = &report.subject.picture.files;
     let results: Vec<Value> =
-        report.findings.iter().map(|(f, print)| result(files, f, print)).collect();
+        report.findings.iter().map(|(f, print)| result(report, f, print)).collect();
     let described: Vec<Value> = rules()
         .iter()
         .map(|rule| {
@@ -38,32 +37,33 @@ pub fn report(report: &Report<'_>) -> String {
     format!("{document:#}\n")
 }
 
-fn result(files: &Files, finding: &Finding, print: &str) -> Value {
+fn result(report: &Report<'_>, finding: &Finding, print: &str) -> Value {
     let level = match finding.severity {
         Severity::High => "error",
         Severity::Medium => "warning",
         Severity::Low => "note",
     };
     let index = rules().iter().position(|rule| rule.name == finding.rule);
-    let related = finding.further.iter().map(|label| location(files, label));
+    let related = finding.further.iter().map(|label| location(report, label));
     let mut result = json!({
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": level,
         "message": { "text": format!("{}. {}.", finding.message, finding.remedy) },
-        "locations": [location(files, &finding.primary)],
+        "locations": [location(report, &finding.primary)],
         "relatedLocations": related.collect::<Vec<_>>(),
         "partialFingerprints": { "knee/v1": print },
         "properties": { "confidence": finding.confidence, "service": finding.service },
     });
     if let Some(safety) = fixable(finding) {
-        result["fixes"] = json!([fix(files, finding, safety)]);
+        result["fixes"] = json!([fix(report, finding, safety)]);
     }
     result
 }
 
 /// The fix of a finding: its edits, by file.
-fn fix(files: &Files, finding: &Finding, safety: Safety) -> Value {
+fn fix(report: &Report<'_>, finding: &Finding, safety: Safety) -> Value {
+    let files = &report.subject.picture.files;
     let mut changed: Vec<FileId> = finding.edits.iter().map(|edit| edit.place.file).collect();
     changed.dedup();
     let changes = changed.into_iter().map(|file| {
@@ -83,7 +83,7 @@ fn fix(files: &Files, finding: &Finding, safety: Safety) -> Value {
             })
         });
         json!({
-            "artifactLocation": { "uri": encoded(&files.get(file).path), "uriBaseId": "%SRCROOT%" },
+            "artifactLocation": { "uri": encoded(&report.named(&files.get(file).path)), "uriBaseId": "%SRCROOT%" },
             "replacements": replacements.collect::<Vec<_>>(),
         })
     });
@@ -94,11 +94,11 @@ fn fix(files: &Files, finding: &Finding, safety: Safety) -> Value {
     })
 }
 
-fn location(files: &Files, label: &Label) -> Value {
-    let at = region(files, &label.place);
+fn location(report: &Report<'_>, label: &Label) -> Value {
+    let at = region(&report.subject.picture.files, &label.place);
     let mut location = json!({
         "physicalLocation": {
-            "artifactLocation": { "uri": encoded(at.path), "uriBaseId": "%SRCROOT%" },
+            "artifactLocation": { "uri": encoded(&report.named(at.path)), "uriBaseId": "%SRCROOT%" },
             "region": { "startLine": at.line, "startColumn": at.column, "endColumn": at.end_column },
         },
     });

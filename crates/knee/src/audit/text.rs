@@ -3,7 +3,6 @@
 use super::{Report, fixable, region};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use knee_audit::finding::{Label, Safety};
-use knee_audit::picture::Files;
 use knee_audit::{Finding, Severity};
 use std::ops::Range;
 
@@ -14,10 +13,9 @@ const SECRET: [&str; 6] = ["password", "passwd", "secret", "token", "api_key", "
 
 pub fn report(report: &Report<'_>) -> String {
     let renderer = Renderer::styled().term_width(report.width.unwrap_or(100));
-    let files = &report.subject.picture.files;
     let mut text = String::new();
     for (finding, _) in report.findings {
-        text += &renderer.render(&[diagnostic(files, finding)]);
+        text += &renderer.render(&[diagnostic(report, finding)]);
         text += "\n\n";
     }
     text + &summary(report)
@@ -29,7 +27,7 @@ pub fn diff(path: &str, before: &str, after: &str) -> String {
     diff.unified_diff().header(&format!("a/{path}"), &format!("b/{path}")).to_string()
 }
 
-fn diagnostic<'a>(files: &'a Files, finding: &'a Finding) -> Group<'a> {
+fn diagnostic<'a>(report: &Report<'a>, finding: &'a Finding) -> Group<'a> {
     let level = match finding.severity {
         Severity::High => Level::ERROR,
         Severity::Medium => Level::WARNING,
@@ -43,7 +41,7 @@ fn diagnostic<'a>(files: &'a Files, finding: &'a Finding) -> Group<'a> {
         let file = first.place.file;
         let (here, elsewhere): (Vec<_>, Vec<_>) =
             labels.iter().partition(|(l, _)| l.place.file == file);
-        group = element(group, files, &here);
+        group = element(group, report, &here);
         labels = elsewhere;
     }
     group = group.element(Level::HELP.message(&*finding.remedy));
@@ -53,20 +51,25 @@ fn diagnostic<'a>(files: &'a Files, finding: &'a Finding) -> Group<'a> {
     group
 }
 
-fn element<'a>(group: Group<'a>, files: &'a Files, labels: &[(&'a Label, bool)]) -> Group<'a> {
+fn element<'a>(group: Group<'a>, report: &Report<'a>, labels: &[(&'a Label, bool)]) -> Group<'a> {
+    let files = &report.subject.picture.files;
     let (first, _) = labels[0];
     let file = files.get(first.place.file);
     let hidden = labels.iter().any(|(label, _)| !shown(&file.text, label.place.span.start));
     if hidden {
         let at = region(files, &first.place);
-        let origin = Origin::path(at.path).line(at.line as usize).char_column(at.column as usize);
+        let origin = Origin::path(report.named(at.path))
+            .line(at.line as usize)
+            .char_column(at.column as usize);
         return group.element(origin);
     }
     let annotations = labels.iter().map(|(label, primary)| {
         let kind = if *primary { AnnotationKind::Primary } else { AnnotationKind::Context };
         kind.span(clipped(&file.text, &label.place.span)).label(&*label.text)
     });
-    group.element(Snippet::source(&*file.text).path(&*file.path).annotations(annotations))
+    group.element(
+        Snippet::source(&*file.text).path(report.named(&file.path)).annotations(annotations),
+    )
 }
 
 /// Whether the line may be shown.

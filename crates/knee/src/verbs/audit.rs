@@ -11,7 +11,10 @@ use knee_audit::fix::{Fixed, fixes};
 use knee_audit::suppress::{Allow, Baseline, Sorted, fingerprints, sort};
 use knee_audit::{Finding, Persona, Severity, Subject, rule};
 use knee_files::config::{Config, Mistakes};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+/// What the baseline beside what is read is called.
+const BASELINE: &str = "knee-audit.baseline.json";
 
 /// Read what is deployed and report what loses requests, memory or capacity
 #[derive(Debug, Args)]
@@ -52,9 +55,9 @@ pub struct Flags {
     /// How many false alarms are welcome
     #[arg(long, value_name = "WHO", default_value = "regular")]
     persona: Who,
-    /// Findings that are known and not reported
-    #[arg(long, value_name = "FILE", default_value = "knee-audit.baseline.json")]
-    baseline: PathBuf,
+    /// Findings that are known and not reported; knee-audit.baseline.json beside what is read when left out
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Write today's findings to the baseline, and report nothing
     #[arg(long)]
     write_baseline: bool,
@@ -87,10 +90,16 @@ pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Refused, told)
             .remedy("name the folder around them, or run knee audit for each"));
     }
+    if flags.write_baseline && flags.baseline.is_some() && paths.len() > 1 {
+        let told = "a baseline holds the findings of one path, and several are given";
+        return Err(Failure::new(Exit::Refused, told)
+            .remedy("leave --baseline out: each path then gets one of its own"));
+    }
+    let baseline = flags.baseline.as_ref().map(|named| root.join(named));
     let mut worst = Exit::Nothing;
     for path in paths {
         // Of several, one that something is found in counts most, one that is empty least.
-        let exit = of(&root.join(path), flags)?;
+        let exit = of(&root.join(path), flags, baseline.as_deref())?;
         worst = match (worst, exit) {
             (Exit::Unsatisfied, _) | (_, Exit::Unsatisfied) => Exit::Unsatisfied,
             (Exit::Nothing, other) | (other, Exit::Nothing) => other,
@@ -100,33 +109,37 @@ pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
     Ok(worst)
 }
 
-fn of(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
+fn of(root: &Path, flags: &Flags, named: Option<&Path>) -> Result<Exit, Failure> {
     let subject = read(root)?;
+    let folder = &folder(root);
     if subject.picture.services.is_empty() {
         out::talk(&format!("{}: nothing that is deployed was found\n", root.display()));
-        notes(&subject);
+        notes(&subject, folder);
         return Ok(Exit::Nothing);
     }
     if flags.facts {
         out::data(&audit::facts(&subject, flags.format == Format::Json))?;
         return Ok(Exit::Satisfied);
     }
-    let known = Known { allows: allows(root)?, baseline: baseline(root, flags)? };
+    let (allows, own) = (allows(root)?, beside(root).join(BASELINE));
     if flags.write_baseline {
-        return write_baseline(root, flags, &subject, known.allows);
+        return write_baseline(named.unwrap_or(&own), flags, &subject, allows);
     }
+    let known = Known { allows, baseline: baseline(&own, named)? };
     let found = sorted(&subject, flags, &known);
     if flags.fix || flags.unsafe_fixes {
         let fixed = fixes(&subject, &found.kept, flags.unsafe_fixes);
         if flags.diff {
-            fixed.iter().try_for_each(|f| out::data(&audit::diff(&f.path, &f.before, &f.after)))?;
+            fixed.iter().try_for_each(|f| {
+                out::data(&audit::diff(&audit::named(folder, &f.path), &f.before, &f.after))
+            })?;
             return Ok(Exit::Satisfied);
         }
         write(root, &subject, &fixed)?;
         let again = read(root)?;
-        return show(&again, sorted(&again, flags, &known), flags);
+        return show(&again, folder, sorted(&again, flags, &known), flags);
     }
-    show(&subject, found, flags)
+    show(&subject, folder, found, flags)
 }
 
 fn read(root: &Path) -> Result<Subject, Failure> {
@@ -171,6 +184,23 @@ fn allows(root: &Path) -> Result<Vec<Allow>, Failure> {
     known.collect()
 }
 
+/// The folder of what is read as it is named from where knee was started; empty for that folder
+/// itself, and where it lies elsewhere.
+fn folder(root: &Path) -> String {
+    let own = beside(root);
+    let here = std::env::current_dir().unwrap_or_default();
+    let below = own.strip_prefix(&here).unwrap_or(own);
+    let mut names = Vec::new();
+    for part in below.components() {
+        match part {
+            Component::Normal(name) => names.push(name.to_string_lossy()),
+            Component::CurDir => {}
+            _ => return String::new(),
+        }
+    }
+    names.join("/")
+}
+
 /// The folder of what is read.
 fn beside(root: &Path) -> &Path {
     if root.is_file() { root.parent().unwrap_or(Path::new("")) } else { root }
@@ -184,25 +214,32 @@ fn persona(flags: &Flags) -> Persona {
     }
 }
 
-fn show(subject: &Subject, sorted: Sorted, flags: &Flags) -> Result<Exit, Failure> {
+fn show(subject: &Subject, folder: &str, sorted: Sorted, flags: &Flags) -> Result<Exit, Failure> {
     for (place, text) in &sorted.notes {
         let (path, line, column) = subject.picture.files.position(place);
+        let path = audit::named(folder, path);
         out::talk(&format!("note: {path}:{line}:{column}: {text}\n"));
     }
-    notes(subject);
+    notes(subject, folder);
     let exit = exit(&sorted.kept, flags.fail_on);
     let prints = fingerprints(subject, &sorted.kept);
     let findings: Vec<(Finding, String)> = sorted.kept.into_iter().zip(prints).collect();
-    let shown =
-        Report { subject, findings: &findings, allowed: &sorted.allowed, width: out::width() };
+    let shown = Report {
+        subject,
+        folder,
+        findings: &findings,
+        allowed: &sorted.allowed,
+        width: out::width(),
+    };
     out::data(&report(&shown, flags.format))?;
     Ok(exit)
 }
 
-fn notes(subject: &Subject) {
+fn notes(subject: &Subject, folder: &str) {
     for note in &subject.picture.notes {
         let at = note.at.map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
-        out::talk(&format!("note: {}{at}: {}\n", note.path, note.text));
+        let path = audit::named(folder, &note.path);
+        out::talk(&format!("note: {path}{at}: {}\n", note.text));
     }
 }
 
@@ -245,32 +282,35 @@ fn write(root: &Path, subject: &Subject, fixed: &[Fixed]) -> Result<(), Failure>
     Ok(())
 }
 
-fn baseline_path(root: &Path, flags: &Flags) -> PathBuf {
-    beside(root).join(&flags.baseline)
-}
-
-fn baseline(root: &Path, flags: &Flags) -> Result<Baseline, Failure> {
-    let path = baseline_path(root, flags);
-    match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Baseline::default()),
-        Err(error) => Err(Failure::new(Exit::Refused, format!("{}: {error}", path.display()))),
-        Ok(text) => serde_json::from_str(&text).map_err(|error| {
-            Failure::new(
-                Exit::Refused,
-                format!(
-                    "{}:{}:{}: is no baseline: {error}",
-                    path.display(),
-                    error.line(),
-                    error.column()
-                ),
-            )
-            .remedy("write it anew with --write-baseline")
-        }),
+/// The findings that are known: of a file that is named and then has to be there, else of one's own.
+fn baseline(own: &Path, named: Option<&Path>) -> Result<Baseline, Failure> {
+    let path = named.unwrap_or(own);
+    let refused = |told: String| {
+        Failure::new(Exit::Refused, told).remedy("write it anew with --write-baseline")
+    };
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Baseline::default());
+        }
+        read => read.map_err(|error| refused(format!("{}: {error}", path.display())))?,
+    };
+    let baseline: Baseline = serde_json::from_str(&text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        refused(format!("{}:{line}:{column}: is no baseline: {error}", path.display()))
+    })?;
+    if baseline.version != Baseline::VERSION {
+        let (other, own) = (baseline.version, Baseline::VERSION);
+        let told = format!(
+            "{}: is a baseline of version {other}, and this knee reads {own}",
+            path.display()
+        );
+        return Err(refused(told));
     }
+    Ok(baseline)
 }
 
 fn write_baseline(
-    root: &Path,
+    path: &Path,
     flags: &Flags,
     subject: &Subject,
     allows: Vec<Allow>,
@@ -278,8 +318,7 @@ fn write_baseline(
     let kept = sorted(subject, flags, &Known { allows, baseline: Baseline::default() }).kept;
     let baseline = Baseline::of(subject, &kept);
     let text = serde_json::to_string_pretty(&baseline).expect("a baseline is plain data") + "\n";
-    let path = baseline_path(root, flags);
-    atomic::write(&path, &text)
+    atomic::write(path, &text)
         .map_err(|error| Failure::new(Exit::Refused, format!("{}: {error}", path.display())))?;
     out::talk(&format!("{}: {} findings\n", path.display(), baseline.findings.len()));
     Ok(Exit::Satisfied)

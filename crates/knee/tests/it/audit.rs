@@ -98,6 +98,44 @@ fn a_baseline_reports_only_what_is_new() {
     assert_eq!(code(&[]), Some(1), "another service has it, too");
     fs::write(at("knee-audit.baseline.json"), "{").unwrap();
     assert_eq!(code(&[]), Some(2), "a broken baseline is no baseline");
+    fs::remove_file(at("knee-audit.baseline.json")).unwrap();
+    assert_eq!(code(&["--baseline", "other.json"]), Some(2), "one that is named has to be there");
+    assert_eq!(code(&["b", "--write-baseline", "--baseline", "other.json"]), Some(0));
+    assert!(at("other.json").exists(), "where it was named, not beside what is read");
+    assert_eq!(code(&["b", "--baseline", "other.json"]), Some(0));
+    let later =
+        fs::read_to_string(at("other.json")).unwrap().replace("\"version\": 1", "\"version\": 9");
+    fs::write(at("other.json"), later).unwrap();
+    assert_eq!(code(&["b", "--baseline", "other.json"]), Some(2), "of another version");
+    assert_eq!(code(&["b", ".", "--write-baseline", "--baseline", "other.json"]), Some(2));
+}
+
+/// What is read may be a folder or a file below where knee is started: GitHub, editors and people
+/// open the places from there.
+#[test]
+fn places_are_named_from_where_knee_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("services/api");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("Dockerfile"), DOCKERFILE).unwrap();
+    fs::write(own.join("server.js"), SERVER).unwrap();
+    let absolute = own.to_str().unwrap();
+    for path in ["services/api", "./services/api/", "services/api/Dockerfile", absolute] {
+        let told = |words: &[&str]| {
+            let output = knee(folder.path()).args(["audit", path]).args(words).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let at = "services/api/Dockerfile";
+        assert!(told(&["--format", "github"]).contains(&format!("file={at},line=5")), "{path}");
+        assert!(told(&["--format", "markdown"]).contains(&format!("`{at}:5`")), "{path}");
+        assert!(told(&[]).contains(&format!("--> {at}:5:")), "{path}");
+        assert!(told(&["--fix", "--diff"]).contains(&format!("--- a/{at}")), "{path}");
+        let sarif: serde_json::Value = serde_json::from_str(&told(&["--format", "sarif"])).unwrap();
+        let result = &sarif["runs"][0]["results"][0];
+        let place = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+        assert_eq!(place, at, "{path}");
+        assert_eq!(result["fixes"][0]["artifactChanges"][0]["artifactLocation"]["uri"], at);
+    }
 }
 
 #[test]
