@@ -120,9 +120,7 @@ pub fn next(problem: &Problem, tested: &[Tested]) -> Next {
         return Next::Stop(format!("the asked {rate} requests/s are carried"));
     }
     let open = open(problem, tested);
-    let worth = |(candidate, chance): &(&Candidate, Chance)| {
-        chance.gain - THRIFT * candidate.takes().log2().max(0.0)
-    };
+    let worth = |(candidate, chance): &(&Candidate, Chance)| worth(chance.gain, candidate);
     let likely = |c: &&Candidate| {
         let chance = beliefs.chance(c, best);
         (chance.probability >= PLAUSIBLE).then_some(chance)
@@ -196,26 +194,30 @@ fn first_that_holds(problem: &Problem, tested: &[Tested]) -> Next {
     }
 }
 
-/// Index of the best trial; today's (0) when none is better by what can be told apart. Among
-/// equals the one that takes less.
+/// Index of the best trial; today's (0) when none is better by what can be told apart. What a
+/// setting takes counts against it for as much as it does in the search and no more: by how much
+/// near settings differ is known better than one measurement of each tells.
 pub fn best(problem: &Problem, tested: &[Tested]) -> usize {
     let beliefs = Beliefs::new(problem, tested);
-    let believed: Vec<(usize, &Candidate, f64)> = tested
-        .iter()
-        .enumerate()
-        .filter(|(_, t)| t.found.rate().is_some())
-        .filter_map(|(i, t)| {
+    let carries = tested.iter().enumerate().filter(|(_, t)| t.found.rate().is_some());
+    let believed: Vec<(usize, f64, f64)> = carries
+        .filter_map(|(index, t)| {
             let candidate = problem.candidate(&t.settings)?;
-            Some((i, candidate, beliefs.at(candidate).mean))
+            let mean = beliefs.at(candidate).mean;
+            Some((index, mean, worth(mean, candidate)))
         })
         .collect();
-    let most = believed.iter().map(|(_, _, mean)| *mean).fold(f64::NEG_INFINITY, f64::max);
-    let equals = believed.iter().filter(|(_, _, mean)| *mean > most - problem.noise / 2.0);
-    let thrifty = |(index, candidate, _): &&(usize, &Candidate, f64)| {
-        // Today's settings before all others that are as good.
-        if *index == 0 { f64::NEG_INFINITY } else { candidate.takes() }
-    };
-    equals.min_by(|a, b| thrifty(a).total_cmp(&thrifty(b))).map_or(0, |(index, ..)| *index)
+    let most = believed.iter().map(|(_, mean, _)| *mean).fold(f64::NEG_INFINITY, f64::max);
+    // Today's settings before all others that are as good.
+    let today = believed.iter().find(|(index, ..)| *index == 0);
+    let stays = today.filter(|(_, mean, _)| *mean > most - problem.noise / 2.0);
+    let best = believed.iter().max_by(|a, b| a.2.total_cmp(&b.2));
+    stays.or(best).map_or(0, |(index, ..)| *index)
+}
+
+/// A logarithm of what a candidate carries, or may gain, less what it takes for that.
+fn worth(carries: f64, candidate: &Candidate) -> f64 {
+    carries - THRIFT * candidate.takes().log2().max(0.0)
 }
 
 #[cfg(test)]
@@ -239,6 +241,17 @@ mod tests {
             cost: Cost::default(),
             forecast: None,
         }
+    }
+
+    /// One process with so many threads.
+    fn threads(n: u32) -> Candidate {
+        let mut candidate = workers(n);
+        let concurrency = candidate.concurrency.as_mut().unwrap();
+        (concurrency.processes, concurrency.cores) = (1, 1.0);
+        candidate.point = vec![f64::from(n).ln(), 0.0, 0.0];
+        // From a few on the CPU gives out.
+        candidate.forecast = Some(f64::from(n * 19).min(500.0));
+        candidate
     }
 
     fn problem(demand: Demand) -> Problem {
@@ -304,6 +317,21 @@ mod tests {
         let (trials, why) = search(&problem, |_| 17.0);
         assert!(trials.len() <= 4 && why.contains("noise"), "{}: {why}", trials.len());
         assert_eq!(best(&problem, &trials), 0, "today's settings stay");
+    }
+
+    #[test]
+    fn a_little_thrift_gives_no_capacity_away() {
+        let candidates = [1, 32, 48].map(threads).to_vec();
+        let demand = Demand { cpu: 0.0005, wait: 0.050 };
+        let problem = Problem { noise: 0.04, candidates, ..problem(demand) };
+        let best_of = |few: f64, many: f64| {
+            let rates = [(1, 19.0), (32, few), (48, many)];
+            let trials = rates.map(|(n, rate)| tested(n, Found::Carries(rate)));
+            chosen(&problem, &trials)
+        };
+        assert_eq!(best_of(500.0, 540.0), 48, "8 % more, twice the noise");
+        assert_eq!(best_of(500.0, 500.0), 32, "no more");
+        assert_eq!(best_of(572.0, 500.0), 32);
     }
 
     #[test]
