@@ -139,21 +139,14 @@ impl Run<'_> {
         let seed = self.request.seed.wrapping_add(number as u64 + 1);
         let turned = RandomState::new().hash_one(number) & 1 == 1;
         let order = if turned { [best, 0] } else { [0, best] };
-        let first = self.side(order[0], seed, validity)?;
-        let second = self.side(order[1], seed, validity)?;
+        let first = self.again(order[0], seed, validity)?;
+        let second = self.again(order[1], seed, validity)?;
         let (baseline, best) = if turned { (second, first) } else { (first, second) };
-        Ok(Pair { baseline, best })
-    }
-
-    fn side(
-        &mut self,
-        index: usize,
-        seed: u64,
-        validity: &mut Validity,
-    ) -> Result<Side, TuneError> {
-        let capacity = self.again(index, seed, validity)?;
-        let host = self.speeds().on(&capacity).unwrap_or(1.0);
-        Ok(Side { rate: capacity.rate, host })
+        let host = self.speeds().on_pair([&baseline, &best]).unwrap_or((1.0, 1.0));
+        Ok(Pair {
+            baseline: Side { rate: baseline.rate, host: host.0 },
+            best: Side { rate: best.rate, host: host.1 },
+        })
     }
 
     /// The capacity of a trial's settings once more, searched around what is known. When no

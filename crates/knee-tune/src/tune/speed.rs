@@ -48,16 +48,23 @@ impl Speeds {
         }
     }
 
-    /// The factor that the host's speed put on a capacity, against the calibration's.
-    pub fn on(&self, capacity: &Capacity) -> Option<f64> {
-        self.factor(speed(capacity)?, capacity.limited_by.resource)
+    /// The factors that the host's speed put on the two sides of a pair, today's and the best's.
+    /// Both are taken to feel it alike, in the mean of what their limits say: what it did from one to
+    /// the other is told so, and the speed of a calibration minutes ago cannot make a gain. That
+    /// a gain is another one on another host stays in how the pairs differ.
+    pub fn on_pair(&self, sides: [&Capacity; 2]) -> Option<(f64, f64)> {
+        let felt = sides.map(|side| self.elasticity(side.limited_by.resource));
+        let factor = |side| Some((speed(side)? / self.reference?).powf(mean(&felt)));
+        Some((factor(sides[0])?, factor(sides[1])?))
     }
 
-    /// The same for trials, where it is a correction and not only offered as one: 1 where the
-    /// yardstick does not tell this service's speed.
+    /// The factor that the host's speed put on a trial, against the calibration's: 1 where the
+    /// yardstick does not tell this service's speed. Of a pair the pairs themselves tell that.
     pub fn of_trial(&self, trial: &Trial) -> f64 {
         let told = match (&trial.capacity, &trial.abandoned) {
-            (Some(capacity), _) => self.on(capacity),
+            (Some(capacity), _) => {
+                speed(capacity).and_then(|speed| self.factor(speed, capacity.limited_by.resource))
+            }
             (None, Some(a)) => {
                 of_step(&a.step).and_then(|speed| self.factor(speed, a.limited_by.resource))
             }
@@ -247,8 +254,28 @@ mod tests {
             let speeds = Speeds::new(Some(&calibration()), std::slice::from_ref(&trial));
             let expected = 0.72f64.powf(power);
             assert!((speeds.of_trial(&trial) - expected).abs() < 1e-12, "{limit}");
-            assert_eq!(speeds.on(trial.capacity.as_ref().unwrap()), Some(speeds.of_trial(&trial)));
+            let same = [trial.capacity.as_ref().unwrap(); 2];
+            let (today, best) = speeds.on_pair(same).unwrap();
+            assert_eq!((today, best), (speeds.of_trial(&trial), speeds.of_trial(&trial)));
         }
+    }
+
+    #[test]
+    fn the_speed_of_the_calibration_makes_no_gain() {
+        // Both sides at 72 % of the calibration's speed; one is limited by its workers, which
+        // feel a quarter of it, the other by the CPU.
+        let [pool, quota] = [Resource::WorkerPool, Resource::CpuQuota]
+            .map(|limit| slowed(limit, |speed| 0.5 / speed).capacity.unwrap());
+        let speeds = Speeds::new(Some(&calibration()), &[]);
+        let (today, best) = speeds.on_pair([&pool, &quota]).unwrap();
+        assert_eq!(today, best);
+        // The host slowed down from one to the other: the second is told what that took.
+        let slower = capacity(100.0, Resource::CpuQuota, vec![step(100.0, 36.0, 0.005)]);
+        let (today, best) = speeds.on_pair([&pool, &slower]).unwrap();
+        assert!((best / today - 0.5f64.powf(0.625)).abs() < 1e-12, "{today} {best}");
+        let mut blind = slower;
+        blind.curve[0].usage = None;
+        assert_eq!(speeds.on_pair([&pool, &blind]), None, "nothing is told of one side alone");
     }
 
     #[test]
