@@ -52,6 +52,14 @@ impl fmt::Display for Missing {
 /// # Errors
 /// A process or port that was asked for is not there.
 pub fn find(wanted: &Wanted) -> Result<Vec<Found>, Missing> {
+    let mut found = looked_for(wanted)?;
+    // One that listens on two of the ports, or descends from two of the processes, is one.
+    let mut once = HashSet::new();
+    found.retain(|found| once.insert(found.root));
+    Ok(found)
+}
+
+fn looked_for(wanted: &Wanted) -> Result<Vec<Found>, Missing> {
     match wanted {
         Wanted::All => Ok(all()),
         Wanted::Processes(pids) => {
@@ -138,6 +146,7 @@ mod tests {
         let me = std::process::id().cast_signed();
         let found = |wanted| find(&wanted).map(|all| roots(&all)).map_err(|e| e.to_string());
         assert_eq!(found(Wanted::Processes(vec![me])), Ok(vec![me]));
+        assert_eq!(found(Wanted::Processes(vec![me, me])), Ok(vec![me]), "once");
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         assert_eq!(found(Wanted::Ports(vec![port])), Ok(vec![me]));
