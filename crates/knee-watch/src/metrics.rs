@@ -199,13 +199,10 @@ mod tests {
                 writeln!(text, "| `{name}` | `{}` | `{unit}` | {doc} |", prometheus::name(metric));
         }
         for counter in COUNTERS {
-            let name = counter.name;
-            let _ = writeln!(
-                text,
-                "| `{name}` | `{}` | | {} |",
-                prometheus::counter(name),
-                counter.doc
-            );
+            // CloudWatch counts lines itself, and what is replaced stands in the log.
+            let name = if counter == TROUBLES { "`knee.troubles`" } else { "" };
+            let shown = prometheus::counter(counter.name);
+            let _ = writeln!(text, "| {name} | `{shown}` | | {} |", counter.doc);
         }
         text
     }
