@@ -26,7 +26,8 @@ As the small program `knee-run` it is called without `run`: knee-run [--] COMMAN
   --serve-for TIME     go on serving that long after a stop signal, as the load balancer may still
                        send requests [default: 5s]
   --stop-timeout TIME  the task definition's stopTimeout, after which ECS kills [default: 30s]
-  --watch-every TIME   between two samples of the service; 0s watches nothing [default: 5s]
+  --watch-every TIME   between two samples of the service, 100ms at least; 0s watches nothing
+                       [default: 5s]
   --metrics [AT:]PORT  metrics for Prometheus, on every address if none is named [KNEE_METRICS]
   --emf                metrics for CloudWatch as lines on standard output [KNEE_EMF=1]
   --recycle            replace workers that leak, one at a time (gunicorn, PHP-FPM)
@@ -45,6 +46,11 @@ Exit codes: the command's own; 128+n when signal n ended it; 127 not found, 126 
 
 /// Between two samples, unless it is said otherwise.
 const EVERY: Duration = Duration::from_secs(5);
+/// The same at least: a sample costs some reads of `/proc` for each process.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// Flags without a value.
+const SWITCHES: [&str; 6] = ["--help", "--version", "--dry-run", "--keep", "--emf", "--recycle"];
 
 /// What is asked for.
 #[derive(Debug, PartialEq)]
@@ -101,12 +107,19 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
     }
     let mut words = words.into_iter();
     let mut first = true;
+    let mut needs_watching = None;
     while let Some(word) = words.next() {
         let text = word.to_str().unwrap_or_default();
         let (flag, value) = match text.split_once('=') {
             Some((flag, value)) if flag.starts_with("--") => (flag, Some(OsString::from(value))),
             _ => (text, None),
         };
+        if SWITCHES.contains(&flag) && value.is_some() {
+            return Err(format!("{flag} takes no value: write it or leave it out"));
+        }
+        if ["--metrics", "--emf", "--recycle"].contains(&flag) {
+            needs_watching = Some(flag.to_string());
+        }
         match flag {
             "-h" | "--help" => return Ok(Asked::Help),
             "-V" | "--version" => return Ok(Asked::Version),
@@ -123,6 +136,9 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
             }
             "--watch-every" => {
                 let every = time(flag, value.or_else(|| words.next()))?;
+                if !every.is_zero() && every < LEAST {
+                    return Err(format!("{flag}: {} ms are the least, or 0s", LEAST.as_millis()));
+                }
                 options.watch.every = (!every.is_zero()).then_some(every);
             }
             "--metrics" => {
@@ -146,6 +162,11 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
             }
         }
         first = false;
+    }
+    if options.watch.every.is_none()
+        && let Some(flag) = needs_watching
+    {
+        return Err(format!("{flag} needs what --watch-every 0s turns off: leave out one of them"));
     }
     if options.processes.is_some() {
         return match options.command.is_empty() {
@@ -232,6 +253,10 @@ mod tests {
         assert!(wrong("--serve-for 5 -- x").contains("`5` is not a length of time"));
         assert!(wrong("--stop-timeout").contains("needs a length of time"));
         assert!(wrong("--dry-rnu -- x").contains("`--dry-rnu` is no flag"));
+        assert!(wrong("--emf=0 -- x").contains("--emf takes no value"));
+        assert!(wrong("--watch-every 1ms -- x").contains("100 ms are the least"));
+        let off = wrong("--watch-every 0s --metrics 9090 -- x");
+        assert!(off.contains("--metrics needs what --watch-every 0s turns off"), "{off}");
     }
 
     proptest! {
