@@ -211,6 +211,29 @@ mod tests {
     }
 
     #[test]
+    fn node_is_preloaded_with_what_tells_and_its_folder_goes_with_the_file() {
+        let mut overlays = Vec::new();
+        let mut means = Means {
+            size: &size(1.0, 512),
+            sharing: 1,
+            lock: None,
+            variable: &|name| (name == "NODE_OPTIONS").then(|| "--trace-gc".into()),
+            watched: true,
+            put: &mut |overlay| {
+                overlays.push((overlay.path.clone(), overlay.fills.clone()));
+                Ok(())
+            },
+        };
+        let filled = fill(&["node".into(), "a.js".into()], &mut means);
+        let options = &filled.variables["NODE_OPTIONS"];
+        assert!(options.starts_with("--trace-gc ") && options.contains("--require "), "{options}");
+        let (file, folder) = &overlays[0];
+        assert!(options.ends_with(file.to_str().unwrap()), "{options}");
+        let told = filled.variables.values().any(|v| Some(Path::new(v)) == folder.as_deref());
+        assert!(told && overlays.len() == 1, "{filled:?} {folder:?}");
+    }
+
+    #[test]
     fn processes_of_python_and_php() {
         assert_eq!(filled(&["uvicorn", "app:app"], 2.0, 4096, &[]), "WEB_CONCURRENCY=2");
         assert_eq!(filled(&["uvicorn", "app:app", "--workers", "3"], 2.0, 4096, &[]), "");

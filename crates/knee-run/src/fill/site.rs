@@ -117,7 +117,7 @@ impl<'a> Writer<'a> {
             Filed::Directive(..) => None,
         };
         let values: Vec<(String, String)> = self.filed.iter().filter_map(key).collect();
-        Ok(Overlay { path, text: fpm::overlay(pool, &values) })
+        Ok(Overlay { path, text: fpm::overlay(pool, &values), fills: None })
     }
 
     fn copy(&self) -> Result<Overlay, String> {
@@ -132,7 +132,7 @@ impl<'a> Writer<'a> {
         });
         let text = changed.ok_or("its configuration has another form than is known")?;
         let name = main.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        Ok(Overlay { path: main.with_file_name(format!("{COPY}{name}")), text })
+        Ok(Overlay { path: main.with_file_name(format!("{COPY}{name}")), text, fills: None })
     }
 
     /// Makes the command name the copy.

@@ -3,6 +3,7 @@
 
 use super::find::Found;
 use super::{Filled, Overlay};
+use knee_core::runtimes::Told;
 use knee_core::settings::Site;
 use std::io;
 
@@ -24,8 +25,13 @@ pub fn tell(
     if entries.is_empty() || injection.files.is_empty() {
         return;
     }
+    let folder = injection.answers.iter().find_map(|told| match told {
+        Told::Folder(path) => Some(*path),
+        _ => None,
+    });
     for (path, text) in &injection.files {
-        let overlay = Overlay { path: path.into(), text: (*text).into() };
+        let overlay =
+            Overlay { path: path.into(), text: (*text).into(), fills: folder.map(Into::into) };
         if let Err(error) = put(&overlay) {
             let title = found.runtime.title;
             filled.told.push(format!("{title} is not asked how it is doing: {path}: {error}"));
