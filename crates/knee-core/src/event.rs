@@ -19,7 +19,7 @@ pub enum Event {
     Calibrated {
         /// What it told.
         calibration: Calibration,
-        /// What no setting can exceed.
+        /// What no setting can exceed at the CPU per request that it told.
         bound: Bound,
     },
     /// A candidate is about to be measured.

@@ -39,7 +39,7 @@ pub struct Document<'a> {
     validity: &'a Validity,
 }
 
-/// What no settings can exceed.
+/// What no settings can exceed at the CPU per request of the calibration.
 #[derive(Debug, Serialize)]
 struct Ceiling {
     resource: Resource,

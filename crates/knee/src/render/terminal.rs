@@ -209,7 +209,11 @@ fn calibrated(calibration: &Calibration, bound: &Bound) -> String {
     let rate = words::rate(calibration.rate);
     let _ = writeln!(text, "  {DIM}measured at {rate} requests/s, with today's settings{DIM:#}");
     let most = words::rate(bound.rate);
-    let _ = writeln!(text, "  no settings carry more than {most} requests/s: {}", bound.resource);
+    let _ = writeln!(
+        text,
+        "  bound: {most} requests/s under any settings that take as much: {}",
+        bound.resource
+    );
     text
 }
 

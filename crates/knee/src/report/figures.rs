@@ -80,7 +80,7 @@ pub fn calibration(story: &Story<'_>) -> Vec<Figure> {
         Figure::plain("Memory per worker", calibration.per_worker.to_string(), ""),
         Figure::plain("Memory shared by all", calibration.shared.to_string(), ""),
         Figure::plain(
-            "No setting exceeds",
+            "Bound of any settings at that CPU per request",
             say::rate(bound.rate),
             &format!("requests/s, by its {}", bound.resource),
         ),
