@@ -13,7 +13,7 @@ use knee_audit::picture::{Files, Place};
 use knee_audit::{Finding, Subject};
 
 pub use facts::facts;
-pub use text::diff;
+pub use text::{diff, many};
 
 /// The form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

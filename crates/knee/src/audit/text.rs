@@ -116,7 +116,8 @@ fn summary(report: &Report<'_>) -> String {
     text
 }
 
-fn many(count: usize, what: &str) -> String {
+/// `1 finding`, `2 findings`.
+pub fn many(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 

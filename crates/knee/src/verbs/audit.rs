@@ -59,7 +59,7 @@ pub struct Flags {
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     /// Write today's findings to the baseline, and report nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["fix", "unsafe_fixes", "diff", "facts"])]
     write_baseline: bool,
 }
 
@@ -84,17 +84,7 @@ enum Who {
 /// Reads, reports and mends.
 pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
     let paths = if flags.paths.is_empty() { vec![PathBuf::new()] } else { flags.paths.clone() };
-    let document = matches!(flags.format, Format::Json | Format::Sarif);
-    if document && paths.len() > 1 {
-        let told = "one document tells of one path, and several are given";
-        return Err(Failure::new(Exit::Refused, told)
-            .remedy("name the folder around them, or run knee audit for each"));
-    }
-    if flags.write_baseline && flags.baseline.is_some() && paths.len() > 1 {
-        let told = "a baseline holds the findings of one path, and several are given";
-        return Err(Failure::new(Exit::Refused, told)
-            .remedy("leave --baseline out: each path then gets one of its own"));
-    }
+    refuse(flags, paths.len())?;
     let baseline = flags.baseline.as_ref().map(|named| root.join(named));
     let mut worst = Exit::Nothing;
     for path in paths {
@@ -107,6 +97,30 @@ pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
         };
     }
     Ok(worst)
+}
+
+/// What cannot be done together.
+fn refuse(flags: &Flags, paths: usize) -> Result<(), Failure> {
+    let document = matches!(flags.format, Format::Json | Format::Sarif);
+    if document && paths > 1 {
+        let told = "one document tells of one path, and several are given";
+        return Err(Failure::new(Exit::Refused, told)
+            .remedy("name the folder around them, or run knee audit for each"));
+    }
+    if flags.write_baseline && flags.baseline.is_some() && paths > 1 {
+        let told = "a baseline holds the findings of one path, and several are given";
+        return Err(Failure::new(Exit::Refused, told)
+            .remedy("leave --baseline out: each path then gets one of its own"));
+    }
+    if flags.facts && !matches!(flags.format, Format::Text | Format::Json) {
+        let told = "facts are told as text or json";
+        return Err(Failure::new(Exit::Refused, told).remedy("the other forms are for findings"));
+    }
+    if flags.diff && !flags.fix && !flags.unsafe_fixes {
+        let told = "--diff shows what a fix would change, and none is asked for";
+        return Err(Failure::new(Exit::Refused, told).remedy("add --fix or --unsafe-fixes"));
+    }
+    Ok(())
 }
 
 fn of(root: &Path, flags: &Flags, named: Option<&Path>) -> Result<Exit, Failure> {
@@ -320,6 +334,7 @@ fn write_baseline(
     let text = serde_json::to_string_pretty(&baseline).expect("a baseline is plain data") + "\n";
     atomic::write(path, &text)
         .map_err(|error| Failure::new(Exit::Refused, format!("{}: {error}", path.display())))?;
-    out::talk(&format!("{}: {} findings\n", path.display(), baseline.findings.len()));
+    let count = audit::many(baseline.findings.len(), "finding");
+    out::talk(&format!("{}: {count}\n", path.display()));
     Ok(Exit::Satisfied)
 }

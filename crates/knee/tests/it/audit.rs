@@ -145,6 +145,12 @@ fn a_folder_without_a_service_is_said() {
     assert_eq!(output.status.code(), Some(3));
     let two = knee(folder.path()).args(["audit", ".", ".", "--format", "sarif"]).output().unwrap();
     assert!(two.status.code() == Some(2) && two.stdout.is_empty(), "two documents are none");
+    for words in
+        [["--facts", "--format=sarif"], ["--diff", "--fail-on=low"], ["--fix", "--write-baseline"]]
+    {
+        let output = knee(folder.path()).arg("audit").args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?} is not silently something else");
+    }
     let output = knee(folder.path()).args(["audit", "nowhere"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
