@@ -37,14 +37,41 @@ fn check(subject: &Subject) -> Vec<Finding> {
 
 /// The module that gunicorn is given, if it makes its application for ASGI and wraps it in nothing.
 fn application(subject: &Subject, program: &Program) -> Option<(FileId, &'static str)> {
-    let words = program.command.get()?;
-    let module = words.iter().skip(1).rev().find(|word| word.contains(':') && !word.starts_with('-') && !word.contains(['/', '.', '$']))?;
-    let (module, name) = module.split_once(':')?;
-    let file = format!("{module}.py");
+    let words = program.command.get()?.iter().skip(1).rev();
+    let (module, name) = words.filter_map(|word| word.split_once(':')).find(|(module, name)| is_dotted(module) && is_dotted(name))?;
+    let file = format!("{}.py", module.replace('.', "/"));
     let files = &subject.picture.files;
-    let id = program.sources.iter().copied().find(|id| files.get(*id).path.rsplit('/').next() == Some(&*file))?;
+    let is_module = |path: &str| path.strip_suffix(&*file).is_some_and(|folder| folder.is_empty() || folder.ends_with('/'));
+    let modules = program.sources.iter().copied().filter(|id| is_module(&files.get(*id).path));
+    let id = modules.min_by_key(|id| files.get(*id).path.len())?;
     let text = &files.get(id).text;
     let assigned = |how: &&&str| text.contains(&format!("{name} = {how}"));
     let made = ASGI.iter().find(assigned)?;
     (!text.contains("WSGI")).then_some((id, *made))
+}
+
+/// Whether a text is a name of Python's, or several with dots: no address, no option.
+fn is_dotted(text: &str) -> bool {
+    text.split('.').all(|name| {
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        plain && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::contract::subject;
+
+    #[test]
+    fn the_application_is_found_in_a_package_and_before_an_address() {
+        let fires = |command: &str, app: &str| {
+            let dockerfile = format!("FROM python:3.13-slim\nWORKDIR /src\nCOPY . .\nCMD {command}\n");
+            !check(&subject(&[("Dockerfile", &dockerfile), ("app/main.py", app), ("main.py", "app = Flask()\n")])).is_empty()
+        };
+        assert!(fires(r#"["gunicorn", "app.main:app", "--bind", "0.0.0.0:80"]"#, "app = FastAPI()\n"));
+        assert!(fires(r#"["gunicorn", "app.main:app", "--bind", ":80"]"#, "app = FastAPI()\n"));
+        assert!(!fires(r#"["gunicorn", "app.main:app"]"#, "app = Flask()\n"));
+        assert!(!fires(r#"["gunicorn", "main:app"]"#, "app = FastAPI()\n"), "another module's");
+    }
 }
