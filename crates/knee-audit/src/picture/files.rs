@@ -23,6 +23,11 @@ impl Place {
     }
 }
 
+/// A path from a folder of the repository, without `.` and `..`.
+pub(crate) fn joined(folder: &str, path: &str) -> String {
+    knee_files::formats::dockerfile::absolute(&format!("/{folder}"), path).trim_matches('/').into()
+}
+
 /// A file that was read.
 #[derive(Clone, Debug)]
 pub struct File {

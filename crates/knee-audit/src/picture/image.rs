@@ -1,6 +1,6 @@
 //! What an image is made of: a Dockerfile's last stage, and where its files lie in the repository.
 
-use super::files::{FileId, Files, Place};
+use super::files::{FileId, Files, Place, joined};
 use super::found::Found;
 use super::service::Image;
 use knee_files::formats::dockerfile::{self, Dockerfile};
@@ -161,7 +161,7 @@ fn application(files: &Files, copies: &[dockerfile::Copy], workdir: &str, contex
     });
     let folders: Vec<String> = to_workdir
         .flat_map(|copy| &copy.sources)
-        .map(|source| joined(context, source.trim_start_matches("./")))
+        .map(|source| joined(context, source.trim_start_matches("./").trim_matches('/')))
         .filter(|path| path == context || below(files, path).any(|path| is_code(path)))
         .collect();
     match &folders[..] {
@@ -319,12 +319,4 @@ impl Built {
         }
         found
     }
-}
-
-fn joined(folder: &str, path: &str) -> String {
-    let path = dockerfile::absolute(
-        &format!("/{folder}"),
-        if path.is_empty() { "." } else { path.trim_start_matches('/') },
-    );
-    path.trim_matches('/').to_string()
 }

@@ -21,6 +21,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use files::joined;
 pub use files::{File, FileId, Files, Place};
 pub use found::{Datum, Found, Known, Origin, Overrode};
 pub use knowledge::development_server;

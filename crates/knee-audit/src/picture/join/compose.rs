@@ -4,7 +4,7 @@ use super::container::Start;
 use super::{Join, empty};
 use crate::picture::development_server;
 use crate::picture::ecs;
-use crate::picture::files::FileId;
+use crate::picture::files::{FileId, joined};
 use crate::picture::found::{Found, Overrode};
 use crate::picture::image::{self, Built};
 use crate::picture::service::{Deployment, Nofile, Purpose, Service, Task};
@@ -149,10 +149,6 @@ impl Join {
         }
         found
     }
-}
-
-pub(super) fn joined(folder: &str, path: &str) -> String {
-    knee_files::formats::dockerfile::absolute(&format!("/{folder}"), path).trim_matches('/').into()
 }
 
 /// Variables of a compose service, written as a map or a list.

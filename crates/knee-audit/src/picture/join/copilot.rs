@@ -1,11 +1,11 @@
 //! Manifests of AWS Copilot: a service on Fargate in a few lines, with the defaults that Copilot's
 //! stacks give it: <https://aws.github.io/copilot-cli/docs/manifest/lb-web-service/>.
 
-use super::compose::{joined, variables};
+use super::compose::variables;
 use super::container::Start;
 use super::{Join, empty};
 use crate::picture::ecs;
-use crate::picture::files::FileId;
+use crate::picture::files::{FileId, joined};
 use crate::picture::found::Found;
 use crate::picture::image::{self, Built};
 use crate::picture::service::{Container, Deployment, Launch, LoadBalancer, Service, Target, Task};

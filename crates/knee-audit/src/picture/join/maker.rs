@@ -2,9 +2,8 @@
 //! being the only one there. An image of somebody else's is made by none of them.
 
 use super::Join;
-use super::compose::joined;
 use super::images::is_dockerfile;
-use crate::picture::files::FileId;
+use crate::picture::files::{FileId, joined};
 use crate::picture::image::{self, Built};
 use crate::picture::service::{Container, Deployment};
 use crate::picture::walk;

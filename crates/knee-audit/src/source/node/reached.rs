@@ -1,7 +1,7 @@
 //! Which of a program's files its entry file leads to.
 
 use super::Source;
-use crate::picture::{Files, Program};
+use crate::picture::{Files, Program, joined};
 use std::collections::BTreeSet;
 
 /// The sources that the program's entry file leads to by relative imports; all of them where the
@@ -51,17 +51,4 @@ fn entry(files: &Files, program: &Program) -> Option<String> {
         let base = script.rsplit('/').next()?;
         Some(joined(folder, base)).filter(whole)
     })
-}
-
-/// A relative path from a folder, without `.` and `..`.
-fn joined(folder: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
