@@ -81,8 +81,14 @@ impl FromStr for Goal {
 impl Goal {
     fn with(mut self, clause: &str) -> Result<Goal, GoalError> {
         let at = clause.find(['<', '>', '=']).ok_or_else(|| GoalError::Clause(clause.into()))?;
-        let (name, bound) =
-            (clause[..at].trim(), clause[at..].trim_start_matches(['<', '>', '=']).trim());
+        let (name, rest) = (clause[..at].trim(), &clause[at..]);
+        let bound = rest.trim_start_matches(['<', '>', '=']);
+        // A latency from 250 ms on, or a rate below 200, is the opposite of a goal.
+        let opposite = if name == "rate" { '<' } else { '>' };
+        if rest[..rest.len() - bound.len()].contains(opposite) {
+            return Err(GoalError::Clause(clause.into()));
+        }
+        let bound = bound.trim();
         match name {
             "errors" => self.errors = share(bound)?,
             "rate" => {
@@ -140,6 +146,8 @@ mod tests {
             ("p99<250", "`250` is not a length of time"),
             ("errors<2", "`2` is not a share"),
             ("rate>=x", "`x` is not a rate"),
+            ("p99>250ms", "`p99>250ms` is not a goal"),
+            ("p99<1s, rate<=200", "`rate<=200` is not a goal"),
         ] {
             let error = text.parse::<Goal>().unwrap_err().to_string();
             assert!(error.starts_with(part), "{text}: {error}");
