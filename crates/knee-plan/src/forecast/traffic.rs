@@ -46,6 +46,10 @@ const THINNING: u64 = 0x7468_696e;
 
 /// Arrivals below which a pattern says nothing: then the record is gone through several times.
 const ENOUGH: usize = 1_000;
+/// Most arrivals that are made of a record: more than a simulation takes.
+const MOST: f64 = 100_000.0;
+/// The least share of a record's arrivals that one of many tasks gets; less is as good as none.
+const LEAST: f64 = 1e-4;
 
 /// Recorded arrivals at another rate. A load balancer sends each to one of several tasks, so that
 /// a task gets some of them at random; a higher rate fills them up with others, which come as
@@ -55,11 +59,15 @@ fn recorded(times: &[f64], rate: f64) -> Vec<f64> {
     let gap = ((last - first) / (times.len().max(2) - 1) as f64).max(1e-9);
     let seconds = gap * times.len() as f64;
     let [mut source] = Source::streams(THINNING);
-    let share = rate * gap;
+    let share = (rate * gap).max(LEAST);
     if share <= 1.0 {
         let passes = (ENOUGH as f64 / (share * times.len() as f64)).ceil().clamp(1.0, 1e6);
         let pass = |pass: u64| times.iter().map(move |t| t - first + pass as f64 * seconds);
-        return (0..passes as u64).flat_map(pass).filter(|_| source.uniform() < share).collect();
+        return (0..passes as u64)
+            .flat_map(pass)
+            .filter(|_| source.uniform() < share)
+            .take(MOST as usize)
+            .collect();
     }
     let between = |at: f64| {
         let place = at * times.len() as f64;
@@ -67,8 +75,10 @@ fn recorded(times: &[f64], rate: f64) -> Vec<f64> {
         let next = times.get(below + 1).copied().unwrap_or(last + gap);
         times[below] + (next - times[below]) * (place - below as f64) - first
     };
+    let whole = rate * seconds;
+    let part = (MOST / whole).min(1.0);
     let mut all: Vec<f64> =
-        (0..(rate * seconds).round() as usize).map(|_| between(source.uniform())).collect();
+        (0..(part * whole).round() as usize).map(|_| between(part * source.uniform())).collect();
     all.sort_by(f64::total_cmp);
     all
 }
@@ -97,5 +107,16 @@ mod tests {
             assert!(times.windows(2).all(|w| w[0] <= w[1]));
         }
         assert!(recorded(&[], 5.0).is_empty());
+    }
+
+    #[test]
+    fn of_a_long_record_no_more_is_made_than_is_simulated() {
+        // A day of one request a second: at the busiest rate it would be 86 million.
+        let day: Vec<f64> = (0..86_400).map(f64::from).collect();
+        let times = recorded(&day, 1_000.0);
+        assert_eq!(times.len(), MOST as usize);
+        let seconds = times[times.len() - 1];
+        assert!((times.len() as f64 / seconds / 1_000.0 - 1.0).abs() < 0.05, "{seconds}");
+        assert!(recorded(&day, 1e-9).len() <= 2 * ENOUGH, "and it ends");
     }
 }
