@@ -63,9 +63,12 @@ pub(super) fn nothing(request: &Request<'_>) -> Option<Impossible> {
         });
     }
     let effort = Effort { span: Span::Steady { requests: 20_000 }, draws: 0, ..request.effort };
-    let alone =
-        least.under(0.01 * least.carries(&request.goal, &effort).bound, &request.goal, &effort);
+    let carries = least.carries(&request.goal, &effort);
+    let alone = least.under(0.01 * carries.bound, &request.goal, &effort);
     let (goal, took) = (request.goal.latency, Seconds(alone.goal.value));
+    if took <= goal {
+        return Some(too_many(request, carries.binding));
+    }
     let classes = &request.profile.classes;
     let slowest = classes.iter().max_by(|a, b| {
         let takes = |c: &knee_core::profile::Class| c.cpu.mean.value + c.wait.mean.value;
@@ -90,6 +93,27 @@ pub(super) fn nothing(request: &Request<'_>) -> Option<Impossible> {
             Seconds((goal.0 - other).max(0.0))
         ),
     })
+}
+
+/// Why the rate cannot be carried, where a request alone is in time.
+fn too_many(request: &Request<'_>, binding: Resource) -> Impossible {
+    let (rate, name) = (request.rate, request.goal.quantile_name());
+    match request.connections {
+        Some(all) => Impossible {
+            resource: Resource::Backend,
+            because: format!(
+                "the connections to it that all tasks share ({all}) keep requests waiting beyond \
+                 {name} < {} at {rate:.0} requests/s",
+                request.goal.latency
+            ),
+            change: format!("more than {all} connections, or less waiting per request"),
+        },
+        None => Impossible {
+            resource: binding,
+            because: format!("{rate:.3e} requests/s take more than a million tasks of any size"),
+            change: "fewer requests/s, or requests that take less".into(),
+        },
+    }
 }
 
 fn larger(a: &Task, b: &Task) -> std::cmp::Ordering {

@@ -38,6 +38,8 @@ const NEAR: f64 = 0.85;
 const MOST: usize = 10;
 /// Share of the simulated best from which the settings that take least are chosen.
 const EQUAL: f64 = 0.97;
+/// Tasks beyond which nothing is planned: a slip of a digit, or a unit.
+const TASKS: f64 = 1e6;
 
 /// The best settings for a task of this size, or why there are none.
 pub(super) fn choose(
@@ -61,8 +63,15 @@ pub(super) fn choose(
         let (alone, goal) = (Seconds(alone), request.goal.latency);
         return Err(format!("one request alone takes {alone}, the goal is {goal}"));
     }
+    if request.rate > TASKS * request.growth.usable() * carries.rate.value {
+        return Err("takes more than a million tasks".into());
+    }
     let choice = choice(request, settings, case, carries, known);
     match request.connections {
+        Some(all) if choice.tasks > all => Err(format!(
+            "{} tasks have {all} connections to the backend, not one for each",
+            choice.tasks
+        )),
         Some(all) if choice.load.goal.value > request.goal.latency.0 => Err(format!(
             "{} tasks share {all} connections to the backend: {} is {}",
             choice.tasks,
@@ -184,7 +193,7 @@ fn choice(
     let usable = request.growth.usable();
     let tasks = |carried: f64| {
         let target = (usable * carried).max(1e-9);
-        ((request.rate / target).ceil().min(1e6) as u32).max(request.at_least)
+        ((request.rate / target).ceil().min(TASKS) as u32).max(request.at_least)
     };
     let Interval { value, low, high } = carries.rate;
     let count = tasks(value);

@@ -131,6 +131,21 @@ fn what_cannot_be_is_explained() {
 }
 
 #[test]
+fn what_a_request_alone_would_hold_is_not_explained_by_it() {
+    // Enough connections in the mean, and a queue before them.
+    let queue = planned(&profile(0.008, 0.040), 48.0, |request| request.connections = Some(2));
+    let queue = queue.impossible.unwrap();
+    assert_eq!(queue.resource, Resource::Backend);
+    assert!(queue.because.contains("all tasks share (2)"), "{queue:?}");
+    assert!(queue.change.contains("more than 2"), "{queue:?}");
+    let slip = planned(&profile(0.008, 0.040), 1e12, |_| {});
+    assert!(slip.choices.is_empty() && slip.unfit.len() == 5);
+    assert!(slip.unfit[0].because.contains("a million tasks"), "{:?}", slip.unfit);
+    let slip = slip.impossible.unwrap();
+    assert!(slip.because.starts_with("1.000e12 requests/s take more than"), "{slip:?}");
+}
+
+#[test]
 fn instances_are_filled() {
     let profile = profile(0.008, 0.040);
     let mut prices = Prices::shipped();
