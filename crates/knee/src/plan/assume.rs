@@ -6,6 +6,7 @@ use knee_core::settings::Settings;
 use knee_core::sourced::Origin;
 use knee_core::units::{Bytes, Seconds};
 use knee_plan::fit::crowding as usual;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -66,9 +67,13 @@ impl FromStr for Assumed {
 
     fn from_str(text: &str) -> Result<Assumed, String> {
         let mut assumed = Assumed::default();
+        let mut said = BTreeSet::new();
         for part in text.split(',') {
             let (name, value) = part.split_once('=').ok_or(FORM)?;
             let value = value.trim();
+            if !said.insert(name.trim()) {
+                return Err(format!("`{}` is stated twice; {FORM}", name.trim()));
+            }
             let time = || value.parse::<Seconds>().map_err(|e| e.to_string());
             let amount = || value.parse::<Bytes>().map_err(|e| e.to_string());
             let wrong = |what: &str| format!("`{value}` is no {what}; {FORM}");
@@ -79,7 +84,10 @@ impl FromStr for Assumed {
                 "offloaded" => assumed.offloaded = time()?,
                 "bootstrap" => assumed.bootstrap = Some(time()?),
                 "start" => assumed.start = Some(time()?),
-                "memory" => assumed.memory = Some(amount()?),
+                "memory" => {
+                    let memory = Some(amount()?).filter(|memory| memory.0 > 0);
+                    assumed.memory = Some(memory.ok_or_else(|| wrong("memory of a process"))?);
+                }
                 "shared" => assumed.shared = Some(amount()?),
                 "name" => assumed.name = Some(value.into()),
                 "calls" => {
@@ -352,7 +360,14 @@ mod tests {
 
     #[test]
     fn a_mistake_says_how_to_write_it() {
-        for text in ["", "cpu=8,memory=1MiB", "cpu=0ms,memory=1MiB", "cpu=8ms,ram=1MiB"] {
+        for text in [
+            "",
+            "cpu=8,memory=1MiB",
+            "cpu=0ms,memory=1MiB",
+            "cpu=8ms,ram=1MiB",
+            "cpu=8ms,memory=0",
+            "cpu=8ms,cpu=9ms,memory=1MiB",
+        ] {
             let error = text.parse::<Assumed>().unwrap_err();
             assert!(
                 error.contains("write cpu=8ms") || error.contains("such as"),
