@@ -80,11 +80,13 @@ pub(crate) fn locate(
             .or_else(|| commands.iter().rposition(|c| !c.words.is_empty()))
     {
         let command = commands[index].clone();
+        let argv = command.argv();
+        let at = program::program(&argv);
         found.push(Located {
             runtime: None,
-            reason: format!("knee does not know `{}`", program::base(&command.argv()[0])),
+            reason: format!("knee does not know `{}`", program::base(&argv[at])),
             assigned: assigned(&commands[..index], &command),
-            at: program::program(&command.argv()),
+            at,
             command,
             config: Vec::new(),
         });
@@ -107,7 +109,9 @@ impl Located {
     /// Whether an option may be written behind the program.
     pub fn takes_flags(&self) -> bool {
         let argv = self.command.argv();
-        !program::RUNNERS.contains(&program::base(&argv[self.at]))
+        let program = program::base(&argv[self.at]);
+        // What stands behind Python's own name is Python's.
+        !program::RUNNERS.contains(&program) && !program.starts_with("python")
     }
 
     /// The option among the program's words; the index is that of the word which holds the value.
@@ -281,7 +285,7 @@ impl Located {
         text: &dyn Fn(&Home) -> Option<String>,
     ) -> Option<Rewrite> {
         let behind = kin.iter().filter_map(|(long, short)| Some(self.flag(long, *short)?.1.index));
-        let behind = behind.max().unwrap_or(self.at);
+        let behind = behind.max().unwrap_or(program::options_behind(&self.command.argv(), self.at));
         command::turn(&self.command, self.at, names, value, behind, text)
     }
 }

@@ -66,6 +66,13 @@ pub fn program(argv: &[String]) -> usize {
     at
 }
 
+/// Index of the word behind which the program's options belong: its own, or that of what it is told
+/// to do.
+pub fn options_behind(argv: &[String], at: usize) -> usize {
+    let told = argv.get(at + 1).is_some_and(|word| word == "run");
+    at + usize::from(told && base(&argv[at]) == "fastapi")
+}
+
 /// How many words to step over; None where the program stands. The last word is never left.
 pub fn step(argv: &[String]) -> Option<usize> {
     let word = |n: usize| argv.get(n).map(String::as_str);

@@ -20,6 +20,12 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(100);
 /// Over how long a service without load is watched.
 const IDLE: Duration = Duration::from_millis(500);
+/// Share of the task's CPU beyond what the service uses at rest from which it is still starting: the
+/// port of a pool is open as soon as its first process, or only their parent, is there.
+const STARTING: f64 = 0.1;
+/// How long it may go on starting after it answers: a service that always computes is measured as
+/// it is.
+const LONGEST_START: Duration = Duration::from_secs(20);
 /// Over how long a fresh service is warmed, seconds.
 const WARMING: f64 = 2.0;
 /// How long requests may fail after the service is ready by its own word, and the pause between
@@ -35,6 +41,8 @@ pub struct Stage<'a> {
     stop: &'a AtomicBool,
     generator: Generator,
     observer: Observer,
+    /// That the service never came to rest, in words.
+    starting: Option<String>,
     // Last: the observer ends before what it observes.
     running: Running,
 }
@@ -67,6 +75,7 @@ impl<'a> Stage<'a> {
         Ok(Stage {
             generator: Generator::new(target, request.requests.clone(), options)?,
             observer: Observer::start(running.subject(), LOOK),
+            starting: None,
             running,
             request,
             stop,
@@ -109,11 +118,36 @@ impl<'a> Stage<'a> {
         Ok(self.generator.calibrate(self.stop)?.rate)
     }
 
-    /// CPU that the service uses without requests, cores.
-    pub fn idle(&self) -> f64 {
-        let mark = self.observer.mark();
-        std::thread::sleep(IDLE);
-        self.observer.usage_since(mark).cpu
+    /// Waits until the service has started to its end: until it uses without requests no more than
+    /// `rest`, cores. Returns what it uses then. A service that goes on computing is given up on
+    /// after a while, and all that is measured of it bears a caveat where it was at rest before.
+    ///
+    /// # Errors
+    /// The service died, or `stop` said so.
+    pub fn settle(&mut self, rest: Option<f64>) -> Result<f64, TuneError> {
+        let began = Instant::now();
+        let enough = rest.unwrap_or(0.0) + STARTING * self.request.task.value.cpu;
+        loop {
+            let mark = self.observer.mark();
+            std::thread::sleep(IDLE);
+            let used = self.observer.usage_since(mark).cpu;
+            self.running.alive()?;
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(TuneError::Interrupted);
+            }
+            if used <= enough {
+                return Ok(used);
+            }
+            if began.elapsed() >= LONGEST_START {
+                self.starting = rest.map(|_| {
+                    format!(
+                        "it was still starting when it was measured: {used:.2} vCPU without a request, {:.0} s after it answered",
+                        began.elapsed().as_secs_f64()
+                    )
+                });
+                return Ok(used);
+            }
+        }
     }
 
     /// Offers `rate` requests/s for `warm_up` and then `seconds` seconds.
@@ -132,6 +166,7 @@ impl<'a> Stage<'a> {
         }
         step.usage = Some(usage);
         step.validity.caveats.extend(self.observer.unheard());
+        step.validity.caveats.extend(self.starting.clone());
         Ok(step)
     }
 

@@ -25,7 +25,7 @@ use figure::Figure;
 
 /// A runtime is knowledge, not behaviour: statics and pure functions.
 pub struct Runtime {
-    /// Short, stable: `php-fpm`, `gunicorn`, `node`, `go`, `nginx`.
+    /// Short, stable: `php-fpm`, `gunicorn`, `uvicorn`, `node`, `go`, `nginx`.
     pub id: &'static str,
     /// As its makers write it.
     pub title: &'static str,
@@ -213,15 +213,21 @@ pub struct DecodeError {
 
 /// Every runtime, in the order in which recognition is tried.
 pub fn all() -> &'static [&'static Runtime] {
-    static ALL: [&Runtime; 5] =
-        [&gunicorn::RUNTIME, &php_fpm::RUNTIME, &node::RUNTIME, &nginx::RUNTIME, &go::RUNTIME];
+    static ALL: [&Runtime; 6] = [
+        &gunicorn::RUNTIME,
+        &uvicorn::RUNTIME,
+        &php_fpm::RUNTIME,
+        &node::RUNTIME,
+        &nginx::RUNTIME,
+        &go::RUNTIME,
+    ];
     &ALL
 }
 
 /// What the entrypoint knows beside [`all`]: it sizes these, and no laboratory has measured them, so
 /// that no other verb takes them for a service. `knee plan` forecasts them from what is stated.
 pub fn started() -> impl Iterator<Item = &'static Runtime> {
-    static MORE: [&Runtime; 3] = [&uvicorn::RUNTIME, &celery::RUNTIME, &octane::RUNTIME];
+    static MORE: [&Runtime; 2] = [&celery::RUNTIME, &octane::RUNTIME];
     MORE.iter().chain(all()).copied()
 }
 

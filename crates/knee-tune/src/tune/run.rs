@@ -32,6 +32,8 @@ pub(super) struct Run<'a> {
     pub hopeless: Option<String>,
     /// Requests/s that the generator itself can make here.
     pub ceiling: f64,
+    /// CPU that today's settings use without requests, cores.
+    rest: Option<f64>,
     pub trials: Vec<Trial>,
     /// Pairs that an interrupted run measured: today's settings and the best.
     pub pairs: Vec<Pair>,
@@ -83,6 +85,7 @@ impl<'a> Run<'a> {
             calibration: None,
             hopeless: None,
             ceiling: f64::INFINITY,
+            rest: None,
             trials: vec![],
             pairs: vec![],
             spent: 0.0,
@@ -136,10 +139,12 @@ impl<'a> Run<'a> {
         self.spent + self.began.elapsed().as_secs_f64()
     }
 
-    /// Starts the service under these settings, and measures the generator itself before its
-    /// first use.
+    /// Starts the service under these settings, lets all its processes get ready, and measures the
+    /// generator itself before its first use.
     pub fn open(&mut self, settings: &Settings, seed: u64) -> Result<Stage<'a>, TuneError> {
         let mut stage = Stage::open(self.lab, self.request, settings, seed, self.stop)?;
+        let used = stage.settle(self.rest)?;
+        self.rest.get_or_insert(used);
         if self.ceiling.is_infinite() {
             let mut ceiling = 0.0;
             for _ in 0..CEILINGS {
@@ -223,7 +228,7 @@ impl<'a> Run<'a> {
     ) -> Result<Calibration, TuneError> {
         let lengths = self.request.lengths;
         let concurrency = self.concurrency(settings);
-        let idle = stage.idle();
+        let idle = self.rest.unwrap_or_default();
         let told = |stage: &mut Stage, rate| -> Result<Calibration, TuneError> {
             let step = stage.step(rate, lengths.step, 2.0 * lengths.warm_up)?;
             let doubts = step.validity.invalid.clone();

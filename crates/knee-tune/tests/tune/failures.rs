@@ -91,6 +91,20 @@ fn a_service_that_dies_under_load() {
 }
 
 #[test]
+fn what_still_starts_is_waited_for() {
+    let Some(subject) = Subject::new("starts") else { return };
+    let request = subject.request(|_| {});
+    let (events, ended) = subject.run(&request, &AtomicBool::new(false), &mut |event| {
+        let Event::Calibrated { calibration, .. } = event else { return };
+        let usage = calibration.light.as_ref().and_then(|step| step.usage.as_ref()).unwrap();
+        assert_eq!(usage.processes, 1, "the one that loaded has ended");
+        assert!(calibration.cpu.0 > 0.0, "{calibration:?}");
+    });
+    ended.unwrap();
+    assert!(events.iter().any(|event| matches!(event, Event::Calibrated { .. })));
+}
+
+#[test]
 fn a_goal_that_one_request_alone_misses() {
     let Some(subject) = Subject::new("unused") else { return };
     let app = "import time\n\ndef app(environ, respond):\n    time.sleep(0.3)\n    respond('200 OK', [])\n    return [b'ok']\n";

@@ -1,0 +1,70 @@
+//! Python services as people lay them out: how the server is started, and where its settings stand.
+
+use crate::support::*;
+
+const APP: &str = "from fastapi import FastAPI\napp = FastAPI()\n";
+
+fn image(command: &str) -> Folder {
+    let dockerfile = format!("FROM python:3.12-slim\nWORKDIR /knee-app\nCOPY . .\nCMD {command}\n");
+    Folder::tree(&[("app/main.py", APP), ("Dockerfile", &dockerfile)])
+}
+
+#[test]
+fn uvicorn_is_tuned_however_it_is_started() {
+    for (command, today, changed) in [
+        (
+            r#"["uvicorn", "app.main:app", "--port", "8000", "--workers", "4"]"#,
+            "4 (Dockerfile:4)",
+            r#"+CMD ["uvicorn", "app.main:app", "--port", "8000", "--workers", "2"]"#,
+        ),
+        (
+            "python -m uvicorn app.main:app --port 8000 --workers ${WORKERS:-3}",
+            "3 (Dockerfile:4)",
+            "+ENV WORKERS=2",
+        ),
+        (
+            r#"["uv", "run", "fastapi", "run", "app/main.py", "--workers=4"]"#,
+            "4 (Dockerfile:4)",
+            r#"+CMD ["uv", "run", "fastapi", "run", "app/main.py", "--workers=2"]"#,
+        ),
+        ("exec uvicorn app.main:app", "1 (default of uvicorn)", "+ENV WEB_CONCURRENCY=2"),
+    ] {
+        let folder = image(command);
+        let discovery = folder.discover();
+        assert_eq!(told(&discovery, "workers"), today, "{command}");
+        let diff = diff(&discovery, &[("workers", 2)]);
+        assert!(diff.contains(changed), "{command}: {diff}");
+    }
+}
+
+#[test]
+fn options_of_fastapi_stand_behind_what_it_is_told_to_do() {
+    let folder = Folder::tree(&[("main.py", APP), ("Procfile", "web: fastapi run --port $PORT\n")]);
+    let diff = diff(&folder.discover(), &[("workers", 2)]);
+    assert!(diff.contains("+web: fastapi run --workers 2 --port $PORT"), "{diff}");
+}
+
+#[test]
+fn a_script_that_runs_uvicorn_takes_the_variable() {
+    let main = "import uvicorn\nif __name__ == \"__main__\":\n    uvicorn.run(\"app.main:app\", port=8000)\n";
+    let folder = Folder::tree(&[
+        ("app/main.py", APP),
+        ("main.py", main),
+        (
+            "Dockerfile",
+            "FROM python:3.12\nWORKDIR /knee-app\nCOPY . .\nCMD [\"python\", \"main.py\"]\n",
+        ),
+    ]);
+    let discovery = folder.discover();
+    assert_eq!(facts(&discovery, "runtime"), ["uvicorn: main.py runs uvicorn (Dockerfile:4)"]);
+    let diff = diff(&discovery, &[("workers", 2)]);
+    assert!(diff.contains("+ENV WEB_CONCURRENCY=2"), "{diff}");
+}
+
+#[test]
+fn a_program_that_is_not_known_is_named_behind_what_starts_it() {
+    let discovery = image(r#"["uv", "run", "hypercorn", "app.main:app"]"#).discover();
+    let asked = missing(&discovery);
+    let named = |m: &String| m.contains("knee does not know `hypercorn`");
+    assert!(asked.iter().any(named), "{asked:?}");
+}
