@@ -47,6 +47,7 @@ bench: setup ## what BENCHMARKS.md reports, on an idle machine; GRID="node --tas
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench watch
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench stop -- --stops 10
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench grid -- $(GRID)
+	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench regret
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench forecast
 
 corpus: ## how much the audit finds in repositories with labels: CORPUS=labels.json REPOS=folder, each repository there as owner+name

@@ -1,5 +1,4 @@
-//! The tuned setting against the best of an exhaustive grid, against what articles advise, and
-//! the search against random choice and Optuna's TPE with as many trials.
+//! The tuned setting against the best of an exhaustive grid and against what articles advise.
 //!
 //! `cargo bench -p knee-tune --bench grid -- [EXAMPLE ...] [--task 0.5|1] [--mix MIX] [--again]`; without
 //! arguments everything, which takes hours. Needs what `scripts/setup` brings, the privileges of
@@ -8,10 +7,7 @@
 //! 1. every point of the grid is measured once, in shuffled order;
 //! 2. `knee tune` searches from today's settings, with its confirmation;
 //! 3. today's, the tuned one, the advice and the grid's best three are measured in turn, three
-//!    times each; medians are compared, so that a lucky point of the grid is not taken for best;
-//! 4. random choice and TPE draw as many trials as knee took from the grid's measurements: their
-//!    regret is computed, not measured again, and knee's is over the same table; where it chose
-//!    settings between the grid's points, over the medians.
+//!    times each; medians are compared, so that a lucky point of the grid is not taken for best.
 //!
 //! What was measured is kept below `target/tmp/grid/`, a folder for each cell: the points in
 //! `grid.jsonl`, knee's run in its journal. The benchmark of the forecasts compares with it. With
@@ -20,7 +16,6 @@
 
 mod cell;
 mod kept;
-mod peers;
 mod table;
 
 use cell::Cell;
@@ -66,14 +61,11 @@ struct Row {
     advice: Option<f64>,
     trials: usize,
     seconds: f64,
-    regret: f64,
-    random: f64,
-    tpe: Option<f64>,
     settings: String,
 }
 
 impl Row {
-    const HEADER: &str = "| cell | grid points | tuned / grid's best | tuned / today | tuned / advice | trials | seconds | regret: knee | random | TPE | tuned settings |\n|---|---|---|---|---|---|---|---|---|---|---|";
+    const HEADER: &str = "| cell | grid points | tuned / grid's best | tuned / today | tuned / advice | trials | seconds | tuned settings |\n|---|---|---|---|---|---|---|---|";
 
     fn share(&self) -> f64 {
         self.tuned / self.best.max(1e-9)
@@ -83,11 +75,10 @@ impl Row {
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ratio = |of: f64| format!("{:.2}", self.tuned / of.max(1e-9));
-        let percent = |share: f64| format!("{:.1} %", share * 100.0);
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".into());
         write!(
             f,
-            "| {} | {} | {:.3} | {} | {} | {} | {:.0} | {} | {} | {} | {} |",
+            "| {} | {} | {:.3} | {} | {} | {} | {:.0} | {} |",
             self.cell,
             self.points,
             self.share(),
@@ -95,9 +86,6 @@ impl std::fmt::Display for Row {
             or_none(self.advice.map(ratio)),
             self.trials,
             self.seconds,
-            percent(self.regret),
-            percent(self.random),
-            or_none(self.tpe.map(percent)),
             self.settings
         )
     }
@@ -129,11 +117,6 @@ fn row(cell: &Cell, again: bool) -> Result<Row, Box<dyn std::error::Error>> {
         advice: advice.as_ref().map(of),
         trials: tuned.trials,
         seconds: tuned.seconds,
-        regret: table
-            .regret(&tuned.settings)
-            .unwrap_or_else(|| 1.0 - of(&tuned.settings) / best.max(1e-9)),
-        random: peers::random(&table, tuned.trials),
-        tpe: peers::tpe(&table, tuned.trials),
         settings: table.shown(&tuned.settings),
     })
 }
@@ -142,20 +125,9 @@ fn summary(rows: &[Row]) {
     let shares: Vec<f64> = rows.iter().map(Row::share).collect();
     let Some(middle) = median(&shares) else { return };
     let worst = shares.iter().copied().fold(f64::INFINITY, f64::min);
-    let mean = |of: fn(&Row) -> f64| rows.iter().map(of).sum::<f64>() / rows.len() as f64;
-    let tpe: Vec<f64> = rows.iter().filter_map(|r| r.tpe).collect();
     let longest = rows.iter().map(|r| r.seconds).fold(0.0, f64::max);
     let trials = rows.iter().map(|r| r.trials).max().unwrap_or(0);
     println!();
     println!("{} cells; tuned / grid's best: median {middle:.3}, worst {worst:.3}", rows.len());
     println!("trials: at most {trials}; time of a run: at most {longest:.0} s");
-    println!(
-        "mean regret: knee {:.1} %, random {:.1} %, TPE {}",
-        100.0 * mean(|r| r.regret.max(0.0)),
-        100.0 * mean(|r| r.random),
-        match tpe.len() {
-            0 => "not measured (no Optuna)".into(),
-            n => format!("{:.1} %", 100.0 * tpe.iter().sum::<f64>() / n as f64),
-        }
-    );
 }

@@ -108,12 +108,6 @@ impl Table {
         self.points.iter().map(|(_, rate)| *rate).fold(1e-9, f64::max)
     }
 
-    /// What the settings lose against the grid's best, as the grid measured both; None beside it.
-    pub fn regret(&self, settings: &Settings) -> Option<f64> {
-        let (_, rate) = self.points.iter().find(|(s, _)| s == settings)?;
-        Some(1.0 - rate / self.best())
-    }
-
     /// Settings as far as they differ within the grid.
     pub fn shown(&self, settings: &Settings) -> String {
         let differs = |knob: &&String| {

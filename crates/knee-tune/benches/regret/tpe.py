@@ -1,12 +1,14 @@
 """Mean regret of Optuna's TPE sampler over a measured table of settings.
 
-Reads {"points": [{"settings": {...}, "rate": r}], "trials": n, "seeds": m}, prints one number.
-Each knob is a categorical or a number on a logarithmic scale, as a user would declare it; a
-combination that the table lacks takes the nearest one's rate.
+Reads {"points": [{"settings": {...}, "rate": r}], "today": {...} or null, "noise": sd, "trials": [n, ...]}, prints one number.
+Each study has so many trials, one seed each; today's settings are its first trial where they are given. A trial shows
+its point's rate with so much relative noise, and the highest that was seen is taken. Each knob is a categorical or
+a number on a logarithmic scale, as a user would declare it; a combination that the table lacks takes the nearest one's rate.
 """
 
 import json
 import math
+import random
 import sys
 
 import optuna
@@ -14,6 +16,7 @@ import optuna
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 question = json.load(sys.stdin)
 points = question["points"]
+today = question["today"]
 values = {knob: {p["settings"].get(knob) for p in points} for knob in points[0]["settings"]}
 moving = {knob: sorted(v, key=str) for knob, v in values.items() if len(v) > 1}
 
@@ -29,7 +32,7 @@ def distance(asked, point):
     return total
 
 
-def objective(trial):
+def ask(trial):
     asked = {}
     for knob, known in moving.items():
         if any(isinstance(v, str) for v in known):
@@ -42,8 +45,19 @@ def objective(trial):
 
 best = max(p["rate"] for p in points)
 regrets = []
-for seed in range(question["seeds"]):
+for seed, trials in enumerate(question["trials"]):
+    noise = random.Random(seed)
+    seen = []
+
+    def objective(trial):
+        rate = ask(trial)
+        shown = rate * math.exp(question["noise"] * noise.gauss(0, 1))
+        seen.append((shown, rate))
+        return shown
+
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
-    study.optimize(objective, n_trials=question["trials"])
-    regrets.append(1 - study.best_value / best)
+    if today:
+        study.enqueue_trial({knob: today[knob] for knob in moving})
+    study.optimize(objective, n_trials=trials)
+    regrets.append(1 - max(seen)[1] / best)
 print(sum(regrets) / len(regrets))
