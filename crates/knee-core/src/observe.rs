@@ -199,6 +199,45 @@ pub struct Reading {
     pub unit: Text,
 }
 
+/// An event loop that stood still.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stall {
+    /// For how long, milliseconds.
+    pub ms: f64,
+    /// In what code.
+    pub place: Option<Place>,
+    /// Why that is not known, where it is not.
+    pub why: Option<String>,
+}
+
+/// A place in a program's own code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file, below the program's working folder where it is there.
+    pub file: String,
+    /// 1-based line.
+    pub line: u32,
+    /// The function around it.
+    pub function: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} ({})", self.file, self.line, self.function)
+    }
+}
+
+impl Stall {
+    /// Where it stood, or why that is not known, to be put behind what is said of it.
+    pub fn whereabouts(&self) -> String {
+        match (&self.place, &self.why) {
+            (Some(place), _) => format!(" at {place}"),
+            (None, Some(why)) => format!(", where is not known: {why}"),
+            (None, None) => String::new(),
+        }
+    }
+}
+
 /// What gave out first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -109,6 +109,21 @@ impl Process {
         Ok(bit.is_some_and(|bit| mask & bit != 0))
     }
 
+    /// Its numbers: this one, and those that it has in the pid namespaces below (a container's), the
+    /// one that it sees itself last. None besides this one before Linux 4.1.
+    ///
+    /// # Errors
+    /// As [`Process::stat`].
+    pub fn numbers(&self) -> Result<Vec<i32>, ProbeError> {
+        let path = self.folder.join("status");
+        let bytes = bytes(&path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let line = |name| text.lines().find_map(|line| line.strip_prefix(name));
+        let found = line("NSpid:").or_else(|| line("Pid:"));
+        let found = found.ok_or_else(|| ProbeError::form(&path, 1, "no line `Pid:`"))?;
+        Ok(found.split_ascii_whitespace().filter_map(|n| n.parse().ok()).collect())
+    }
+
     /// Soft limit of open files; None when there is none.
     ///
     /// # Errors
@@ -325,6 +340,7 @@ mod tests {
         assert!(me.descriptors().unwrap() > before.min(3), "{before}");
         drop(files);
         assert!(me.pss().unwrap().0 > 100_000);
+        assert_eq!(me.numbers().unwrap()[0], std::process::id().cast_signed());
         let stat = me.stat().unwrap();
         assert!(stat.threads >= 1 && !stat.is_dead());
         assert!(all().contains(&std::process::id().cast_signed()));

@@ -1,13 +1,13 @@
 //! What the runtimes say of themselves, answer by answer.
 
 use crate::{Place, Source};
-use knee_core::observe::Reading;
+use knee_core::observe::{Reading, Stall};
 use knee_core::runtimes::figure::{Figure, Said, fold};
 use knee_core::runtimes::{DecodeError, by_id};
 use knee_probe::folder::Folder;
 use knee_probe::lines::Lines;
 use knee_probe::{ProbeError, fastcgi};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// How long an answer over FastCGI may take: a task whose quota is used up answers late.
@@ -23,6 +23,8 @@ pub struct Ears {
     first: u64,
     /// A number for each process that answered, by source and name.
     processes: HashMap<(usize, String), u64>,
+    /// Whose files of a folder count; None: all.
+    family: Option<HashSet<String>>,
 }
 
 /// A source, and how it went so far.
@@ -43,7 +45,13 @@ enum Reader {
 
 struct Answer {
     process: u64,
+    said: Status,
+}
+
+/// What an answer says.
+struct Status {
     figures: Vec<Figure>,
+    stall: Option<Stall>,
 }
 
 impl Ears {
@@ -66,7 +74,14 @@ impl Ears {
             kept,
             first: 0,
             processes: HashMap::new(),
+            family: None,
         }
+    }
+
+    /// In a folder listens from now on to processes of these names only: another service of the
+    /// same runtime may write there, too.
+    pub fn only(&mut self, names: HashSet<String>) {
+        self.family = Some(names);
     }
 
     /// Whether there is nobody to ask.
@@ -82,11 +97,11 @@ impl Ears {
             if !at_an_end && matches!(heard.reader, Reader::Page { seldom: true, .. }) {
                 continue;
             }
-            match heard.ask() {
+            match heard.ask(self.family.as_ref()) {
                 Ok(answers) => {
                     heard.answered |= !answers.is_empty();
                     heard.problem = None;
-                    answers.into_iter().for_each(|(name, figures)| self.keep(index, name, figures));
+                    answers.into_iter().for_each(|(name, said)| self.keep(index, name, said));
                 }
                 Err(problem) => heard.problem = Some(problem),
             }
@@ -94,10 +109,10 @@ impl Ears {
         self.first + self.answers.len() as u64
     }
 
-    fn keep(&mut self, source: usize, name: String, figures: Vec<Figure>) {
+    fn keep(&mut self, source: usize, name: String, said: Status) {
         let next = self.processes.len() as u64;
         let process = *self.processes.entry((source, name)).or_insert(next);
-        self.answers.push_back(Answer { process, figures });
+        self.answers.push_back(Answer { process, said });
         if self.answers.len() > self.kept {
             self.answers.pop_front();
             self.first += 1;
@@ -106,16 +121,28 @@ impl Ears {
 
     /// What was said after so many answers, in an interval of that length.
     pub fn since(&self, heard: u64, seconds: f64) -> Vec<Reading> {
-        let before = usize::try_from(heard.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let before = self.before(heard);
         let answers = self.answers.iter().enumerate();
         let all: Vec<Said> = answers
-            .map(|(at, Answer { process, figures })| Said {
+            .map(|(at, Answer { process, said })| Said {
                 process: *process,
                 before: at < before,
-                figures,
+                figures: &said.figures,
             })
             .collect();
         fold(&all, seconds)
+    }
+
+    /// The longest stall that was told of after so many answers.
+    pub fn stall_since(&self, heard: u64) -> Option<Stall> {
+        let all =
+            self.answers.iter().skip(self.before(heard)).filter_map(|a| a.said.stall.as_ref());
+        all.max_by(|a, b| a.ms.total_cmp(&b.ms)).cloned()
+    }
+
+    /// How many of the answers that are kept came before.
+    fn before(&self, heard: u64) -> usize {
+        usize::try_from(heard.saturating_sub(self.first)).unwrap_or(usize::MAX)
     }
 
     /// Sources that never answered and why.
@@ -134,21 +161,26 @@ impl Ears {
 
 impl Heard {
     /// New answers with the name of the process that gave each, or the reason in words.
-    fn ask(&mut self) -> Result<Vec<(String, Vec<Figure>)>, String> {
+    fn ask(&mut self, family: Option<&HashSet<String>>) -> Result<Vec<(String, Status)>, String> {
         let read = |e: ProbeError| e.to_string();
         let said = match &mut self.reader {
             Reader::Page { listen, page, .. } => {
                 let body = fastcgi::get(listen, page, "json", PATIENCE).map_err(read)?;
                 vec![(String::new(), body)]
             }
-            Reader::Folder(folder) => folder.changed().map_err(read)?,
+            Reader::Folder(folder) => {
+                let mut all = folder.changed().map_err(read)?;
+                all.retain(|(name, _)| family.is_none_or(|family| family.contains(name)));
+                all
+            }
             Reader::Lines(lines) => vec![(String::new(), lines.new_lines().map_err(read)?)],
         };
         let runtime = by_id(self.source.runtime)
             .ok_or_else(|| format!("no runtime `{}`", self.source.runtime))?;
         let decode = |(name, bytes): (String, Vec<u8>)| {
             let figures = (runtime.decode)(&bytes).map_err(|e: DecodeError| e.to_string())?;
-            Ok((!figures.is_empty()).then_some((name, figures)))
+            let stall = (runtime.stall)(&bytes);
+            Ok((!figures.is_empty()).then_some((name, Status { figures, stall })))
         };
         said.into_iter().map(decode).filter_map(Result::transpose).collect()
     }
@@ -192,6 +224,25 @@ mod tests {
         assert!((utilization - 0.6).abs() < 1e-9, "the busier one's mean: {readings:?}");
         assert_eq!(value(&readings, "node.heap.used"), Some(30.0));
         assert!(ears.unheard().is_empty());
+    }
+
+    #[test]
+    fn the_longest_stall_of_all_processes_since_the_mark() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |pid: u32, ms: u32| {
+            let text = format!("{{\"gc\":0,\"stall_ms\":{ms},\"stall_why\":\"of {pid}\"}}");
+            fs::write(dir.path().join(format!("{pid}.json")), text).unwrap();
+        };
+        put(1, 9000);
+        let mut ears = ears("node", Place::Folder(dir.path().into()));
+        let mark = ears.hear(true);
+        assert_eq!(ears.stall_since(mark), None);
+        put(2, 700);
+        put(3, 600);
+        put(4, 800);
+        ears.only(["2", "3"].map(String::from).into());
+        ears.hear(true);
+        assert_eq!(ears.stall_since(mark).unwrap().whereabouts(), ", where is not known: of 2");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What was seen of one service over an interval. Nouns only.
 
-use knee_core::observe::{Limit, Usage};
+use knee_core::observe::{Limit, Stall, Usage};
 use knee_core::{Bytes, Sourced};
 use serde::Serialize;
 
@@ -41,6 +41,10 @@ pub struct Sample {
     pub memory_limit: Option<Sourced<Bytes>>,
     /// What limits it now.
     pub limit: Limit,
+    /// The longest that its event loop stood still, and where; None where nobody tells of half a second or
+    /// more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stall: Option<Stall>,
     /// What rises or falls.
     pub trends: Vec<Trend>,
     /// What could not be seen.

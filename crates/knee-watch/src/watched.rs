@@ -217,6 +217,7 @@ impl Watched {
         let (cpu, memory) = self.size();
         let around = Surroundings { visible_cpus: host.0, task_cpu: cpu, task_memory: memory.0 };
         self.shape = shape(found, &family, &own, settings, &around);
+        self.ears.only(names(&family));
         self.family = family;
     }
 
@@ -236,6 +237,7 @@ impl Watched {
         self.mark = (self.eyes.look(true), self.ears.hear(true), Instant::now());
         let mut usage = self.eyes.usage_since(look);
         usage.readings = self.ears.since(heard, seconds);
+        let stall = self.ears.stall_since(heard);
         let busy = (self.busy.looks > 0).then(|| Busy {
             mean: self.busy.sum as f64 / f64::from(self.busy.looks),
             most: self.busy.most,
@@ -248,7 +250,7 @@ impl Watched {
         let sample = self.tell(usage, busy, cpu, anonymous, seconds);
         self.busy = Counted::default();
         self.get_to_know();
-        Sample { unseen, ..sample }
+        Sample { stall, unseen, ..sample }
     }
 
     /// Where slots are known, as many of them as requests are in service.
@@ -287,6 +289,7 @@ impl Watched {
             usage,
             cpu_limit: limits.cpu.clone(),
             memory_limit: limits.memory.clone(),
+            stall: None,
             trends: self.trends(),
             unseen: vec![],
         }
@@ -352,6 +355,12 @@ impl Watched {
         .flatten()
         .collect()
     }
+}
+
+/// What processes call themselves: their numbers as they see them.
+fn names(pids: &[i32]) -> HashSet<String> {
+    let numbers = |pid: &i32| Process::new(*pid).numbers().unwrap_or_default();
+    pids.iter().filter_map(|pid| Some(numbers(pid).last()?.to_string())).collect()
 }
 
 /// A process and what descends from it, without other services.

@@ -163,6 +163,6 @@ proptest! {
 
     #[test]
     fn a_decoder_survives_anything(answer in prop::collection::vec(any::<u8>(), 0..300)) {
-        started().for_each(|r| { let _ = (r.decode)(&answer); });
+        started().for_each(|r| { let _ = ((r.decode)(&answer), (r.stall)(&answer)); });
     }
 }

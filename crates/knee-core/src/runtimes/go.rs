@@ -29,6 +29,7 @@ pub static RUNTIME: Runtime = Runtime {
     recycle: None,
     inject,
     decode,
+    stall: |_| None,
     config: None,
     read,
     write,

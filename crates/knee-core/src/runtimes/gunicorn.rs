@@ -29,6 +29,7 @@ pub static RUNTIME: Runtime = Runtime {
     recycle: Some(15),
     inject: || None,
     decode: silent,
+    stall: |_| None,
     config: Some(ConfigFile {
         flag: ("--config", Some("-c")),
         default: |_| vec!["gunicorn.conf.py".into()],

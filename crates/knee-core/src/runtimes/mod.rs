@@ -20,6 +20,7 @@ pub use room::{Needs, Room};
 
 use crate::launch::Answer;
 use crate::model::Network;
+use crate::observe::Stall;
 use crate::settings::{Knob, Range, Settings, Site, Value};
 use figure::Figure;
 
@@ -61,6 +62,8 @@ pub struct Runtime {
     pub inject: fn() -> Option<Injection>,
     /// Decodes one answer of its status.
     pub decode: fn(&[u8]) -> Result<Vec<Figure>, DecodeError>,
+    /// The longest stall of late that the same answer tells of, where there is an event loop.
+    pub stall: fn(&[u8]) -> Option<Stall>,
     /// How its configuration file is found, if it reads one.
     pub config: Option<ConfigFile>,
     /// A knob's value where it is written otherwise than as the bare number or choice
@@ -270,6 +273,12 @@ fn member(text: &str, key: &str) -> Option<f64> {
     let rest = rest.trim_start().strip_prefix(':')?.trim_start();
     let end = rest.find([',', '}']).unwrap_or(rest.len());
     rest[..end].trim().parse().ok().filter(|n: &f64| n.is_finite())
+}
+
+/// The words of a member of a flat JSON object; None where they hold an escape.
+fn words<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("\"{key}\":\""))?;
+    rest.split('"').next().filter(|words| !words.contains('\\'))
 }
 
 /// A range of whole numbers.

@@ -30,6 +30,7 @@ pub static RUNTIME: Runtime = Runtime {
     recycle: None,
     inject,
     decode,
+    stall: |_| None,
     config: Some(ConfigFile {
         flag: ("-c", None),
         default: |_| {

@@ -6,9 +6,10 @@
 use super::figure::{Among, Figure, Over};
 use super::{
     Choice, DecodeError, Evidence, Injection, Room, Runtime, Surroundings, Told, bare, base,
-    from_to, member, plain, same,
+    from_to, member, plain, same, words,
 };
 use crate::model::{Network, Spread};
+use crate::observe::{Place, Stall};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 
 /// Node.js, one process or a cluster that reads WEB_CONCURRENCY.
@@ -29,6 +30,7 @@ pub static RUNTIME: Runtime = Runtime {
     recycle: None,
     inject,
     decode,
+    stall,
     config: None,
     read: plain,
     write: bare,
@@ -37,6 +39,8 @@ pub static RUNTIME: Runtime = Runtime {
 };
 
 const PRELOAD: &str = "/run/knee/node.cjs";
+/// What the preload loads once the loop has stood still, from beside it.
+const WHERE: &str = "/run/knee/node-where.cjs";
 const FOLDER: &str = "/run/knee/node";
 
 fn recognise(evidence: &Evidence) -> Option<String> {
@@ -138,7 +142,10 @@ fn inject() -> Option<Injection> {
     let folder = Site::Environment { name: "KNEE_STATUS".into() };
     Some(Injection {
         entries: vec![(options, format!("--require {PRELOAD}")), (folder, FOLDER.into())],
-        files: vec![(PRELOAD, include_str!("node_preload.cjs"))],
+        files: vec![
+            (PRELOAD, include_str!("node_preload.cjs")),
+            (WHERE, include_str!("node_where.cjs")),
+        ],
         answers: vec![Told::Folder(FOLDER)],
     })
 }
@@ -154,12 +161,28 @@ fn decode(answer: &[u8]) -> Result<Vec<Figure>, DecodeError> {
         ("heap_used", "node.heap.used", "B", Over::Most, Among::Sum),
         ("heap_limit", "node.heap.limit", "B", Over::Last, Among::Sum),
         ("gc", "node.gc.cpu", "", Over::Mean, Among::Most),
+        ("requests", "node.requests", "requests", Over::Growth, Among::Sum),
     ];
     let figure = |(key, name, unit, over, among)| {
         Some(Figure { name, unit, value: member(text, key)?, over, among })
     };
     let figures: Vec<Figure> = figures.into_iter().filter_map(figure).collect();
     if figures.is_empty() { Err(broken("no field that the preload writes")) } else { Ok(figures) }
+}
+
+/// The longest stall of late, from the same object: where it was, or why that is not known.
+fn stall(answer: &[u8]) -> Option<Stall> {
+    let text = std::str::from_utf8(answer).ok()?;
+    let line = member(text, "stall_line").filter(|line| *line >= 0.0);
+    let place = || {
+        Some(Place {
+            file: words(text, "stall_file")?.into(),
+            line: line? as u32,
+            function: words(text, "stall_function")?.into(),
+        })
+    };
+    let why = words(text, "stall_why").map(Into::into);
+    Some(Stall { ms: member(text, "stall_ms")?, place: place(), why })
 }
 
 #[cfg(test)]
@@ -173,5 +196,18 @@ mod tests {
         let values: Vec<f64> = figures.iter().map(|f| f.value).collect();
         assert_eq!(values, [0.2, 12.5, 0.97, 4710984.0, 0.01]);
         assert!(decode(b"{}").is_err());
+    }
+
+    #[test]
+    fn a_stall_with_its_place_or_the_reason_why_not() {
+        let place = Place { file: "src/a.js".into(), line: 12, function: "get orders".into() };
+        let written = br#"{"gc":0,"stall_ms":912.5,"stall_file":"src/a.js","stall_line":12,"stall_function":"get orders","stall_why":null}"#;
+        assert_eq!(stall(written), Some(Stall { ms: 912.5, place: Some(place), why: None }));
+        let first = br#"{"stall_ms":600,"stall_why":"it is looked for from now on"}"#;
+        let why = Some("it is looked for from now on".to_string());
+        assert_eq!(stall(first), Some(Stall { ms: 600.0, place: None, why }));
+        assert_eq!(stall(br#"{"stall_ms":null,"gc":0}"#), None);
+        let escaped = br#"{"stall_ms":1,"stall_line":1,"stall_file":"a\"b","stall_function":"f"}"#;
+        assert_eq!(stall(escaped).unwrap().place, None, "the preload writes no escapes");
     }
 }

@@ -27,6 +27,7 @@ pub static RUNTIME: Runtime = Runtime {
     recycle: None,
     inject: || None,
     decode: silent,
+    stall: |_| None,
     config: None,
     read: plain,
     write: bare,

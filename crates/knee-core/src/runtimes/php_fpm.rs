@@ -29,6 +29,7 @@ pub static RUNTIME: Runtime = Runtime {
     recycle: Some(3),
     inject,
     decode,
+    stall: |_| None,
     config: Some(ConfigFile { flag: ("--fpm-config", Some("-y")), default: config }),
     read: plain,
     write: bare,

@@ -230,7 +230,8 @@ mod tests {
         let (file, folder) = &overlays[0];
         assert!(options.ends_with(file.to_str().unwrap()), "{options}");
         let told = filled.variables.values().any(|v| Some(Path::new(v)) == folder.as_deref());
-        assert!(told && overlays.len() == 1, "{filled:?} {folder:?}");
+        assert!(told && overlays.len() == 2, "{filled:?} {folder:?}");
+        assert_eq!(overlays[1].0.parent(), file.parent(), "it loads the other from beside it");
     }
 
     #[test]

@@ -85,15 +85,18 @@ fn a_port_that_is_taken_is_said_and_the_service_goes_on() {
     assert!(said.contains("KNEE_METRICS: `everywhere` is no port"), "{said}");
 }
 
-/// The first trouble of that kind that is told.
-fn told(mut command: std::process::Command, kind: &str) -> serde_json::Value {
+/// The first trouble of that sort that is told.
+fn told(
+    mut command: std::process::Command,
+    wanted: impl Fn(&serde_json::Value) -> bool,
+) -> serde_json::Value {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let mut said = Vec::new();
     let mut found = None;
     for line in lines {
         if let Ok(event) = serde_json::from_str::<serde_json::Value>(&line)
-            && event["kind"] == kind
+            && wanted(&event)
         {
             found = Some(event);
             break;
@@ -104,28 +107,120 @@ fn told(mut command: std::process::Command, kind: &str) -> serde_json::Value {
         kill(pid, libc::SIGKILL);
     }
     child.wait().unwrap();
-    found.unwrap_or_else(|| panic!("no {kind} in {said:?}"))
+    found.unwrap_or_else(|| panic!("not told: {said:?}"))
 }
 
-/// Answers nobody, and stands still again and again.
-const BLOCKED: &str = "\
+/// Computes for each request what holds up all others: in native code, in a loop, in a regular
+/// expression. Their own names and lines are looked for.
+const BLOCKING: &str = "\
 const http = require('http');
-http.createServer((q, r) => r.end()).listen(0);
-setInterval(() => { const end = Date.now() + 900; while (Date.now() < end); }, 1000);
+const crypto = require('crypto');
+const still = (ms) => { const end = Date.now() + ms; while (Date.now() < end); };
+const routes = {
+  '/hash': function hash() { for (let n = 0; n < 12; n += 1) crypto.pbkdf2Sync('a-secret', 'salt', 200000, 64, 'sha512'); },
+  '/loop': function loop() { still(1500); },
+  '/match': function match() {
+    const end = Date.now() + 1500;
+    while (Date.now() < end) /^(a+)+$/.test('a'.repeat(22) + 'b');
+  },
+};
+const server = http.createServer((request, response) => {
+  routes[request.url]();
+  response.end();
+});
+server.listen(Number(process.env.PORT));
+";
+
+/// Starts it, asks for that page again and again, and waits for a stall there that is told with its place.
+fn told_where(words: &[&str], page: &str, variables: &[(&str, &str)]) -> serde_json::Value {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [("server.js", BLOCKING), ("cluster.js", CLUSTER)] {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let port = free_port();
+    let mut command = knee_run(&[&["--watch-every", "1s", "--"], words].concat());
+    command.current_dir(dir.path()).env("PORT", port.to_string());
+    command.envs(variables.iter().copied());
+    let asked = page.to_string();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let asking = std::thread::spawn(move || {
+        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+                let _ = write!(stream, "GET {asked} HTTP/1.0\r\n\r\n");
+                let _ = stream.read_to_string(&mut String::new());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(300));
+        }
+    });
+    let event = told(command, |e| e["kind"] == "event_loop_blocked" && e["where"].is_object());
+    drop(stop);
+    asking.join().unwrap();
+    event
+}
+
+#[test]
+fn a_blocked_event_loop_is_told_with_how_long_and_where() {
+    for (page, function, line) in
+        [("/hash", "hash", 5), ("/loop", "still", 3), ("/match", "match", 9)]
+    {
+        let event = told_where(&["node", "server.js"], page, &[]);
+        assert_eq!((&event["knee"], &event["service"]), (&"trouble".into(), &"node".into()));
+        let place = &event["where"];
+        assert_eq!(place["file"], "server.js", "{event}");
+        assert_eq!(
+            (&place["function"], &place["line"]),
+            (&function.into(), &line.into()),
+            "{event}"
+        );
+        let evidence = event["evidence"].as_str().unwrap();
+        let late = evidence.strip_prefix("the event loop stood still for ").unwrap();
+        assert!(late.split(' ').next().unwrap().parse::<f64>().unwrap() >= 500.0, "{evidence}");
+        assert!(evidence.ends_with(&format!(" ms at server.js:{line} ({function})")), "{evidence}");
+        assert!(event["remedy"].as_str().unwrap().contains("worker thread"), "{event}");
+        assert!(!event.to_string().contains("a-secret"), "no values: {event}");
+    }
+}
+
+/// Two workers of the same program.
+const CLUSTER: &str = "\
+const cluster = require('cluster');
+if (cluster.isPrimary) { cluster.fork(); cluster.fork(); } else require('./server.js');
 ";
 
 #[test]
-fn a_blocked_event_loop_is_told_with_how_long() {
+fn a_blocked_worker_of_a_cluster_is_told_with_where() {
+    let event = told_where(&["node", "cluster.js"], "/loop", &[]);
+    assert_eq!(event["where"]["function"], "still", "{event}");
+}
+
+/// Programs that bring their own way of writing stacks, and preloads of their own.
+#[test]
+fn the_programs_own_preloads_and_stack_traces_are_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("server.js"), BLOCKED).unwrap();
-    let mut command = knee_run(&["--watch-every", "1s", "--", "node", "server.js"]);
+    let own = dir.path().join("own.js");
+    // Loaded into the thread that looks, or asked for the stack, it would end the service.
+    let text = "\
+        if (!require('worker_threads').isMainThread) process.kill(process.pid, 'SIGKILL');\n\
+        Error.prepareStackTrace = () => process.kill(process.pid, 'SIGKILL');\n";
+    fs::write(&own, text).unwrap();
+    let options = format!("--require {}", own.display());
+    let event = told_where(&["node", "server.js"], "/loop", &[("NODE_OPTIONS", &options)]);
+    assert_eq!(event["where"]["function"], "still", "{event}");
+}
+
+#[test]
+fn where_it_stands_still_is_not_known_without_threads_and_the_service_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = dir.path().join("own.js");
+    let text = "require('worker_threads').Worker = class { constructor() { throw new TypeError('none'); } };\n\
+        setInterval(() => { const end = Date.now() + 900; while (Date.now() < end); }, 1500);\n";
+    fs::write(&own, text).unwrap();
+    let mut command = knee_run(&["--watch-every", "1s", "--", "node", own.to_str().unwrap()]);
     command.current_dir(dir.path());
-    let event = told(command, "event_loop_blocked");
-    assert_eq!((&event["knee"], &event["service"]), (&"trouble".into(), &"node".into()));
+    let event = told(command, |e| e["kind"] == "event_loop_blocked");
     let evidence = event["evidence"].as_str().unwrap();
-    let late = evidence.strip_prefix("the event loop stood still for ").unwrap();
-    assert!(late.split(' ').next().unwrap().parse::<f64>().unwrap() >= 500.0, "{evidence}");
-    assert!(event["remedy"].as_str().unwrap().contains("--cpu-prof"), "{event}");
+    assert!(evidence.contains(", where is not known: "), "{evidence}");
+    assert_eq!(event["where"], serde_json::Value::Null);
 }
 
 /// Opens a descriptor 40 times a second and closes none, up to its limit.
@@ -146,7 +241,7 @@ fn descriptors_that_leak_are_told_before_a_fifth_is_gone() {
     let text = format!("ulimit -n 2000; exec {program} --watch-every 500ms -- python3 leak.py");
     let mut command = crate::support::command("sh");
     command.args(["-c", &text]).current_dir(dir.path()).stdin(Stdio::null());
-    let event = told(command, "descriptor_leak");
+    let event = told(command, |event| event["kind"] == "descriptor_leak");
     let evidence = event["evidence"].as_str().unwrap();
     let (before, _) = evidence.split_once(" % of its head-room").unwrap();
     let share: f64 = before.rsplit(' ').next().unwrap().parse().unwrap();

@@ -1,9 +1,9 @@
 //! What one sample shows, if it lasts.
 
-use super::steady::Steady;
+use super::steady::{Places, Steady};
 use super::{Kind, Trouble, reading, trouble};
 use crate::sample::Sample;
-use knee_core::observe::Resource;
+use knee_core::observe::{Resource, Stall};
 
 /// Share of the 100 ms periods in which the quota ran out.
 const THROTTLED: f64 = 0.25;
@@ -19,32 +19,29 @@ const HITS: f64 = 0.95;
 type Rule = fn(&Sample) -> Option<String>;
 
 /// Kind, and the evidence where it is so.
-const RULES: [(Kind, Rule); 6] = [
+const RULES: [(Kind, Rule); 5] = [
     (Kind::PoolSaturated, saturated),
-    (Kind::EventLoopBlocked, blocked),
     (Kind::CpuThrottled, throttled),
     (Kind::DescriptorsNearLimit, descriptors),
     (Kind::MemoryNearLimit, memory),
     (Kind::OpcacheMisses, misses),
 ];
 
-/// One for each rule.
+/// One for each rule, and one for each place where an event loop stood still.
 #[derive(Clone, Debug, Default)]
-pub struct Conditions([Steady; RULES.len()]);
+pub struct Conditions([Steady; RULES.len()], Places);
 
 impl Conditions {
     pub fn see(&mut self, at: f64, sample: &Sample) -> Vec<Trouble> {
         let each = self.0.iter_mut().zip(RULES);
-        each.filter_map(|(steady, (kind, rule))| {
+        let lasting = each.filter_map(|(steady, (kind, rule))| {
             let evidence = rule(sample);
-            let say = match kind {
-                // It is over by the next sample.
-                Kind::EventLoopBlocked => steady.at_once(at, evidence.is_some()),
-                _ => steady.see(at, evidence.is_some()),
-            };
+            let say = steady.see(at, evidence.is_some());
             evidence.filter(|_| say).map(|evidence| trouble(kind, sample, evidence))
-        })
-        .collect()
+        });
+        let mut told: Vec<Trouble> = lasting.collect();
+        told.extend(blocked(sample).filter(|t| self.1.see(at, t.place.as_ref())));
+        told
     }
 }
 
@@ -52,11 +49,19 @@ fn saturated(sample: &Sample) -> Option<String> {
     (sample.limit.resource == Resource::WorkerPool).then(|| sample.limit.evidence.clone())
 }
 
-fn blocked(sample: &Sample) -> Option<String> {
-    let late = reading(sample, "node.eventloop.delay_p99").filter(|ms| *ms >= BLOCKED)?;
+/// It is over by the next sample, so it is told at once.
+fn blocked(sample: &Sample) -> Option<Trouble> {
+    let stall = sample.stall.as_ref();
+    let delay = reading(sample, "node.eventloop.delay_p99").unwrap_or(0.0);
+    let late = stall.map_or(delay, |stall| stall.ms.max(delay));
     // A throttled process stands still through no fault of its own.
-    (sample.usage.throttled < THROTTLED)
-        .then(|| format!("the event loop stood still for {late:.0} ms"))
+    if late < BLOCKED || sample.usage.throttled >= THROTTLED {
+        return None;
+    }
+    let whereabouts = stall.map(Stall::whereabouts).unwrap_or_default();
+    let evidence = format!("the event loop stood still for {late:.0} ms{whereabouts}");
+    let place = stall.and_then(|stall| stall.place.clone());
+    Some(Trouble { place, ..trouble(Kind::EventLoopBlocked, sample, evidence) })
 }
 
 fn throttled(sample: &Sample) -> Option<String> {

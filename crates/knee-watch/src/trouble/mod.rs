@@ -14,6 +14,7 @@ pub use leak::{Growth, Leak};
 
 use crate::sample::Sample;
 use conditions::Conditions;
+use knee_core::observe::Place;
 use leaks::Leaks;
 use serde::{Serialize, Serializer};
 
@@ -28,6 +29,9 @@ pub struct Trouble {
     pub pid: i32,
     /// The figures that say so.
     pub evidence: String,
+    /// Where in its code, of an event loop that stood still.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     /// What to do.
     pub remedy: String,
 }
@@ -106,6 +110,7 @@ fn trouble(kind: Kind, sample: &Sample, evidence: String) -> Trouble {
         service: sample.name.clone(),
         pid: sample.pid,
         evidence,
+        place: None,
         remedy: remedy::of(kind, sample.runtime).into(),
     }
 }

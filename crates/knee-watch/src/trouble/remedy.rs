@@ -40,7 +40,7 @@ pub fn of(kind: Kind, runtime: Option<&str>) -> &'static str {
             "more workers or threads as far as memory allows, or fewer seconds of waiting in each request; knee tune finds how many"
         }
         (Kind::EventLoopBlocked, _) => {
-            "find the synchronous call (node --cpu-prof), and hand it to a worker thread or make it asynchronous"
+            "hand what computes to a worker thread, in smaller steps to the loop, or make the call asynchronous; knee watch --profile 10s draws where its time goes"
         }
         (Kind::CpuThrottled, _) => {
             "a larger task or more tasks; fewer workers or threads than CPU where they compute"

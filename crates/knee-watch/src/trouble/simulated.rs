@@ -3,7 +3,7 @@
 
 use super::{Detector, Kind, Trouble};
 use crate::sample::{Busy, Sample};
-use knee_core::observe::{Limit, Reading, Resource, Usage};
+use knee_core::observe::{Limit, Place, Reading, Resource, Stall, Usage};
 use knee_core::{Bytes, Origin, Sourced};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -98,6 +98,7 @@ fn sample(memory: f64, descriptors: f64, goroutines: f64, late_ms: f64) -> Sampl
         cpu_limit: Some(Sourced::new(1.0, assumed())),
         memory_limit: Some(Sourced::new(Bytes(LIMIT as u64), assumed())),
         limit: Limit { resource: Resource::Unknown, evidence: String::new() },
+        stall: None,
         trends: vec![],
         unseen: vec![],
     }
@@ -176,6 +177,32 @@ fn what_lasts_is_said_with_its_evidence() {
     assert_eq!(said[0], [Kind::EventLoopBlocked]);
     assert_eq!(said[2], [Kind::PoolSaturated, Kind::DescriptorsNearLimit]);
     assert!(said[1].is_empty() && said[3].is_empty(), "{said:?}");
+}
+
+#[test]
+fn a_loop_that_stands_still_is_told_once_for_each_place() {
+    let mut detector = Detector::default();
+    let mut said = Vec::new();
+    let stalls = [None, Some("a.js"), Some("a.js"), Some("b.js"), Some("a.js"), Some("b.js")];
+    for (n, file) in (0u32..).zip(stalls) {
+        let mut sample = sample(0.0, 0.0, 0.0, 0.0);
+        let place = file.map(|file| Place { file: file.into(), line: 3, function: "f".into() });
+        let why = Some("it is looked for".into());
+        sample.stall = Some(Stall { ms: 700.0, place, why });
+        let at = if n < 5 { f64::from(n) * EVERY } else { 1000.0 };
+        said.extend(detector.see(at, &sample).into_iter().map(|trouble| (n, trouble)));
+    }
+    let evidence: Vec<(u32, &str)> = said.iter().map(|(n, t)| (*n, t.evidence.as_str())).collect();
+    let still = "the event loop stood still for 700 ms";
+    let expected = [
+        (0, format!("{still}, where is not known: it is looked for")),
+        (1, format!("{still} at a.js:3 (f)")),
+        (3, format!("{still} at b.js:3 (f)")),
+        (5, format!("{still} at b.js:3 (f)")),
+    ];
+    let expected: Vec<(u32, &str)> = expected.iter().map(|(n, e)| (*n, e.as_str())).collect();
+    assert_eq!(evidence, expected);
+    assert_eq!(said[1].1.place.as_ref().unwrap().line, 3);
 }
 
 #[test]

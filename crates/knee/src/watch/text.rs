@@ -2,7 +2,7 @@
 
 use crate::render::text::cut;
 use knee_core::Bytes;
-use knee_core::observe::{Resource, Usage};
+use knee_core::observe::{Resource, Stall, Usage};
 use knee_watch::{Sample, Trend};
 
 /// The lines of one interval, none longer than the terminal. Off a terminal, unless one interval is
@@ -71,7 +71,7 @@ fn figures(sample: &Sample) -> Vec<(&'static str, String)> {
     let all = [
         ("workers", workers(sample)),
         ("queue", queue(&sample.usage)),
-        ("event loop", event_loop(&sample.usage)),
+        ("event loop", event_loop(sample)),
         ("CPU", Some(cpu(sample))),
         ("memory", Some(memory(sample))),
         ("descriptors", descriptors(sample)),
@@ -111,11 +111,15 @@ fn queue(usage: &Usage) -> Option<String> {
     })
 }
 
-fn event_loop(usage: &Usage) -> Option<String> {
-    let reading = |name: &str| usage.readings.iter().find(|r| r.name == name).map(|r| r.value);
+fn event_loop(sample: &Sample) -> Option<String> {
+    let readings = &sample.usage.readings;
+    let reading = |name: &str| readings.iter().find(|r| r.name == name).map(|r| r.value);
     let delay = reading("node.eventloop.delay_p99")?;
     let busy = reading("node.eventloop.utilization")?;
-    Some(format!("p99 {delay:.0} ms late, busy {:.0} % of the time", busy * 100.0))
+    let stood =
+        |stall: &Stall| format!("; it stood still for {:.0} ms{}", stall.ms, stall.whereabouts());
+    let stall = sample.stall.as_ref().map(stood).unwrap_or_default();
+    Some(format!("p99 {delay:.0} ms late, busy {:.0} % of the time{stall}", busy * 100.0))
 }
 
 fn cpu(sample: &Sample) -> String {
