@@ -6,11 +6,12 @@ use crate::copies::Built;
 use crate::error::FilesError;
 use crate::formats::argv::command_line;
 use crate::formats::word::{Coat, Inner};
-use crate::formats::{CommandText, Entry, shell};
+use crate::formats::{CommandText, Entry, FormatError, shell};
 use crate::official;
-use crate::sources::{Source, Sources};
+use crate::sources::{CONFIG, Source, Sources};
+use crate::text::Position;
 use knee_core::launch::Bind;
-use knee_core::sourced::Origin;
+use knee_core::sourced::{Origin, Sourced};
 use std::path::{Path, PathBuf};
 
 /// A container, not yet followed into its scripts.
@@ -28,6 +29,8 @@ pub(crate) struct Blueprint {
     pub variables: Vec<Variable>,
     /// Names whose values no file holds.
     pub secrets: Vec<String>,
+    /// Names that knee is told to pass on from its own environment.
+    pub passed: Vec<Sourced<String>>,
     pub built: Option<Built>,
     /// What its files show at other paths besides COPY.
     pub mounts: Vec<Bind>,
@@ -78,6 +81,65 @@ impl std::fmt::Debug for Variable {
 pub(crate) struct Asked<'a> {
     pub command: Option<&'a str>,
     pub container: Option<&'a str>,
+    /// Names of variables to pass on from knee's own environment.
+    pub env: &'a [String],
+    /// A file of variables.
+    pub env_file: Option<&'a Path>,
+}
+
+impl Asked<'_> {
+    /// The variables that are to be passed on. A flag that holds a value is refused without
+    /// repeating it: others see a command line.
+    pub fn passed(&self, sources: &Sources) -> Result<Vec<Sourced<String>>, FilesError> {
+        let flag = |text: &String| {
+            let name = text.split('=').next().unwrap_or_default();
+            let problem = match shell::is_name(name) {
+                true if name == text => {
+                    return Ok(Sourced::new(text.clone(), Origin::Flag { name: "--env".into() }));
+                }
+                true => format!(
+                    "takes the name alone, as its value may be a secret; write {name}=… knee tune --env {name}"
+                ),
+                false => "takes the name of a variable; write --env SECRET_KEY".into(),
+            };
+            Err(FilesError::Flag { flag: "--env", problem })
+        };
+        let mut passed: Vec<Sourced<String>> =
+            self.env.iter().map(flag).collect::<Result<_, _>>()?;
+        let stated = sources.config.as_ref().and_then(|c| c.parsed.service.env.as_ref());
+        for name in stated.iter().flat_map(|stated| &stated.value) {
+            if !passed.iter().any(|known| known.value == *name) {
+                let line = stated.map_or(1, |stated| stated.line);
+                passed.push(Sourced::from_file(name.clone(), CONFIG, line));
+            }
+        }
+        Ok(passed)
+    }
+
+    /// The file of variables that is named, which has to be there.
+    pub fn file(&self, sources: &Sources) -> Result<Option<Sourced<PathBuf>>, FilesError> {
+        let config = sources.config.as_ref().and_then(|c| c.parsed.service.env_file.as_ref());
+        let named = match (self.env_file, config) {
+            (Some(path), _) => {
+                Sourced::new(path.into(), Origin::Flag { name: "--env-file".into() })
+            }
+            (None, Some(stated)) => stated.sourced(CONFIG),
+            (None, None) => return Ok(None),
+        };
+        if sources.text(&named.value)?.is_some() {
+            return Ok(Some(named));
+        }
+        let shown = named.value.display();
+        let problem = format!("there is no file {shown} in {}", sources.root.display());
+        Err(match named.origin {
+            Origin::File { line, .. } => {
+                let at = Position { line, column: 1 };
+                let problem = format!("`service.env_file`: {problem}");
+                FilesError::Format { path: CONFIG.into(), error: FormatError { at, problem } }
+            }
+            _ => FilesError::Flag { flag: "--env-file", problem },
+        })
+    }
 }
 
 /// One of the container's files, of those that a container can be said in.
@@ -105,7 +167,7 @@ impl Draft<'_> {
     pub fn draw(self, asked: Asked<'_>) -> Result<Blueprint, FilesError> {
         let layers = self.layers();
         let (argv, commands, origin) = self.start(&layers, asked);
-        let mut variables = self.variables(&layers)?;
+        let mut variables = self.variables(&layers, asked)?;
         let mut mounts = self.mounts();
         let workdir = self.workdir(&layers, &origin);
         let here = self.sources.root.join(self.context());
@@ -125,6 +187,7 @@ impl Draft<'_> {
             workdir,
             variables,
             secrets,
+            passed: if self.serving { asked.passed(self.sources)? } else { Vec::new() },
             built: self.built,
             mounts,
             definition: self.definition,
@@ -254,8 +317,7 @@ impl Draft<'_> {
     fn workdir(&self, layers: &[Layer<'_>], origin: &Origin) -> PathBuf {
         let root = &self.sources.root;
         let config = self.sources.config.as_ref().map(|source| &source.parsed.service);
-        let by_config =
-            matches!(origin, Origin::File { path, .. } if path == crate::sources::CONFIG);
+        let by_config = matches!(origin, Origin::File { path, .. } if path == CONFIG);
         let dir = config.and_then(|service| service.dir.as_ref()).filter(|_| self.serving);
         if dir.is_some() || by_config || matches!(origin, Origin::Flag { .. }) {
             return dir.map_or_else(|| root.clone(), |dir| root.join(&dir.value));
@@ -269,7 +331,11 @@ impl Draft<'_> {
     }
 
     /// The first of a name counts: a container's own, those of its files of variables, its image's.
-    fn variables(&self, layers: &[Layer<'_>]) -> Result<Vec<Variable>, FilesError> {
+    fn variables(
+        &self,
+        layers: &[Layer<'_>],
+        asked: Asked<'_>,
+    ) -> Result<Vec<Variable>, FilesError> {
         let of = |layer: &Layer<'_>| {
             let variable = |(name, entry): &(String, Entry)| Variable {
                 name: name.clone(),
@@ -282,7 +348,7 @@ impl Draft<'_> {
         };
         let images = layers.len() - usize::from(self.built.is_some());
         let mut variables: Vec<Variable> = layers[..images].iter().flat_map(of).collect();
-        variables.extend(self.file_variables()?);
+        variables.extend(self.file_variables(asked)?);
         variables.extend(layers[images..].iter().flat_map(of));
         Ok(variables)
     }
@@ -300,8 +366,9 @@ impl Draft<'_> {
         mounts.iter().map(bind).filter(|bind| bind.host.exists()).collect()
     }
 
-    /// The variables of a compose service's env_file, and of `.env` beside a Procfile.
-    fn file_variables(&self) -> Result<Vec<Variable>, FilesError> {
+    /// The variables of the file that is named, of a compose service's env_file, and of `.env`
+    /// beside a Procfile.
+    fn file_variables(&self, asked: Asked<'_>) -> Result<Vec<Variable>, FilesError> {
         let mut paths: Vec<PathBuf> = match (self.definition, self.compose()) {
             (None, Some(service)) => {
                 service.env_files.iter().rev().map(|file| PathBuf::from(&file.value)).collect()
@@ -310,6 +377,11 @@ impl Draft<'_> {
         };
         if self.definition.is_none() && self.service.is_none() && self.built.is_none() {
             paths.push(".env".into());
+        }
+        if self.serving
+            && let Some(named) = asked.file(self.sources)?
+        {
+            paths.insert(0, named.value);
         }
         let mut found = Vec::new();
         for path in paths {

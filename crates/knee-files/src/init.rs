@@ -2,10 +2,14 @@
 //!
 //! What another file says stays commented out, so that it is said in one place. What may be a
 //! secret (values of header fields, assignments in a command) is not written, except where
-//! knee.toml itself holds it.
+//! knee.toml itself holds it: a variable that a command assigns is named in `env`, and its value is
+//! for knee's own environment.
+
+mod spoken;
 
 use crate::config::{About, Allowed, KnobRule, OwnKnob, Stated, TABLES, Table};
 use crate::discover::{Discovery, command_line};
+use crate::error::FilesError;
 use crate::formats::word::quote;
 use crate::sources::CONFIG;
 use knee_core::service::ServiceContainer;
@@ -19,7 +23,12 @@ use std::path::{Path, PathBuf};
 const WIDTH: usize = 96;
 
 /// The text of a knee.toml for what was discovered. It is read back to the same meaning.
-pub fn init(discovery: &Discovery) -> String {
+///
+/// # Errors
+/// A command of knee's own command line with a value in it that may be a secret and cannot be
+/// left out.
+pub fn init(discovery: &Discovery) -> Result<String, FilesError> {
+    let discovery = &spoken::without_values(discovery)?;
     let mut page = Page(String::new());
     page.prose(
         "knee.toml: what knee cannot read elsewhere, and what you want to say otherwise. What \
@@ -39,7 +48,7 @@ pub fn init(discovery: &Discovery) -> String {
             _ => page.table(table, discovery),
         }
     }
-    page.0
+    Ok(page.0)
 }
 
 /// A value as TOML, with its origin for people. None where nothing is known.
@@ -239,6 +248,15 @@ fn known(table: &str, key: &str, discovery: &Discovery) -> Known {
         ("service", "dir") => {
             let dir = stated.service.dir.as_ref()?;
             (text(&dir.value.to_string_lossy()), here(dir))
+        }
+        ("service", "env") => {
+            let first = discovery.env.first()?;
+            let names: Vec<String> = discovery.env.iter().map(|name| text(&name.value)).collect();
+            (format!("[{}]", names.join(", ")), first.origin.clone())
+        }
+        ("service", "env_file") => {
+            let file = discovery.env_file.as_ref()?;
+            (text(&file.value.to_string_lossy()), file.origin.clone())
         }
         ("service", "ready") => {
             let ready = service.ready.as_ref()?;

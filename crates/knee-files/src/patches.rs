@@ -140,7 +140,7 @@ impl<'a> Patcher<'a> {
             .iter()
             .find(|container| matches!(&container.command.origin, Origin::Flag { .. }));
         let command = command.map(|container| spoken(&container.command.value));
-        let asked = Asked { command: command.as_deref(), container: None };
+        let asked = Asked { command: command.as_deref(), ..Asked::default() };
         let same =
             |plan: &Plan| plan.containers.iter().map(|c| c.name.as_str()).eq(names.iter().copied());
         let mut found = plan(&self.sources, asked)?;

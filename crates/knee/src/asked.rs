@@ -12,7 +12,7 @@ use knee_files::Overrides;
 use knee_files::config::TuneTable;
 use knee_tune::tune::{Lengths, TRIALS};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Flags of `knee tune`.
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
@@ -57,6 +57,14 @@ pub struct About {
     /// The container that takes the requests, where the task has several
     #[arg(long, value_name = "NAME")]
     pub container: Option<String>,
+    /// A variable that the service is given from knee's own environment; repeat it for more
+    #[arg(long, value_name = "NAME")]
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// A file of NAME=value lines that the service is given, seen from its folder
+    #[arg(long, value_name = "FILE")]
+    #[serde(default)]
+    pub env_file: Option<PathBuf>,
 }
 
 impl About {
@@ -70,6 +78,8 @@ impl About {
             goal: self.goal,
             container: self.container.clone(),
             requests: self.requests.clone(),
+            env: self.env.clone(),
+            env_file: self.env_file.clone(),
         }
     }
 }

@@ -148,7 +148,15 @@ impl From<LabError> for Failure {
             | LabError::BadAnswer { .. }
             | LabError::PortTaken { .. } => Exit::Nothing,
         };
-        Failure::new(exit, error.to_string())
+        let failure = Failure::new(exit, error.to_string());
+        match &error {
+            // Most of what starts elsewhere and not here lacks one of these.
+            LabError::Exited { .. } => failure.remedy(
+                "what it needs of its environment it gets from knee's by --env NAME, or from a file by \
+                 --env-file .env; a database or another service that it waits for has to run here",
+            ),
+            _ => failure,
+        }
     }
 }
 

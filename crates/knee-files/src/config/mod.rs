@@ -83,6 +83,10 @@ pub struct ServiceTable {
     pub container: Option<Stated<String>>,
     /// The folder that the command starts in.
     pub dir: Option<Stated<PathBuf>>,
+    /// Names of variables that are taken from knee's own environment.
+    pub env: Option<Stated<Vec<String>>>,
+    /// A file of variables, relative to knee.toml's folder.
+    pub env_file: Option<Stated<PathBuf>>,
 }
 
 /// The task that it runs in.

@@ -4,11 +4,12 @@ use super::field::Field;
 use super::keys::{About, Key, put, read_key};
 use super::{Config, Mistakes};
 use crate::formats::FormatError;
+use crate::formats::shell::is_name;
 use knee_core::goal::percentile;
 use knee_core::units::Bytes;
 use knee_core::workload::Request;
 
-pub(super) static SERVICE: [Key<Config>; 5] = [
+pub(super) static SERVICE: [Key<Config>; 7] = [
     Key {
         about: About {
             name: "command",
@@ -57,6 +58,32 @@ pub(super) static SERVICE: [Key<Config>; 5] = [
             doc: "The folder that `command` starts in, seen from this file's folder, which is taken without it.",
         },
         read: |config, field| put(&mut config.service.dir, field, field.text()?.into()),
+    },
+    Key {
+        about: About {
+            name: "env",
+            form: "a list of names of environment variables",
+            example: r#"["SECRET_KEY"]"#,
+            doc: "Variables that the service is given from knee's own environment, as `docker run --env NAME` does: for secrets, which have no place in a file.",
+        },
+        read: |config, field| {
+            let names = field.list()?;
+            let name = |field: &Field<'_>| {
+                let name = field.text()?;
+                if is_name(name) { Ok(name.to_string()) } else { Err(field.wrong()) }
+            };
+            let names = names.iter().map(name).collect::<Result<_, _>>()?;
+            put(&mut config.service.env, field, names)
+        },
+    },
+    Key {
+        about: About {
+            name: "env_file",
+            form: "the path of a file in quotes",
+            example: r#"".env""#,
+            doc: "A file of NAME=value lines that the service is given, seen from this file's folder. A compose file's env_file, and .env where there is no other file than a Procfile, are read without it.",
+        },
+        read: |config, field| put(&mut config.service.env_file, field, field.text()?.into()),
     },
 ];
 

@@ -244,6 +244,19 @@ impl Container {
                 None => unknown.push(name),
             }
         }
+        for Sourced { value: name, origin } in self.blueprint.passed.clone() {
+            match own(&name) {
+                Some(value) => {
+                    self.env.set(name.clone(), value);
+                    self.fact("from knee's environment", name, origin);
+                }
+                None => self.missing.push(without_value(
+                    &name,
+                    "which the service is to be given",
+                    &origin,
+                )),
+            }
+        }
         for (name, origin) in self.expanded() {
             let known = self.env.get(&name).is_some();
             match own(&name).filter(|_| !known) {
@@ -251,11 +264,7 @@ impl Container {
                 None if known || name == "PORT" => {}
                 None => {
                     unknown.retain(|secret| *secret != name);
-                    self.missing.push(Missing {
-                        what: format!("a value for {name}, which the command uses ({origin})"),
-                        flag: "knee's environment".into(),
-                        example: format!("{name}=… knee tune"),
-                    });
+                    self.missing.push(without_value(&name, "which the command uses", &origin));
                 }
             }
         }
@@ -293,5 +302,14 @@ impl Container {
                 text.match_indices('$').any(|(at, _)| named(at))
             })
         })
+    }
+}
+
+/// A variable that only knee's own environment can give.
+fn without_value(name: &str, why: &str, origin: &Origin) -> Missing {
+    Missing {
+        what: format!("a value for {name}, {why} ({origin})"),
+        flag: "knee's environment".into(),
+        example: format!("{name}=… knee tune"),
     }
 }

@@ -45,6 +45,21 @@ pub struct Overrides {
     pub container: Option<String>,
     /// What is sent; empty leaves it to the files.
     pub requests: Vec<Request>,
+    /// Names of variables that the service is given from knee's own environment.
+    pub env: Vec<String>,
+    /// A file of variables that it is given, relative to the folder.
+    pub env_file: Option<PathBuf>,
+}
+
+impl Overrides {
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            command: self.command.as_deref(),
+            container: self.container.as_deref(),
+            env: &self.env,
+            env_file: self.env_file.as_deref(),
+        }
+    }
 }
 
 /// A folder that was read.
@@ -58,6 +73,10 @@ pub struct Discovery {
     pub requests: Vec<Request>,
     /// Share of the task's memory that has to stay free, in [0, 1).
     pub head_room: Sourced<f64>,
+    /// Names of variables that the service is given from knee's own environment.
+    pub env: Vec<Sourced<String>>,
+    /// The file of variables that was named, relative to the folder.
+    pub env_file: Option<Sourced<PathBuf>>,
     /// What was read, for people. Never a secret.
     pub facts: Vec<Fact>,
     /// What is needed and was not found.
@@ -86,9 +105,7 @@ pub struct Missing {
 /// size that Fargate does not offer. What is only not there is among [`Discovery::missing`].
 pub fn discover(root: &Path, overrides: &Overrides) -> Result<Discovery, FilesError> {
     let sources = Sources::read(root, BTreeMap::new())?;
-    let asked =
-        Asked { command: overrides.command.as_deref(), container: overrides.container.as_deref() };
-    let Plan { containers, serving, left_out } = plan(&sources, asked)?;
+    let Plan { containers, serving, left_out } = plan(&sources, overrides.asked())?;
     let (task, no_task) = size::task(&sources, &containers[serving], overrides.task)?;
     let around = surroundings(task.as_ref());
     let mut reading = Reading::new(&sources, containers, serving)?;

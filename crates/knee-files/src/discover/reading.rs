@@ -246,6 +246,8 @@ impl<'a> Reading<'a> {
             goal,
             requests,
             head_room,
+            env: overrides.asked().passed(sources)?,
+            env_file: overrides.asked().file(sources)?,
             facts,
             missing: self.missing,
             config,

@@ -1,6 +1,7 @@
 //! Python services as people lay them out: how the server is started, and where its settings stand.
 
 use crate::support::*;
+use knee_files::Overrides;
 
 const APP: &str = "from fastapi import FastAPI\napp = FastAPI()\n";
 
@@ -67,4 +68,39 @@ fn a_program_that_is_not_known_is_named_behind_what_starts_it() {
     let asked = missing(&discovery);
     let named = |m: &String| m.contains("knee does not know `hypercorn`");
     assert!(asked.iter().any(named), "{asked:?}");
+}
+
+#[test]
+fn variables_come_from_knees_own_environment_by_name_and_from_a_file() {
+    let folder = image(r#"["uvicorn", "app.main:app"]"#);
+    folder.write("local.env", "DATABASE_URL=sqlite:///x\nWEB_CONCURRENCY=3\n");
+    folder.write("knee.toml", "[service]\nenv = [\"CARGO_PKG_NAME\", \"KNEE_TEST_UNSET\"]\n");
+    let asked = Overrides { env_file: Some("local.env".into()), ..Overrides::default() };
+    let discovery = knee_files::discover(folder.path(), &asked).unwrap();
+    let env = &discovery.service.containers[0].env;
+    assert_eq!(env.get("CARGO_PKG_NAME"), Some("knee-files"));
+    assert_eq!(env.get("DATABASE_URL"), Some("sqlite:///x"));
+    assert_eq!(told(&discovery, "workers"), "3 (local.env:1)");
+    let wanted = "knee's environment: a value for KNEE_TEST_UNSET, which the service is to be given (knee.toml:2)";
+    assert!(missing(&discovery).iter().any(|m| m.starts_with(wanted)), "{:?}", missing(&discovery));
+    let text = knee_files::init(&discovery).unwrap();
+    assert!(text.contains("\nenv_file = \"local.env\"\n"), "{text}");
+    assert!(text.contains("\nenv = [\"CARGO_PKG_NAME\", \"KNEE_TEST_UNSET\"]\n"), "{text}");
+}
+
+#[test]
+fn variables_that_cannot_be_given_are_refused() {
+    let folder = image(r#"["uvicorn", "app.main:app"]"#);
+    let refused =
+        |asked: Overrides| knee_files::discover(folder.path(), &asked).unwrap_err().to_string();
+    let said = refused(Overrides { env: vec!["TOKEN=hunter2".into()], ..Overrides::default() });
+    assert!(said.starts_with("--env: takes the name alone") && !said.contains("hunter2"), "{said}");
+    let said = refused(Overrides { env_file: Some("x.env".into()), ..Overrides::default() });
+    assert!(said.starts_with("--env-file: there is no file x.env in "), "{said}");
+    folder.write("knee.toml", "[service]\n\nenv_file = \"x.env\"\n");
+    let said = refused(Overrides::default());
+    assert!(
+        said.starts_with("knee.toml:3:1: `service.env_file`: there is no file x.env"),
+        "{said}"
+    );
 }

@@ -34,7 +34,7 @@ const CONFIG: &str = "knee.toml";
 /// Reads and writes.
 pub fn run(root: &Path, flags: &Flags) -> Result<Exit, Failure> {
     let discovery = knee_files::discover(root, &flags.about.overrides())?;
-    let text = knee_files::init(&discovery);
+    let text = knee_files::init(&discovery)?;
     if flags.print {
         out::data(&text)?;
         return Ok(Exit::Satisfied);
