@@ -159,7 +159,10 @@ fn exhausted(problem: &Problem, beliefs: &Beliefs, open: &[&Candidate], best: f6
         .map(|c| (c, beliefs.chance(c, best)))
         .max_by(|a, b| a.1.probability.total_cmp(&b.1.probability));
     let Some((candidate, chance)) = likeliest else {
-        return "every setting that fits into the memory was measured".into();
+        return match problem.candidates.len() {
+            1 => "no knob that may move bears on what gave out".into(),
+            _ => "every setting that fits into the memory was measured".into(),
+        };
     };
     format!(
         "no untested setting is likely to beat the best by more than the noise ({:.0} %): the \
@@ -317,6 +320,17 @@ mod tests {
         let (trials, why) = search(&problem, |_| 17.0);
         assert!(trials.len() <= 4 && why.contains("noise"), "{}: {why}", trials.len());
         assert_eq!(best(&problem, &trials), 0, "today's settings stay");
+    }
+
+    #[test]
+    fn it_does_not_boast_where_there_is_nothing_to_turn() {
+        let mut problem = problem(ORDERS);
+        problem.candidates.truncate(1);
+        let (_, why) = search(&problem, |_| 17.0);
+        assert_eq!(why, "no knob that may move bears on what gave out");
+        problem.candidates.push(workers(4));
+        let (trials, why) = search(&problem, |_| 17.0);
+        assert!(trials.len() == 2 && why.starts_with("every setting"), "{why}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod ports;
 mod programs;
 mod reading;
 mod size;
+mod source;
 
 pub(crate) use facts::command_line;
 

@@ -1,92 +1,80 @@
 //! The programs of a container with their knobs, as knee.toml lets them move.
 
 use super::knobs::Reader;
+use super::source::{self, Said};
 use crate::config::{Config, KnobRule, Mistakes, Stated};
 use crate::error::FilesError;
 use crate::formats::FormatError;
 use crate::sources::{Source, Sources};
 use crate::text::Position;
+use knee_core::event::Fact;
 use knee_core::runtimes::Runtime;
 use knee_core::service::{Part, PlacedKnob};
 use knee_core::settings::{Knob, Range, Site, Value};
-use knee_core::sourced::Origin;
-use std::path::Path;
+use knee_core::sourced::{Origin, Sourced};
 
-/// Files that are searched for a variable's name, and folders that are not the user's own.
-const SOURCES: [&str; 6] = ["js", "mjs", "cjs", "ts", "mts", "json"];
-const FOREIGN: [&str; 4] = ["node_modules", ".git", "vendor", ".knee"];
-/// More files are not searched: a knob that might do nothing is then offered.
-const MOST: usize = 5000;
-
-/// The part that a program is, with the knobs that act.
+/// The part that a program is, with the knobs that act, and what there is to tell of those that
+/// do not.
 pub(super) fn part(
     reader: &Reader<'_>,
     runtime: &'static Runtime,
     sources: &Sources,
-) -> Result<Part, FilesError> {
+) -> Result<(Part, Vec<Fact>), FilesError> {
     let known = (runtime.knobs)();
-    let mut knobs = Vec::new();
+    let (mut knobs, mut facts) = (Vec::new(), Vec::new());
     for knob in &known {
-        if !acts(reader, runtime, knob, sources)? {
+        if !acts(reader, knob)? {
             continue;
         }
-        let mut placed = reader.read(knob.clone(), &known)?;
-        if runtime.asked.contains(&&*knob.name)
-            && let Origin::Default { .. } = placed.current.origin
-        {
-            let because = format!("nothing sets {}, which the program reads itself", knob.name);
-            placed.current.origin = Origin::Assumed { because };
+        if !runtime.asked.contains(&&*knob.name) {
+            knobs.push(reader.read(knob.clone(), &known)?);
+            continue;
         }
-        knobs.push(placed);
+        let said = source::says(&sources.root, &knob.name, reader.around.visible_cpus);
+        let ruled = rules(sources).any(|(name, _)| *name == knob.name);
+        let (placed, fact) = asked(reader.read(knob.clone(), &known)?, said, ruled);
+        knobs.extend(placed);
+        facts.extend(fact);
     }
-    Ok(Part { runtime: runtime.id, recognised: reader.recognised(), knobs })
+    Ok((Part { runtime: runtime.id, recognised: reader.recognised(), knobs }, facts))
 }
 
-/// Whether turning a knob can do anything here.
-fn acts(
-    reader: &Reader<'_>,
-    runtime: &Runtime,
-    knob: &Knob,
-    sources: &Sources,
-) -> Result<bool, FilesError> {
-    let ruled = rules(sources).any(|(name, _)| *name == knob.name);
-    if runtime.asked.contains(&&*knob.name) && !ruled {
-        return Ok(mentions(&sources.root, &knob.name));
+/// A knob that is a variable which only the program itself may read, as its source says; `ruled`
+/// where knee.toml speaks of it.
+fn asked(mut placed: PlacedKnob, said: Said, ruled: bool) -> (Option<PlacedKnob>, Option<Fact>) {
+    let name = placed.knob.name.clone();
+    let unset = matches!(placed.current.origin, Origin::Default { .. });
+    match said {
+        Said::Read(Some(today)) if unset => placed.current = today.map(Value::Int),
+        Said::Nothing if !ruled => return (None, None),
+        Said::Forks(today) if !ruled => {
+            let told = format!(
+                "{name}: nothing reads it; the program forks a process for each of the {} CPUs that \
+                 it sees here, whatever the task has",
+                today.value
+            );
+            let fact =
+                Fact { what: "not tuned".into(), value: Sourced::new(told, today.origin.clone()) };
+            placed.current = today.map(Value::Int);
+            placed.knob.range = only(&placed.current.value);
+            return (Some(placed), Some(fact));
+        }
+        _ if unset => {
+            let because = format!("nothing sets {name}, which the program reads itself");
+            placed.current.origin = Origin::Assumed { because };
+        }
+        _ => {}
     }
+    (Some(placed), None)
+}
+
+/// Whether turning a knob can do anything here, as far as the program's configuration tells.
+fn acts(reader: &Reader<'_>, knob: &Knob) -> Result<bool, FilesError> {
     let upstream = knob
         .sites
         .iter()
         .any(|site| matches!(site, Site::Directive { context, .. } if context == "upstream"));
     Ok(!upstream || reader.program.has_upstream()?)
-}
-
-/// Whether a source file of the user's own names a variable.
-fn mentions(root: &Path, name: &str) -> bool {
-    let mut todo = vec![root.to_path_buf()];
-    let mut searched = 0;
-    while let Some(folder) = todo.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let (path, kind) = (entry.path(), entry.file_type());
-            let file_name = entry.file_name();
-            let file_name = file_name.to_string_lossy();
-            if kind.as_ref().is_ok_and(|kind| kind.is_dir()) {
-                if !FOREIGN.contains(&&*file_name) {
-                    todo.push(path);
-                }
-                continue;
-            }
-            let extension = path.extension().map(|e| e.to_string_lossy().into_owned());
-            if !extension.is_some_and(|e| SOURCES.contains(&&*e)) {
-                continue;
-            }
-            searched += 1;
-            let text = crate::view::read_text(&path, &path).ok().flatten();
-            if searched > MOST || text.is_some_and(|text| text.contains(name)) {
-                return true;
-            }
-        }
-    }
-    false
 }
 
 fn rules(sources: &Sources) -> impl Iterator<Item = (&String, &Stated<KnobRule>)> {

@@ -101,9 +101,10 @@ impl<'a> Reading<'a> {
                 }
                 taken.push(runtime.id);
                 let sources = self.sources;
-                let part = self.with_reader(index, program, around, |reader| {
+                let (part, mut facts) = self.with_reader(index, program, around, |reader| {
                     parts::part(reader, runtime, sources)
                 })?;
+                self.facts.append(&mut facts);
                 self.containers[index].parts.push(part);
             }
         }

@@ -64,10 +64,7 @@ fn each_value_has_its_line() {
         (
             "node",
             &[
-                (
-                    "WEB_CONCURRENCY",
-                    "1 (assumed: nothing sets WEB_CONCURRENCY, which the program reads itself)",
-                ),
+                ("WEB_CONCURRENCY", "1 (server.js:16)"),
                 ("UV_THREADPOOL_SIZE", "4 (default of Node.js)"),
                 ("max-old-space-size", "512 (default of Node.js)"),
             ],
