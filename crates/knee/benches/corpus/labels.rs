@@ -39,7 +39,8 @@ impl fmt::Display for Label {
     }
 }
 
-/// Whether a rule says what a label's problem is. A problem that is not listed has no rule.
+/// Whether a rule says what a label's problem is: it may be the rule's own name. Another problem that
+/// is not listed has no rule.
 pub fn says(problem: &str, rule: &Value) -> bool {
     let rules: &[&str] = match problem {
         "lb.keepalive_short" => {
@@ -80,7 +81,7 @@ pub fn says(problem: &str, rule: &Value) -> bool {
         "py.reload_in_prod" => &["reload-in-production"],
         _ => &[],
     };
-    rule.as_str().is_some_and(|rule| rules.contains(&rule))
+    rule.as_str().is_some_and(|rule| rule == problem || rules.contains(&rule))
 }
 
 /// Whether a fact of knee is what a label means by its key.

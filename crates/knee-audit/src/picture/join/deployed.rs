@@ -9,7 +9,7 @@ use crate::picture::ecs::{self, Resource};
 use crate::picture::files::{FileId, Place};
 use crate::picture::found::{Datum, Found};
 use crate::picture::service::{Container, Deployment, Launch, Purpose, Service, Target, Task};
-use crate::picture::values;
+use crate::picture::{values, walk};
 use knee_files::formats::loose;
 use knee_files::formats::tree::{Node, Value};
 use std::collections::{HashMap, HashSet};
@@ -61,27 +61,18 @@ impl Join {
             let own = balancers.iter().position(|b| self.resources[*b].id == id);
             behind.extend(own.map(|balancer| (at, balancer)));
         }
+        self.behind_the_only(&balancers, &mut behind);
         let mut attached = HashSet::new();
         let services = self.of_kind("service");
-        for at in self.of_kind("task") {
-            let task = self.resources[at].clone();
-            let service = services.iter().copied().find(|s| {
-                let node = self.resources[*s].body.get("taskDefinition");
-                let names = node.map(ecs::references).unwrap_or_default();
-                names.iter().any(|name| self.referred(name, "task", 0) == Some(at))
-            });
-            self.task(
-                &task,
-                service.map(|s| self.resources[s].clone()),
-                &behind,
-                &mut attached,
-                &agent,
-            );
+        let pairs = self.tasks_with_services(&services);
+        for (at, service) in &pairs {
+            let task = self.resources[*at].clone();
+            let service = service.map(|s| self.resources[s].clone());
+            self.task(&task, service, &behind, &mut attached, &agent);
         }
         for at in services {
-            let body = &self.resources[at].body;
-            let names = body.get("taskDefinition").map(ecs::references).unwrap_or_default();
-            if !names.iter().any(|name| self.referred(name, "task", 0).is_some()) {
+            if !pairs.iter().any(|(_, service)| *service == Some(at)) && self.task_of(at).is_none()
+            {
                 let resource = self.resources[at].clone();
                 let mut task = Task { agent_stop_timeout: agent.clone(), ..Task::default() };
                 ecs::service(&resource.body, &mut task);
@@ -104,6 +95,66 @@ impl Join {
         }
     }
 
+    /// The task definition that a service refers to.
+    fn task_of(&self, service: usize) -> Option<usize> {
+        let node = self.resources[service].body.get("taskDefinition");
+        let names = node.map(ecs::references).unwrap_or_default();
+        names.iter().find_map(|name| self.referred(name, "task", 0))
+    }
+
+    /// Each task definition with the service that runs it. Where stacks are applied apart, one is
+    /// a variable of the other's: the only service without a task runs the only task without one.
+    fn tasks_with_services(&self, services: &[usize]) -> Vec<(usize, Option<usize>)> {
+        let of: Vec<_> = services.iter().map(|at| (*at, self.task_of(*at))).collect();
+        let service =
+            |task: usize| of.iter().find(|(_, own)| *own == Some(task)).map(|(at, _)| *at);
+        let mut pairs: Vec<_> =
+            self.of_kind("task").into_iter().map(|task| (task, service(task))).collect();
+        let given = |at: &usize| self.resources[*at].body.get("taskDefinition").is_some();
+        let open: Vec<_> =
+            of.iter().filter(|(_, task)| task.is_none()).map(|(at, _)| *at).collect();
+        let idle = pairs.iter().filter(|(_, service)| service.is_none()).count();
+        if let ([only], 1) = (&open[..], idle)
+            && given(only)
+        {
+            pairs.iter_mut().filter(|(_, s)| s.is_none()).for_each(|(_, s)| *s = Some(*only));
+        }
+        pairs
+    }
+
+    /// Target groups that no listener here is seen to send to are behind the only load balancer
+    /// that there is: listener and group are often of stacks that are applied apart.
+    fn behind_the_only(&self, balancers: &[usize], behind: &mut HashMap<usize, usize>) {
+        let [only] = balancers else { return };
+        if !ecs::balancer(&self.resources[*only]).application {
+            return;
+        }
+        let http = |at: &usize| {
+            let protocol = self.resources[*at].body.first(&["Protocol", "protocol"]);
+            protocol.and_then(Node::text).is_none_or(|text| text.starts_with("HTTP"))
+        };
+        for group in self.of_kind("group").into_iter().filter(http) {
+            behind.entry(group).or_insert(0);
+        }
+    }
+
+    /// The target group of a service's entry; where the entry's is not known and all groups are
+    /// behind one load balancer, the first of them.
+    fn group_of(&self, entry: &Node, behind: &HashMap<usize, usize>) -> Vec<usize> {
+        let Some(arn) = entry.get("targetGroupArn") else { return Vec::new() };
+        let names = ecs::references(arn);
+        let known: Vec<usize> =
+            names.iter().filter_map(|name| self.referred(name, "group", 0)).collect();
+        let groups = self.of_kind("group");
+        let mut fronts = groups.iter().map(|group| behind.get(group));
+        let first = fronts.next().flatten();
+        let open = known.is_empty() && arn.unknown_because().is_some();
+        if open && first.is_some() && fronts.all(|front| front == first) {
+            return groups.into_iter().take(1).collect();
+        }
+        known
+    }
+
     pub(super) fn of_kind(&self, kind: &str) -> Vec<usize> {
         (0..self.resources.len()).filter(|at| self.resources[*at].kind == kind).collect()
     }
@@ -116,13 +167,7 @@ impl Join {
     ) -> &mut Service {
         let family = resource.body.first(&["family", "name", "ServiceName"]).and_then(Node::text);
         let id = resource.id.rsplit(['#', '|', '/']).next().unwrap_or(&resource.id).to_string();
-        let at = FileId(resource.span.file);
-        let path = self.picture.files.get(at).path.clone();
-        let module = path.split('/').any(|part| part == "modules");
-        let purpose = match self.purpose(at) {
-            Purpose::Production if module => Purpose::Template,
-            purpose => purpose,
-        };
+        let purpose = self.purpose_of(resource);
         self.picture.services.push(Service {
             name: family.filter(|name| !name.contains("${")).unwrap_or(id),
             purpose,
@@ -132,6 +177,28 @@ impl Join {
             containers,
         });
         self.picture.services.last_mut().expect("was pushed")
+    }
+
+    /// The folder of the root module that a resource belongs to, else that of its file.
+    fn root_of(&self, resource: &Resource) -> String {
+        let called = resource.id.split_once('|').filter(|(_, id)| id.starts_with("module."));
+        let own = || self.folder(FileId(resource.span.file));
+        called.map_or_else(own, |(root, _)| root.to_string())
+    }
+
+    /// What a resource is there for: that of a module which a root module here calls is that of
+    /// the root.
+    fn purpose_of(&self, resource: &Resource) -> Purpose {
+        let own = self.purpose(FileId(resource.span.file));
+        let folder = self.root_of(resource);
+        let module = folder.split('/').any(|part| part == "modules");
+        match own {
+            Purpose::Production if walk::is_development(&format!("{folder}/main.tf")) => {
+                Purpose::Development
+            }
+            Purpose::Production if module => Purpose::Template,
+            own => own,
+        }
     }
 
     pub(super) fn task(
@@ -147,9 +214,9 @@ impl Join {
         if let Some(service) = &service {
             ecs::service(&service.body, &mut task);
             for at in self.of_kind("scaling") {
-                let body = &self.resources[at].body;
-                let own = ecs::references(body).contains(&service.id);
-                if let Some(most) = body.get("MaxCapacity").filter(|_| own) {
+                let scaling = &self.resources[at];
+                let most = scaling.body.get("MaxCapacity").filter(|_| scales(scaling, service));
+                if let Some(most) = most {
                     task.maximum = Some(ecs::found(most, |node| node.number().map(|n| n as u64)));
                 }
             }
@@ -174,8 +241,7 @@ impl Join {
                 if name.is_some_and(|name| name != container.name) {
                     continue;
                 }
-                let names = entry.get("targetGroupArn").map(ecs::references).unwrap_or_default();
-                for group in names.iter().filter_map(|name| self.referred(name, "group", 0)) {
+                for group in self.group_of(&entry, behind) {
                     attached.insert(group);
                     let mut target: Target = ecs::target(&self.resources[group]);
                     target.load_balancer = behind.get(&group).copied();
@@ -189,10 +255,15 @@ impl Join {
                 cmd: node.get("command").and_then(|n| self.command(n)),
             };
             let image = node.get("image").cloned();
-            let from = FileId(resource.span.file);
+            let from = self.root_of(resource);
             let family = resource.body.get("family").and_then(Node::text).unwrap_or_default();
             let built = image.as_ref().and_then(|image| {
-                self.maker(&Started { image, container: &container.name, family: &family, from })
+                self.maker(&Started {
+                    image,
+                    container: &container.name,
+                    family: &family,
+                    from: &from,
+                })
             });
             self.fill(&mut container, built, start, image.as_ref());
             containers.push(container);
@@ -216,6 +287,24 @@ impl Join {
             found.get().and_then(Datum::number).map(|n| Found::at(n, place))
         })
     }
+}
+
+/// Whether a target of auto-scaling is this service: by what it refers to, else by the service's
+/// name at the end of `service/CLUSTER/NAME`.
+fn scales(scaling: &Resource, service: &Resource) -> bool {
+    let folder = |resource: &Resource| resource.id.split('|').next().map(String::from);
+    let inside = service.id.rsplit('|').next().unwrap_or_default();
+    let here = folder(scaling) == folder(service);
+    let refers = ecs::references(&scaling.body).iter().any(|name| {
+        let rest = name.strip_prefix(inside).filter(|_| here);
+        *name == service.id || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    });
+    let named = || {
+        let target = scaling.body.get("ResourceId")?.text()?;
+        let name = service.body.first(&["name", "ServiceName"])?.text()?;
+        Some(here && target.rsplit_once('/')?.1 == name)
+    };
+    refers || named() == Some(true)
 }
 
 /// A structured text at the places of its node.

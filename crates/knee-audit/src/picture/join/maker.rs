@@ -114,8 +114,8 @@ pub(super) struct Started<'a> {
     pub container: &'a str,
     /// The task's family, where it is known.
     pub family: &'a str,
-    /// The file of the task.
-    pub from: FileId,
+    /// The folder that the task is made from.
+    pub from: &'a str,
 }
 
 impl Join {
@@ -124,7 +124,7 @@ impl Join {
         let image = Wanted::of(started)?;
         let dockerfiles: Vec<FileId> =
             self.ids().into_iter().filter(|id| self.makes_for_production(*id)).collect();
-        let scopes = std::iter::successors(Some(self.folder(started.from)), |folder| {
+        let scopes = std::iter::successors(Some(started.from.to_string()), |folder: &String| {
             (!folder.is_empty())
                 .then(|| folder.rsplit_once('/').map_or(String::new(), |(up, _)| up.into()))
         });
@@ -243,6 +243,8 @@ struct Wanted {
     words: BTreeSet<String>,
     /// Of the task's family, which may be named after the whole project.
     family: BTreeSet<String>,
+    /// Of the folder that the task is made from: `infra/frontend/service`.
+    folder: BTreeSet<String>,
     /// Whether its owner is likely the repository's: else its name has to be the Dockerfile's.
     own: bool,
     /// Whether it stands beside an application.
@@ -271,12 +273,13 @@ impl Wanted {
         }
         let told = if own { variable.unwrap_or(&text) } else { "" };
         let mut own_words = words(told);
-        own_words.extend(words(started.container));
+        own_words.extend(words(&without_variables(started.container)));
         let helper = own_words.iter().any(|word| HELPERS.contains(&&**word));
         Some(Wanted {
             repository: repository.replace('_', "-"),
             words: own_words.into_iter().collect(),
             family: words(started.family).into_iter().collect(),
+            folder: words(started.from).into_iter().collect(),
             own,
             helper,
         })
@@ -296,12 +299,28 @@ impl Wanted {
         }
         let mut theirs: BTreeSet<String> = words(folder).into_iter().chain(words(own)).collect();
         let only = theirs.difference(&self.words).count();
+        let beside = !self.helper && !theirs.is_empty() && theirs.is_subset(&self.folder);
         theirs.extend(called.iter().flat_map(|name| words(name)));
         let both = theirs.intersection(&self.words).count();
         let family = theirs.intersection(&self.family).count();
+        if both == 0 && beside {
+            return Some(Score { both, family, only: Reverse(0) });
+        }
         let some = both > 0 || (family > 0 && only == 0);
         some.then_some(Score { both, family, only: Reverse(only) })
     }
+}
+
+/// A name without what variables say in it.
+fn without_variables(name: &str) -> String {
+    let mut rest = name;
+    let mut kept = String::new();
+    while let Some((before, variable)) = rest.split_once("${") {
+        kept.push_str(before);
+        kept.push(' ');
+        rest = variable.split_once('}').map_or("", |(_, after)| after);
+    }
+    kept + rest
 }
 
 /// The telling words of a text, `imageUrl` being two.

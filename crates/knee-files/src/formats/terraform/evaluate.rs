@@ -161,7 +161,7 @@ impl<'a> Evaluator<'a> {
                         let yes = self.expression(scope, &choice.true_expr, file);
                         let no = self.expression(scope, &choice.false_expr, file);
                         let alike = yes.text().is_some() && yes.text() == no.text();
-                        if alike { yes } else { unknown() }
+                        either(&yes, &no).unwrap_or_else(|| if alike { yes } else { unknown() })
                     }
                 }
             }
@@ -316,6 +316,22 @@ impl<'a> Evaluator<'a> {
         }
         let here = Node::new(Value::Null, file, range);
         scope.module.name(self, root.as_str(), &steps, &here)
+    }
+}
+
+/// Of a resource and nothing the resource, whatever decides: without it there is nothing to say.
+fn either(yes: &Node, no: &Node) -> Option<Node> {
+    let nothing = |node: &Node| match &node.value {
+        Value::Null => true,
+        Value::Text(text) => text.is_empty(),
+        Value::List(items) => items.is_empty(),
+        _ => false,
+    };
+    let refers = |node: &Node| matches!(node.value, Value::Reference(_));
+    match (refers(yes), refers(no)) {
+        (true, false) => nothing(no).then(|| yes.clone()),
+        (false, true) => nothing(yes).then(|| no.clone()),
+        _ => None,
     }
 }
 

@@ -130,6 +130,19 @@ fn blocks_references_and_modules() {
 }
 
 #[test]
+fn of_a_resource_or_nothing_the_resource() {
+    let text = "variable \"on\" {}\nresource \"aws_lb\" \"l\" { count = var.on ? 1 : 0 }\nresource \"aws_lb_listener\" \"x\" {\n  a = length(aws_lb.l) > 0 ? aws_lb.l[0].arn : \"\"\n  b = var.on ? null : aws_lb.l[0].arn\n  c = var.on ? aws_lb.l[0].arn : \"arn:other\"\n}\n";
+    let mut terraform = Terraform::default();
+    terraform.add("main.tf", 0, text).unwrap();
+    let plan = terraform.plan("", &|_| None);
+    let listener = found(&plan, "aws_lb_listener.x");
+    let refers = |key: &str| listener.get(key).unwrap().reference().map(String::from);
+    assert_eq!(refers("a").as_deref(), Some("aws_lb.l"));
+    assert_eq!(refers("b").as_deref(), Some("aws_lb.l"));
+    assert_eq!(refers("c"), None, "it may be the other");
+}
+
+#[test]
 fn what_is_no_terraform_is_named_with_its_place() {
     let mut terraform = Terraform::default();
     let error = terraform.add("a.tf", 0, "a = 1\nb = = 2\n").unwrap_err();
