@@ -1,6 +1,6 @@
 //! A value with its origin, and what it won against.
 
-use super::files::Place;
+use super::files::{FileId, Place};
 use std::fmt;
 
 /// What is known of a value.
@@ -86,6 +86,16 @@ impl<T> Found<T> {
 
     fn new(value: Known<T>, origin: Origin) -> Found<T> {
         Found { value, origin, unless: None, overrode: Vec::new() }
+    }
+
+    /// Says that what was found in one file stands at the same bytes of another.
+    pub(super) fn moved(&mut self, to: &dyn Fn(FileId) -> FileId) {
+        let overrode = self.overrode.iter_mut().map(|other| &mut other.origin);
+        for origin in overrode.chain([&mut self.origin]) {
+            if let Origin::At(place) = origin {
+                place.file = to(place.file);
+            }
+        }
     }
 
     /// The value, if it is known.

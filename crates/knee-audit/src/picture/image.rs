@@ -3,7 +3,9 @@
 use super::files::{FileId, Files, Place, joined};
 use super::found::Found;
 use super::service::Image;
+use super::written::Written;
 use knee_files::formats::dockerfile::{self, Dockerfile};
+use knee_files::formats::expand::expand;
 use knee_files::formats::{CommandText, FormatError};
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,6 +20,10 @@ pub(super) struct Built {
     /// Bytes of each RUN.
     pub runs: Vec<Place>,
     pub workdir: String,
+    /// Files that the Dockerfile writes itself: path in the image, text. See [`super::written`].
+    pub writes: Vec<(String, String)>,
+    /// The same as files that can be read, while the image is looked at.
+    pub written: Vec<(String, FileId)>,
     copies: Vec<dockerfile::Copy>,
     /// What other stages copy, by the names that this one takes files from.
     stages: BTreeMap<String, Vec<dockerfile::Copy>>,
@@ -60,7 +66,8 @@ pub(super) fn build(
         let likely = contexts.remove(likely);
         contexts.insert(0, likely);
     }
-    let workdir = read.workdir.map_or("/".into(), |(dir, _)| dir);
+    let workdir = read.workdir.as_ref().map_or("/".into(), |(dir, _)| dir.clone());
+    let writes = writes(&source.text, &read, &workdir);
     let own = application(files, &read.copies, &workdir, &contexts[0]);
     Ok(Built {
         file,
@@ -82,10 +89,38 @@ pub(super) fn build(
         stop_signal: read.stop_signal.map(|(signal, range)| Found::at(signal, at(range))),
         runs: read.runs.into_iter().map(at).collect(),
         workdir,
+        writes,
+        written: Vec::new(),
         copies: read.copies,
         stages,
         contexts,
     })
+}
+
+/// The files that the instructions of a Dockerfile write. Directives of php.ini that a RUN writes are
+/// read where they stand.
+fn writes(text: &str, read: &dockerfile::Image, workdir: &str) -> Vec<(String, String)> {
+    let mut written = Written::default();
+    for run in &read.runs {
+        // Behind the word RUN.
+        written.run(text, run.start + 3..run.end);
+    }
+    let ini = |path: &str| path.ends_with(".ini") && path.contains("php");
+    let mut files: Vec<(String, String)> =
+        written.files(text).filter(|(path, _)| !ini(path)).map(|(p, t)| (p.into(), t)).collect();
+    let mut documents = Written::default();
+    for (path, range) in &read.documents {
+        documents.document(path.clone(), range.clone());
+    }
+    files.extend(documents.files(text).map(|(path, text)| (path.into(), text)));
+    let variable = |name: &str| {
+        let own = read.env.iter().find(|(own, _)| own == name);
+        // https://github.com/docker-library/php: what its images set.
+        own.map(|(_, entry)| entry.value.clone())
+            .or_else(|| (name == "PHP_INI_DIR").then(|| "/usr/local/etc/php".into()))
+    };
+    let place = |path: &str| dockerfile::absolute(workdir, &expand(path, &variable));
+    files.into_iter().map(|(path, text)| (place(&path), text)).collect()
 }
 
 /// Whether an image, or a stage that it takes files from, has more than single files of settings
@@ -202,6 +237,9 @@ impl Built {
     /// The file of the repository that is seen at a path of the image.
     pub fn at(&self, index: &HashMap<String, FileId>, path: &str) -> Option<FileId> {
         let path = dockerfile::absolute(&self.workdir, path);
+        if let Some((_, id)) = self.written.iter().rev().find(|(own, _)| *own == path) {
+            return Some(*id);
+        }
         self.within(index, &self.copies, &path, 0)
     }
 
@@ -317,6 +355,7 @@ impl Built {
                 }
             }
         }
+        found.extend(self.written.iter().filter(|(to, _)| to.starts_with(folder)).cloned());
         found
     }
 }

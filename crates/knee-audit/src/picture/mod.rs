@@ -17,6 +17,7 @@ mod service;
 mod settings;
 mod values;
 mod walk;
+mod written;
 
 #[cfg(test)]
 mod tests;

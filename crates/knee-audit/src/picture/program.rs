@@ -152,6 +152,22 @@ impl Program {
         self.settings.get(name)
     }
 
+    /// Says that what was found in one file stands at the same bytes of another.
+    pub(super) fn moved(&mut self, to: &dyn Fn(FileId) -> FileId) {
+        self.command.moved(to);
+        self.version.iter_mut().for_each(|found| found.moved(to));
+        self.settings.values_mut().for_each(|found| found.moved(to));
+        for link in &mut self.chain.links {
+            link.place.file = to(link.place.file);
+            if let LinkKind::Supervisor(supervision) = &mut link.kind {
+                supervision.place.file = to(supervision.place.file);
+                supervision.processes.iter_mut().for_each(|found| found.moved(to));
+                supervision.stop_wait.moved(to);
+                supervision.stop_signal.iter_mut().for_each(|found| found.moved(to));
+            }
+        }
+    }
+
     /// A setting that is known and a number.
     pub fn number(&self, name: &str) -> Option<f64> {
         self.setting(name)?.get()?.number()

@@ -28,6 +28,8 @@ pub struct Image {
     pub volumes: Vec<(String, Range<usize>)>,
     /// Bytes of each RUN.
     pub runs: Vec<Range<usize>>,
+    /// Files that stand in the Dockerfile itself (`COPY <<EOF FILE`): path, bytes of the content.
+    pub documents: Vec<(String, Range<usize>)>,
     /// Words of the health check's command, with its line.
     pub health: Option<(String, u32)>,
     /// Start of the first CMD or ENTRYPOINT of the stage's own: an ENV is inserted before.
@@ -348,6 +350,12 @@ impl Reader<'_, '_> {
             dest: to,
             line: self.line(&dest.span),
         };
+        let documents = sources.iter().filter_map(|source| match source {
+            parse::Source::HereDoc(document) if !folder => Some(self.file.span(&document.span)),
+            _ => None,
+        });
+        let documents = documents.map(|range| (copy.dest.clone(), range));
+        self.image.documents.extend(documents);
         self.image.copies.push(copy);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Join;
 use crate::picture::ecs;
-use crate::picture::files::{FileId, Place};
+use crate::picture::files::{File, FileId, Place};
 use crate::picture::follow::{Follower, Reached};
 use crate::picture::found::{Found, Overrode};
 use crate::picture::image::Built;
@@ -57,10 +57,12 @@ impl Join {
     pub(super) fn fill(
         &mut self,
         container: &mut Container,
-        built: Option<Built>,
+        mut built: Option<Built>,
         start: Start,
         image: Option<&Node>,
     ) {
+        let files = self.picture.files.read.len();
+        built.iter_mut().for_each(|built| self.written(built));
         let built = built.as_ref();
         match (built, image) {
             (Some(built), _) => {
@@ -72,7 +74,12 @@ impl Join {
         }
         let reached = self.reached(container, built, start);
         let mut programs = self.programs(built, reached);
+        self.picture.files.read.truncate(files);
+        self.used.retain(|id| id.0 < files);
         for program in &mut programs {
+            if let Some(built) = built {
+                program.moved(&|id| if id.0 < files { id } else { built.file });
+            }
             self.locate(program, container, built);
         }
         // Requests come to nginx first, else to what serves.
@@ -87,6 +94,16 @@ impl Join {
             programs[at].front = true;
         }
         container.programs = programs;
+    }
+
+    /// Makes the files that a Dockerfile writes readable while its image is looked at.
+    fn written(&mut self, built: &mut Built) {
+        for (path, text) in built.writes.drain(..) {
+            let id = FileId(self.picture.files.read.len());
+            let inside = path.trim_start_matches('/').to_string();
+            self.picture.files.read.push(File { path: inside, text: text.into() });
+            built.written.push((path, id));
+        }
     }
 
     /// What the container's start comes to, through shells, scripts and supervisors.

@@ -260,3 +260,72 @@ fn functions_that_multiply_are_followed_to_an_end() {
     let made = picture(&[("Dockerfile", dockerfile), ("run.sh", script)]);
     assert_eq!(programs(&made), [("image", Runtime::Nginx)], "what was found before is kept");
 }
+
+/// A load balancer, its listener and a target group.
+const FRONT: &str = "resource \"aws_lb\" \"a\" {\n  idle_timeout = 30\n}\nresource \"aws_lb_listener\" \"l\" {\n  load_balancer_arn = aws_lb.a.arn\n  default_action {\n    target_group_arn = aws_lb_target_group.g.arn\n  }\n}\nresource \"aws_lb_target_group\" \"g\" {\n  protocol = \"HTTP\"\n}\n";
+
+#[test]
+fn stacks_that_are_applied_apart_are_one_service() {
+    let service = "variable \"task\" {}\nvariable \"group\" {}\nresource \"aws_ecs_service\" \"s\" {\n  task_definition = var.task\n  launch_type = \"FARGATE\"\n  load_balancer {\n    target_group_arn = var.group\n    container_name = \"web\"\n  }\n}\n";
+    let task = task("web", "${var.image}");
+    let files = [
+        ("tf/network/main.tf", FRONT),
+        ("tf/service/main.tf", service),
+        ("tf/task/main.tf", task.as_str()),
+    ];
+    let joined = picture(&files);
+    let (service, web) = containers(&joined).find(|(_, c)| c.name == "web").unwrap();
+    assert_eq!(service.task.launch.as_ref().unwrap().get(), Some(&Launch::Fargate));
+    assert_eq!(web.targets[0].load_balancer, Some(0));
+    let two = picture(&[files[0], files[1], files[2], ("tf/job/main.tf", files[2].1)]);
+    let mut webs = containers(&two).filter(|(_, c)| c.name == "web");
+    assert!(webs.all(|(_, web)| web.targets.is_empty()), "either could be the one");
+}
+
+#[test]
+fn a_module_that_a_root_calls_is_what_the_root_is() {
+    let module = task("web", "${var.image}");
+    let call = "module \"web\" {\n  source = \"../../modules/ecs\"\n}\n";
+    let called = picture(&[
+        ("infra/modules/ecs/main.tf", &module),
+        ("infra/frontend/service/main.tf", call),
+    ]);
+    assert_eq!(containers(&called).next().unwrap().0.purpose, Purpose::Production);
+    let alone = picture(&[("infra/modules/ecs/main.tf", &module)]);
+    assert_eq!(containers(&alone).next().unwrap().0.purpose, Purpose::Template);
+    // Where nothing else says which image it is, the folder of the root does.
+    let named = picture(&[
+        ("infra/modules/ecs/main.tf", &module),
+        ("infra/frontend/service/main.tf", call),
+        ("frontend/Dockerfile", NODE),
+        ("api/Dockerfile", NODE),
+    ]);
+    assert_eq!(made_by(&named, "web").as_deref(), Some("frontend/Dockerfile"));
+}
+
+#[test]
+fn auto_scaling_is_of_the_service_that_its_target_names() {
+    let task = task("web", "nginx:1");
+    let tf = task
+        + "resource \"aws_ecs_service\" \"s\" {\n  name = \"shop\"\n  task_definition = aws_ecs_task_definition.t.arn\n}\n\
+           resource \"aws_appautoscaling_target\" \"a\" {\n  max_capacity = 7\n  resource_id = \"service/c/${aws_ecs_service.s.name}\"\n}\n";
+    let most = |tf: &str| {
+        let picture = picture(&[("main.tf", tf)]);
+        let (service, _) = containers(&picture).next().unwrap();
+        service.task.maximum.as_ref().and_then(|most| most.get().copied())
+    };
+    assert_eq!(most(&tf), Some(7));
+    assert_eq!(most(&tf.replace("${aws_ecs_service.s.name}", "shop")), Some(7));
+    assert_eq!(most(&tf.replace("${aws_ecs_service.s.name}", "other")), None);
+}
+
+#[test]
+fn a_file_that_the_dockerfile_writes_is_read_where_it_stands() {
+    let dockerfile = "FROM php:8.4-fpm\nCOPY . /app\nRUN echo '[program:web]' > /etc/supervisor/conf.d/a.conf \\\n && echo 'command=php-fpm' >> /etc/supervisor/conf.d/a.conf\nCOPY <<EOF /start.sh\n#!/bin/sh\nexec /usr/bin/supervisord\nEOF\nCMD [\"/start.sh\"]\n";
+    let joined = picture(&[("Dockerfile", dockerfile), ("index.php", "<?php\n")]);
+    assert_eq!(programs(&joined), [("image", Runtime::PhpFpm)]);
+    let (_, _, program) = joined.programs().next().unwrap();
+    let (path, line, _) = joined.files.position(program.command.place().unwrap());
+    assert_eq!((path, line), ("Dockerfile", 4));
+    assert_eq!(joined.files.read.len(), 2, "it is no file of the repository");
+}
