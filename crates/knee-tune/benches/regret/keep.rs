@@ -1,6 +1,7 @@
 //! A measured cell in the form of `tests/search/measured/`.
 
 use knee_core::event::{Event, Trial};
+use knee_core::observe::Resource;
 use knee_plan::fit;
 use knee_tune::journal;
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use std::path::Path;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// The grid of a folder with the profile that the calibration and today's trial of its run gave.
+/// The grid of a folder, but for what the host spoiled, with the profile that the calibration and today's trial of its run gave.
 pub fn cell(folder: &Path) -> Result<Value, Failure> {
     let events = journal::read(&journal::find(folder, None)?)?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -32,7 +33,7 @@ pub fn cell(folder: &Path) -> Result<Value, Failure> {
         .collect::<Result<_, serde_json::Error>>()?;
     let text = std::fs::read_to_string(folder.join("grid.jsonl"))?;
     let trials: Vec<Trial> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let points: Vec<Value> = trials.iter().map(point).collect();
+    let points: Vec<Value> = trials.iter().filter(told).map(point).collect();
     Ok(json!({
         "name": name,
         "task": started.task.value,
@@ -43,6 +44,11 @@ pub fn cell(folder: &Path) -> Result<Value, Failure> {
         "profile": fit::profile(&name, &events[..calibrating])?,
         "points": points,
     }))
+}
+
+/// Whether a point says something of the service, not of a generator that the host starved.
+fn told(trial: &&Trial) -> bool {
+    trial.capacity.as_ref().is_none_or(|c| c.limited_by.resource != Resource::Generator)
 }
 
 fn point(trial: &Trial) -> Value {

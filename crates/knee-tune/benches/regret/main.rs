@@ -1,7 +1,7 @@
 //! The search of `knee tune` against random choice and Optuna's TPE with as many trials.
 //!
 //! `cargo bench -p knee-tune --bench regret`: over every grid that was measured (`tests/search/measured/`) each of the
-//! three chooses its trials many times. A trial shows the grid's measurement with the noise that one search has; regret is what
+//! three chooses its trials many times: knee among the settings of the grid that it would offer, the others among all. A trial shows the grid's measurement with the noise that one search has; regret is what
 //! the choice carries less than the grid's best, as a share of it. All begin with today's settings, as
 //! their users would. One measured table with fresh noise says more than three single runs on a
 //! machine: there, what is better is mostly luck.
@@ -10,6 +10,7 @@
 //! `target/tmp/grid/` in the form of those files.
 
 #[path = "../../tests/search/chance.rs"]
+#[expect(dead_code, reason = "what the test alone draws")]
 mod chance;
 mod keep;
 #[path = "../../tests/search/landscapes.rs"]
@@ -17,13 +18,13 @@ mod keep;
 mod landscapes;
 #[path = "../../tests/search/measured.rs"]
 mod measured;
+mod peers;
 #[path = "../../tests/search/replay.rs"]
 mod replay;
-mod tpe;
 
 use chance::Chance;
 use knee_plan::statistics::mean;
-use landscapes::Landscape;
+use measured::Measured;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -54,25 +55,27 @@ fn main() -> ExitCode {
 }
 
 fn compare() {
-    println!("| grid | points | trials, mean | regret: knee | random choice | TPE |");
+    println!("| grid | settings | trials, mean | regret: knee | random choice | TPE |");
     println!("|---|---|---|---|---|---|");
     let mut rows: Vec<[Option<f64>; 3]> = vec![];
-    for mut land in measured::all() {
+    for Measured { mut land, table } in measured::all() {
         land.forecast();
-        let runs = (1..=SEEDS).map(|seed| replay::knee(&land, &mut Chance::new(seed)));
-        let (trials, regrets): (Vec<usize>, Vec<f64>) = runs
-            .map(|run| {
-                let made = run.tested.len();
-                (made, 1.0 - replay::reached(&land, &run.tested, made))
-            })
-            .unzip();
-        let random = mean(&by_chance(&land, &trials));
-        let row = [Some(mean(&regrets)), Some(random), tpe::regret(&land, &trials)];
+        let best = table.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+        let chosen = |seed| {
+            let run = replay::knee(&land, &mut Chance::new(seed));
+            let made = run.tested.len();
+            (made, 1.0 - replay::reached(&land, &run.tested, made) * land.best() / best)
+        };
+        let (trials, regrets): (Vec<usize>, Vec<f64>) = (1..=SEEDS).map(chosen).unzip();
+        let today = &land.problem.candidates[0].settings;
+        let table = peers::Table { points: &table, best, today };
+        let row = [Some(mean(&regrets)), Some(table.random(&trials)), table.tpe(&trials)];
         let made: Vec<f64> = trials.iter().map(|n| *n as f64).collect();
         println!(
-            "| {} | {} | {:.1} | {} |",
+            "| {} | {} of {} | {:.1} | {} |",
             land.name,
             land.truth.len(),
+            table.points.len(),
             mean(&made),
             row.map(percent).join(" | ")
         );
@@ -85,13 +88,6 @@ fn compare() {
         let peer = tpe.map_or(random, |tpe| tpe.min(random));
         println!("\nknee's regret over that of the better peer: {:.2}", knee / peer);
     }
-}
-
-fn by_chance(land: &Landscape, trials: &[usize]) -> Vec<f64> {
-    let regret = |(seed, n): (usize, &usize)| {
-        1.0 - replay::random(land, *n, &mut Chance::new(seed as u64 + SEEDS))
-    };
-    trials.iter().enumerate().map(regret).collect()
 }
 
 fn percent(share: Option<f64>) -> String {

@@ -1,7 +1,7 @@
 """Mean regret of Optuna's TPE sampler over a measured table of settings.
 
-Reads {"points": [{"settings": {...}, "rate": r}], "today": {...} or null, "noise": sd, "trials": [n, ...]}, prints one number.
-Each study has so many trials, one seed each; today's settings are its first trial where they are given. A trial shows
+Reads {"points": [{"settings": {...}, "rate": r}], "today": {...}, "noise": sd, "trials": [n, ...]}, prints one number.
+Each study has so many trials, one seed each; today's settings are its first trial. A trial shows
 its point's rate with so much relative noise, and the highest that was seen is taken. Each knob is a categorical or
 a number on a logarithmic scale, as a user would declare it; a combination that the table lacks takes the nearest one's rate.
 """
@@ -16,7 +16,6 @@ import optuna
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 question = json.load(sys.stdin)
 points = question["points"]
-today = question["today"]
 values = {knob: {p["settings"].get(knob) for p in points} for knob in points[0]["settings"]}
 moving = {knob: sorted(v, key=str) for knob, v in values.items() if len(v) > 1}
 
@@ -44,6 +43,7 @@ def ask(trial):
 
 
 best = max(p["rate"] for p in points)
+first = min(points, key=lambda p: distance(question["today"], p))
 regrets = []
 for seed, trials in enumerate(question["trials"]):
     noise = random.Random(seed)
@@ -56,8 +56,7 @@ for seed, trials in enumerate(question["trials"]):
         return shown
 
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
-    if today:
-        study.enqueue_trial({knob: today[knob] for knob in moving})
+    study.enqueue_trial({knob: first["settings"][knob] for knob in moving})
     study.optimize(objective, n_trials=trials)
     regrets.append(1 - max(seen)[1] / best)
 print(sum(regrets) / len(regrets))

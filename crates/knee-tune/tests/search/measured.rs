@@ -3,7 +3,7 @@
 
 use crate::landscapes::{Landscape, NOISE};
 use knee_core::profile::Profile;
-use knee_core::runtimes::{self, Surroundings};
+use knee_core::runtimes::{self, Heap, Surroundings};
 use knee_core::service::Service;
 use knee_core::{Goal, Settings, Task};
 use knee_plan::Demand;
@@ -48,8 +48,16 @@ struct Point {
     memory: Option<f64>,
 }
 
+/// A measured grid: what `knee tune` would choose among there, and all of it.
+pub struct Measured {
+    pub land: Landscape,
+    /// Requests/s, 0 where the service did not live with the settings.
+    #[allow(dead_code, reason = "only the benchmark's peers choose among all")]
+    pub table: Vec<(Settings, f64)>,
+}
+
 /// Every grid that was measured.
-pub fn all() -> Vec<Landscape> {
+pub fn all() -> Vec<Measured> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/search/measured");
     let mut paths: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -58,10 +66,15 @@ pub fn all() -> Vec<Landscape> {
         serde_json::from_str(&std::fs::read_to_string(path).unwrap())
             .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
     };
-    paths.iter().map(|path| grid(path).landscape()).collect()
+    paths.iter().map(|path| grid(path).measured()).collect()
 }
 
 impl Grid {
+    fn measured(self) -> Measured {
+        let rate = |p: &Point| (p.settings.clone(), p.rate.unwrap_or(0.0));
+        Measured { table: self.points.iter().map(rate).collect(), land: self.landscape() }
+    }
+
     fn landscape(self) -> Landscape {
         let around = Surroundings {
             visible_cpus: self.visible_cpus,
@@ -69,7 +82,10 @@ impl Grid {
             task_memory: self.task.memory.0,
         };
         let service = self.service(&around);
-        let mut known = candidates(&service, &around, Searched::default());
+        let heap = self.profile.heap.as_ref();
+        let heap = heap.map(|h| Heap { collector: h.collector.value, live: h.live.value });
+        let searched = Searched { heap, limits: false };
+        let mut known = candidates(&service, &around, searched);
         known.retain(|c| self.point(&c.settings).is_some());
         let limit = 0.9 * self.task.memory.0 as f64;
         let points: Vec<&Point> = known.iter().filter_map(|c| self.point(&c.settings)).collect();

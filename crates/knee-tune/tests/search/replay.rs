@@ -19,7 +19,7 @@ pub struct Run {
 }
 
 /// A trial of these settings, and what it takes, seconds.
-fn measure(
+pub fn measure(
     land: &Landscape,
     index: usize,
     beat: Option<f64>,
@@ -66,22 +66,4 @@ pub fn reached(land: &Landscape, tested: &[Tested], n: usize) -> f64 {
     let tested = &tested[..n.min(tested.len())];
     let best = strategy::best(&land.problem, tested);
     land.truth[land.index(&tested[best].settings)].unwrap_or(0.0) / land.best()
-}
-
-/// Today and `n - 1` other settings, each measured to the end; the highest is taken.
-pub fn random(land: &Landscape, n: usize, chance: &mut Chance) -> f64 {
-    let others = land.problem.candidates.len() - 1;
-    let mut picks = vec![0];
-    while picks.len() < n.min(others + 1) {
-        let pick = 1 + chance.below(others);
-        if !picks.contains(&pick) {
-            picks.push(pick);
-        }
-    }
-    let measured = |i: &usize| match measure(land, *i, None, chance).0.found {
-        Found::Carries(rate) => (rate, land.truth[*i].unwrap_or(0.0)),
-        _ => (0.0, 0.0),
-    };
-    let best = picks.iter().map(measured).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
-    best.1 / land.best()
 }
