@@ -159,10 +159,14 @@ impl Page {
     }
 
     fn request_key(&mut self, about: &About, request: &Request, discovery: &Discovery) {
-        let stated = |r: &Stated<Request>| r.value.headers == request.headers;
+        // As knee.toml has them: what is sent has the values of variables in it.
+        let at = discovery.requests.iter().position(|sent| std::ptr::eq(sent, request));
+        let stated = at.and_then(|at| discovery.stated.requests.get(at)).map(|r| &r.value);
+        let names = |r: &Request| r.headers.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
+        let stated = stated.filter(|r| r.path == request.path && names(r) == names(request));
         let value = match about.name {
             "headers" if request.headers.is_empty() => None,
-            "headers" if discovery.stated.requests.iter().any(stated) => Some(headers(request)),
+            "headers" if stated.is_some() => stated.map(headers),
             "headers" => {
                 let names: Vec<&str> = request.headers.iter().map(|(n, _)| n.as_str()).collect();
                 let names = names.join(", ");

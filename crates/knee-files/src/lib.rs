@@ -1,5 +1,6 @@
 //! Files in, a service with origins out; edits and patches. Never touches network or clock, starts nothing.
 
+mod asked;
 mod blueprint;
 mod command;
 pub mod config;

@@ -1,12 +1,14 @@
 //! Settings as edits of the user's own files.
 
-use crate::blueprint::{Asked, Blueprint};
+use crate::asked::Asked;
+use crate::blueprint::Blueprint;
 use crate::command::{Follower, Home};
 use crate::error::FilesError;
 use crate::formats::dockerfile::Dockerfile;
 use crate::hidden;
 use crate::located::{Located, locate};
 use crate::plan::{Plan, plan};
+use crate::program;
 use crate::sources::{Sources, set_variable};
 use crate::text::{Edit, apply_all};
 use crate::turn::{Change, Turned, by_home, changes, program_of, project_file};
@@ -264,7 +266,7 @@ impl<'a> Patcher<'a> {
 /// Arguments as one line, as `--command` takes it.
 fn spoken(argv: &[String]) -> String {
     match argv {
-        [_, flag, text] if flag == "-c" => text.clone(),
+        [shell, flag, text] if flag == "-c" && program::is_shell(shell) => text.clone(),
         argv => {
             argv.iter().map(|word| crate::formats::word::quote(word)).collect::<Vec<_>>().join(" ")
         }

@@ -1,6 +1,7 @@
 //! Which containers a task has, which of them take part here, and which takes the requests.
 
-use crate::blueprint::{Asked, Blueprint, Draft};
+use crate::asked::Asked;
+use crate::blueprint::{Blueprint, Draft};
 use crate::copies::{Built, built};
 use crate::error::FilesError;
 use crate::formats::{FormatError, compose};
@@ -240,6 +241,10 @@ impl Planner<'_> {
                     format!("nothing here builds its image {image}")
                 }
                 None if c.built.is_none() => "nothing here builds it".into(),
+                _ if c.port => format!(
+                    "it is a service of its own, which --container {} takes instead of {}",
+                    c.name, candidates[main].name
+                ),
                 _ => "what takes the requests does not depend on it".into(),
             },
             path: path.into(),

@@ -34,6 +34,11 @@ pub fn is_builtin(name: &str) -> bool {
     TOOLS.contains(&base(name)) || matches!(name, "exec" | "command")
 }
 
+/// Whether a program is a shell.
+pub fn is_shell(name: &str) -> bool {
+    SHELLS.contains(&base(name))
+}
+
 /// Which runtime the command starts.
 pub fn recognise(argv: &[String], file: Files) -> Option<Recognised> {
     let mut starts = vec![program(argv)];
@@ -41,7 +46,7 @@ pub fn recognise(argv: &[String], file: Files) -> Option<Recognised> {
     starts.into_iter().find_map(|at| {
         let argv = argv.get(at..).filter(|rest| !rest.is_empty())?;
         let program = base(&argv[0]);
-        if is_builtin(program) || SHELLS.contains(&program) {
+        if is_builtin(program) || is_shell(program) {
             return None;
         }
         let evidence = Evidence { argv, program, file };

@@ -61,6 +61,37 @@ impl Process {
         parse_stat(&text).ok_or_else(wrong)
     }
 
+    /// How long each of its threads has waited for a CPU while it could run, seconds, by the thread's
+    /// number. The time in which a quota stops it counts, too. Second figure of `schedstat`:
+    /// <https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat>.
+    ///
+    /// # Errors
+    /// As [`Process::stat`]; also a kernel that keeps no such figures.
+    pub fn waited(&self) -> Result<Vec<(i32, f64)>, ProbeError> {
+        let folder = self.folder.join("task");
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(ProbeError::read(&folder))?.flatten() {
+            let Some(thread) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            let path = entry.path().join("schedstat");
+            let text = match text(&path) {
+                // It ended meanwhile.
+                Err(error) if error.is_absent() && path.parent().is_some_and(|p| !p.exists()) => {
+                    continue;
+                }
+                read => read?,
+            };
+            let nanoseconds =
+                text.split_ascii_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok());
+            let wrong = || {
+                ProbeError::form(&path, 1, format!("`{}` is no schedstat line", shown(text.trim())))
+            };
+            all.push((thread, nanoseconds.ok_or_else(wrong)? as f64 / 1e9));
+        }
+        Ok(all)
+    }
+
     /// Proportional set size: its pages, those that n processes share counted as 1/n. The kernel
     /// walks all its memory for that: tenths of a millisecond to several, and meanwhile it can map nothing.
     ///
@@ -191,6 +222,11 @@ impl Process {
     /// Whether its program is one that Go built.
     pub fn is_go(&self) -> bool {
         crate::elf::has_section(&self.folder.join("exe"), ".go.buildinfo")
+    }
+
+    /// Whether there is a process of that number.
+    pub fn lives(&self) -> bool {
+        self.folder.exists()
     }
 
     /// The numbers of the sockets that it has open, as far as this process may look.
@@ -344,6 +380,17 @@ mod tests {
         let stat = me.stat().unwrap();
         assert!(stat.threads >= 1 && !stat.is_dead());
         assert!(all().contains(&std::process::id().cast_signed()));
+    }
+
+    #[test]
+    fn threads_wait_for_a_cpu() {
+        let me = Process::new(std::process::id().cast_signed());
+        let waited = me.waited().unwrap();
+        assert!(!waited.is_empty() && waited.iter().all(|(_, seconds)| *seconds >= 0.0));
+        assert!(me.lives() && !recorded(1).lives());
+        assert!(recorded(1).waited().unwrap_err().is_absent());
+        let broken = recorded(13).waited().unwrap_err().to_string();
+        assert!(broken.ends_with("13/task/13/schedstat:1: `12` is no schedstat line"), "{broken}");
     }
 
     #[test]

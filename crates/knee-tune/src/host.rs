@@ -15,6 +15,20 @@ pub struct Host {
 
 /// Share of its quota that a task must have been able to get.
 const ENOUGH: f64 = 0.95;
+/// What a request may wait for a CPU, as a share of what it takes alone, so that others took nothing
+/// from the service that matters: a capacity is not known more exactly.
+const LITTLE: f64 = 0.05;
+
+/// How long the service's threads waited for a CPU.
+#[derive(Clone, Copy, Debug)]
+pub struct Waited {
+    /// Threads that waited, in the mean.
+    pub threads: f64,
+    /// Answers, requests/s.
+    pub rate: f64,
+    /// What a request takes alone, seconds.
+    pub alone: f64,
+}
 /// Shorter times say little: the kernel counts in hundredths of a second.
 const SHORT: f64 = 0.2;
 
@@ -26,9 +40,9 @@ impl Host {
         Some(Host { at: Instant::now(), busy, own: me.stat().ok()?.cpu })
     }
 
-    /// Why the task could not get its CPU since this look, if so. `used` is what it did get,
-    /// cores.
-    pub fn crowded(&self, task_cpu: f64, used: f64) -> Option<String> {
+    /// Why the task could not get its CPU since this look, if so. `used` is what it did get, cores;
+    /// `waited` how it waited for more, where that is known.
+    pub fn crowded(&self, task_cpu: f64, used: f64, waited: Option<Waited>) -> Option<String> {
         let now = Host::look()?;
         let seconds = (now.at - self.at).as_secs_f64();
         let own = now.own - self.own;
@@ -37,7 +51,8 @@ impl Host {
             stolen: (now.busy.stolen - self.busy.stolen) / seconds,
         };
         let cpus = f64::from(now.busy.cpus);
-        (seconds >= SHORT).then(|| reason(cpus, task_cpu, used, taken)).flatten()
+        let told = (seconds >= SHORT).then(|| reason(cpus, task_cpu, used, taken)).flatten();
+        told.filter(|_| waited.is_none_or(|waited| wanted_more(task_cpu, used, waited)))
     }
 }
 
@@ -48,6 +63,13 @@ struct Taken {
     others: f64,
     /// The part that the hypervisor gave to others.
     stolen: f64,
+}
+
+/// Whether more CPU would have made a difference: requests waited for it (by Little's law: threads
+/// that wait = answers/s × waiting of each), or with its waiting the service comes near to its quota.
+fn wanted_more(task_cpu: f64, used: f64, waited: Waited) -> bool {
+    let Waited { threads, rate, alone } = waited;
+    threads > LITTLE * rate * alone || used + threads >= ENOUGH * task_cpu
 }
 
 fn reason(cpus: f64, task_cpu: f64, used: f64, taken: Taken) -> Option<String> {
@@ -72,6 +94,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_waits_for_no_cpu_is_not_held_up() {
+        let waited = |threads| Waited { threads, rate: 57.0, alone: 0.051 };
+        assert!(!wanted_more(0.5, 0.03, waited(0.06)), "it waited for something else");
+        assert!(wanted_more(0.5, 0.2, waited(1.5)), "others had it");
+        assert!(wanted_more(0.5, 0.4, waited(0.1)), "it could have used all of its quota");
+        assert!(wanted_more(0.5, 0.03, Waited { rate: 0.0, ..waited(0.06) }), "nobody was served");
+    }
+
+    #[test]
     fn a_busy_host_is_named_and_a_quiet_one_is_not() {
         let taken = |others, stolen| Taken { others, stolen };
         let said = reason(2.0, 0.5, 0.2, taken(1.8, 0.1)).unwrap();
@@ -83,6 +114,6 @@ mod tests {
         assert!(said.contains("other machines on the same hardware used 1.8"), "{said}");
         assert_eq!(reason(2.0, 0.5, 0.5, taken(1.8, 0.0)), None, "it got its quota all the same");
         assert_eq!(reason(2.0, 0.5, 0.2, taken(0.3, 0.0)), None);
-        assert!(Host::look().unwrap().crowded(0.5, 0.5).is_none(), "too short to tell");
+        assert!(Host::look().unwrap().crowded(0.5, 0.5, None).is_none(), "too short to tell");
     }
 }

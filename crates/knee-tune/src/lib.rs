@@ -11,3 +11,4 @@ pub mod space;
 pub mod stage;
 pub mod strategy;
 pub mod tune;
+mod waiting;

@@ -1,9 +1,10 @@
 //! One setting on stage: the service started in the laboratory, the generator aimed at it and
 //! the observer beside it. Leaving the scope takes everything down.
 
-use crate::host::Host;
+use crate::host::{Host, Waited};
 use crate::lab::{Lab, LabError, Running, Tail};
 use crate::tune::{TuneError, TuneRequest};
+use crate::waiting::Waits;
 use knee_core::limit::{self, Scene};
 use knee_core::observe::{Capacity, Limit, Outcome, Resource, Step};
 use knee_core::settings::Settings;
@@ -43,6 +44,8 @@ pub struct Stage<'a> {
     observer: Observer,
     /// That the service never came to rest, in words.
     starting: Option<String>,
+    /// What a request takes alone, seconds, once it is calibrated.
+    alone: Option<f64>,
     // Last: the observer ends before what it observes.
     running: Running,
 }
@@ -76,25 +79,31 @@ impl<'a> Stage<'a> {
             generator: Generator::new(target, request.requests.clone(), options)?,
             observer: Observer::start(running.subject(), LOOK),
             starting: None,
+            alone: None,
             running,
             request,
             stop,
         })
     }
 
-    /// Sends each request once, alone, and says how long each took, seconds. A service that has
-    /// just opened its port may not be ready for them yet and is asked again for a while.
+    /// Takes in what a request takes alone, seconds: what it waits for is judged by that.
+    pub fn reckon_with(&mut self, alone: Option<f64>) {
+        self.alone = alone;
+    }
+
+    /// Sends each request once, alone, and hands on the answers. A service that has just opened its
+    /// port may not be ready for them yet and is asked again for a while.
     ///
     /// # Errors
     /// [`TuneError::Unanswered`]: a request that fails alone is better named than measured.
-    pub fn ask(&self) -> Result<Vec<f64>, TuneError> {
+    pub fn ask(&self) -> Result<Vec<Reply>, TuneError> {
         let began = Instant::now();
         loop {
             let replies = self.generator.ask(self.stop)?;
             self.running.alive()?;
             let wrong: Vec<String> = replies.iter().filter_map(|r| self.wrong(r)).collect();
             if wrong.is_empty() {
-                return Ok(replies.iter().map(|reply| reply.seconds).collect());
+                return Ok(replies);
             }
             if began.elapsed() > GETTING_READY {
                 return Err(TuneError::Unanswered { wrong, log: self.log() });
@@ -153,6 +162,7 @@ impl<'a> Stage<'a> {
     /// Offers `rate` requests/s for `warm_up` and then `seconds` seconds.
     pub fn step(&mut self, rate: f64, seconds: f64, warm_up: f64) -> Result<Step, TuneError> {
         let (mark, host) = (self.observer.mark(), Host::look());
+        let waits = Waits::look(&self.running);
         let goal = &self.request.goal.value;
         let step = self.generator.step(&Pace::Poisson { rate }, seconds, warm_up, goal, self.stop);
         let usage = self.observer.usage_since(mark);
@@ -161,7 +171,15 @@ impl<'a> Stage<'a> {
         let mut step = step?;
         // A starved service that holds the goal all the same is believed.
         if step.outcome != Outcome::Held {
-            let crowded = host.and_then(|h| h.crowded(self.request.task.value.cpu, usage.cpu));
+            let now = Waits::look(&self.running);
+            let threads = waits.zip(now).map(|(before, now)| now.since(&before));
+            let waited = threads.zip(self.alone).map(|(threads, alone)| Waited {
+                threads,
+                rate: step.throughput,
+                alone,
+            });
+            let crowded =
+                host.and_then(|h| h.crowded(self.request.task.value.cpu, usage.cpu, waited));
             step.validity.invalid.extend(crowded);
         }
         step.usage = Some(usage);
@@ -228,7 +246,7 @@ impl<'a> Stage<'a> {
 fn starved(error: LabError, host: Option<Host>, running: &Running, task_cpu: f64) -> TuneError {
     let LabError::NeverReady { waited, .. } = &error else { return error.into() };
     let used = running.cpu().unwrap_or(0.0) / waited.as_secs_f64().max(1e-9);
-    match host.and_then(|host| host.crowded(task_cpu, used)) {
+    match host.and_then(|host| host.crowded(task_cpu, used, None)) {
         Some(doubt) => TuneError::Crowded { error, doubt },
         None => error.into(),
     }

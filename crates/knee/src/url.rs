@@ -1,7 +1,7 @@
 //! The URL of a service under measurement.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 /// `http://host[:port]/path[?query]`.
@@ -79,6 +79,14 @@ impl Url {
         if self.port == 80 { host } else { format!("{host}:{}", self.port) }
     }
 
+    /// Whether its name alone says that it is this machine: what else a name means is known only to
+    /// those who are asked for it.
+    pub fn is_here(&self) -> bool {
+        let name = self.host.to_ascii_lowercase();
+        let address = name.parse::<IpAddr>().map(|at| at.to_canonical().is_loopback());
+        address.unwrap_or(name == "localhost")
+    }
+
     /// Its address; a loopback one where the name has several.
     pub fn resolve(&self) -> std::io::Result<SocketAddr> {
         let mut all: Vec<SocketAddr> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
@@ -131,6 +139,22 @@ mod tests {
             ("http://[::1/", UrlError::Authority("[::1".into())),
         ] {
             assert_eq!(text.parse::<Url>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_known_without_asking_for_a_name() {
+        let here = |text: &str| text.parse::<Url>().unwrap().is_here();
+        for text in ["http://localhost/", "http://LOCALHOST:9/"] {
+            assert!(here(text), "{text}");
+        }
+        assert!(
+            here("http://127.8.8.8/")
+                && here("http://[::1]/")
+                && here("http://[::ffff:127.0.0.1]/")
+        );
+        for text in ["http://orders/", "http://10.0.0.1/", "http://localhost.example/"] {
+            assert!(!here(text), "{text}");
         }
     }
 

@@ -3,6 +3,7 @@
 use super::container::Container;
 use crate::hidden::without_values;
 use crate::plan::LeftOut;
+use crate::program::is_shell;
 use crate::sources::Sources;
 use knee_core::event::Fact;
 use knee_core::goal::Goal;
@@ -120,7 +121,7 @@ fn request(request: &Request) -> String {
 /// addresses.
 pub(crate) fn command_line(argv: &[String]) -> String {
     let words: Vec<String> = match argv {
-        [_, flag, text] if flag == "-c" => vec![text.clone()],
+        [shell, flag, text] if flag == "-c" && is_shell(shell) => vec![text.clone()],
         argv => argv.iter().map(|word| crate::formats::word::quote(word)).collect(),
     };
     without_values(&words.join(" "))
@@ -139,6 +140,8 @@ mod tests {
             "TOKEN=hunter2 gunicorn -w 4 --bind=0:80 app:app",
         ]));
         assert_eq!(told, "TOKEN=… gunicorn -w 4 --bind=0:80 app:app");
+        let told = command_line(&argv(&["/usr/bin/supervisord", "-c", "/etc/s.conf"]));
+        assert_eq!(told, "/usr/bin/supervisord -c /etc/s.conf");
         let told = command_line(&argv(&["server", "--db", "postgres://u:hunter2@db/x", "a b"]));
         assert_eq!(told, "server --db postgres://…@db/x 'a b'");
     }

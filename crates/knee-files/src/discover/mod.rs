@@ -2,17 +2,19 @@
 
 mod container;
 mod facts;
+mod hints;
 mod knobs;
 mod parts;
 mod ports;
 mod programs;
 mod reading;
+mod requests;
 mod size;
 mod source;
 
 pub(crate) use facts::command_line;
 
-use crate::blueprint::Asked;
+use crate::asked::Asked;
 use crate::config::Config;
 use crate::error::FilesError;
 use crate::plan::{Plan, plan};

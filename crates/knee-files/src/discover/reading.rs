@@ -3,7 +3,7 @@
 use super::container::{self, Container, text_of};
 use super::facts::Facts;
 use super::knobs::Reader;
-use super::{Discovery, Missing, Overrides, parts, ports, size};
+use super::{Discovery, Missing, Overrides, hints, parts, ports, requests, size};
 use crate::blueprint::Blueprint;
 use crate::command::Home;
 use crate::error::FilesError;
@@ -18,7 +18,7 @@ use knee_core::runtimes::Surroundings;
 use knee_core::service::{Part, Service, ServiceContainer};
 use knee_core::sourced::{Origin, Sourced};
 use knee_core::task::Task;
-use knee_core::workload::{Body, Request};
+use knee_core::workload::Request;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -146,12 +146,15 @@ impl<'a> Reading<'a> {
             (Some(_), Some(part)) => part.knobs.extend(own),
             _ => {
                 if own.is_empty() {
+                    let container = &self.containers[index];
+                    let variables = &container.blueprint.variables;
                     self.missing.push(Missing {
                         what: format!("something to turn: {recognised}"),
                         flag: format!("[knobs] in {CONFIG}"),
-                        example: "POOL_SIZE = { env = \"POOL_SIZE\", range = \"1..64\" }".into(),
+                        example: hints::knob(&container.located[program].command.argv(), variables),
                     });
                 }
+                let parts = &mut self.containers[index].parts;
                 parts.push(Part { runtime: "generic", recognised, knobs: own });
             }
         }
@@ -202,7 +205,8 @@ impl<'a> Reading<'a> {
             || Sourced::assumed(HEAD_ROOM, "room for a burst before the kernel kills"),
             |stated| stated.sourced(CONFIG),
         );
-        let (requests, of_requests) = self.requests(overrides);
+        let (requests, of_requests, no_value) = requests::requests(self.sources, overrides);
+        self.missing.extend(no_value);
         self.ask(no_task, &requests);
         let name = self.name();
         let told = Facts {
@@ -298,26 +302,6 @@ impl<'a> Reading<'a> {
             Some(line) => Sourced::from_file(goal, CONFIG, line),
             None => Sourced::assumed(goal, "no goal is stated; this suits an interactive service"),
         }
-    }
-
-    /// What is sent, with its origin. Files of bodies are found from the folder.
-    fn requests(&self, overrides: &Overrides) -> (Vec<Request>, Option<Origin>) {
-        if !overrides.requests.is_empty() {
-            let origin = Origin::Flag { name: "--request".into() };
-            return (overrides.requests.clone(), Some(origin));
-        }
-        let stated = self.config().map(|config| config.requests.as_slice()).unwrap_or_default();
-        let absolute = |request: &Request| {
-            let mut request = request.clone();
-            if let Body::Files(paths) = &mut request.body {
-                paths.iter_mut().for_each(|path| *path = self.sources.root.join(&path));
-            }
-            request
-        };
-        let requests = stated.iter().map(|stated| absolute(&stated.value)).collect();
-        let first = stated.first();
-        let origin = first.map(|stated| Origin::File { path: CONFIG.into(), line: stated.line });
-        (requests, origin)
     }
 
     /// Asks for what is needed and was not found.

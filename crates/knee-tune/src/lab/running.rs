@@ -160,6 +160,11 @@ impl Running {
         self.group.as_ref()?.task_group().cpu().ok().map(|cpu| cpu.used)
     }
 
+    /// Seconds for which the quota has stopped the task so far; None where it has no cgroup.
+    pub fn stopped(&self) -> Option<f64> {
+        Some(self.group.as_ref()?.task_group().cpu().ok()?.throttling?.time)
+    }
+
     /// What an observer looks at.
     pub fn subject(&self) -> Subject {
         let (group, marks) = (self.group.clone(), self.marks.clone());

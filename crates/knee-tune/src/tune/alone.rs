@@ -7,6 +7,7 @@ use crate::stage::Stage;
 use knee_core::settings::Effect;
 use knee_core::workload::Request;
 use knee_core::{Goal, Seconds};
+use knee_measure::Reply;
 
 /// How often a request that seems too slow is looked at again: a first one compiles, fills caches
 /// and opens connections.
@@ -21,17 +22,32 @@ impl Run<'_> {
         if self.request.service.knobs().any(|(_, knob)| own(knob)) {
             return Ok(None);
         }
-        let mut least = stage.ask()?;
+        let seconds = || -> Result<Vec<f64>, TuneError> {
+            Ok(stage.ask()?.iter().map(|reply| reply.seconds).collect())
+        };
+        let mut least = seconds()?;
         for _ in 0..LOOKS {
             if too_slow(requests, &least, goal).is_none() {
                 return Ok(None);
             }
-            for (least, now) in least.iter_mut().zip(stage.ask()?) {
+            for (least, now) in least.iter_mut().zip(seconds()?) {
                 *least = least.min(now);
             }
         }
         Ok(too_slow(requests, &least, goal))
     }
+}
+
+/// What is to be known of requests whose answers only lead elsewhere (a login, another path): they
+/// are cheap, and nobody's work.
+pub(super) fn redirected(requests: &[Request], replies: &[Reply]) -> Vec<String> {
+    let leads = |reply: &&Reply| matches!(reply.status, Ok(300..=399));
+    let told = |reply: &Reply| {
+        let Request { method, path, .. } = &requests[reply.request];
+        let status = reply.status.clone().unwrap_or_default();
+        format!("{method} {path} answers {status}: the redirect is measured, not what it leads to")
+    };
+    replies.iter().filter(leads).map(told).collect()
 }
 
 /// The requests that take longer than the goal allows, where they are more of the traffic than
@@ -64,6 +80,15 @@ mod tests {
     fn mix(weights: &[f64]) -> Vec<Request> {
         let request = |weight: &f64| Request { weight: *weight, ..Request::get("/a") };
         weights.iter().map(request).collect()
+    }
+
+    #[test]
+    fn an_answer_that_leads_elsewhere_is_told() {
+        let reply = |status| Reply { request: 0, status, seconds: 0.1 };
+        let told =
+            redirected(&mix(&[1.0]), &[reply(Ok(302)), reply(Ok(200)), reply(Err("x".into()))]);
+        let said = "GET /a answers 302: the redirect is measured, not what it leads to";
+        assert_eq!(told, [said]);
     }
 
     #[test]

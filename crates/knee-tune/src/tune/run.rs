@@ -1,5 +1,6 @@
 //! A run in progress: what it knows, its beginning, and the calibration by today's settings.
 
+use super::alone::redirected;
 use super::speed::Speeds;
 use super::{TuneError, TuneRequest};
 use crate::calibrate;
@@ -145,6 +146,7 @@ impl<'a> Run<'a> {
         let mut stage = Stage::open(self.lab, self.request, settings, seed, self.stop)?;
         let used = stage.settle(self.rest)?;
         self.rest.get_or_insert(used);
+        stage.reckon_with(self.alone());
         if self.ceiling.is_infinite() {
             let mut ceiling = 0.0;
             for _ in 0..CEILINGS {
@@ -208,11 +210,12 @@ impl<'a> Run<'a> {
             forecast: None,
         });
         let mut stage = self.open(today, self.request.seed)?;
-        stage.ask()?;
+        self.validity.caveats.extend(redirected(&self.request.requests, &stage.ask()?));
         let calibration = self.calibrate(&mut stage, today)?;
         self.hopeless = self.hopeless(&stage)?;
         let bound = ceiling(&Demand::from(&calibration), self.around.task_cpu);
         self.calibration = Some(calibration.clone());
+        stage.reckon_with(self.alone());
         self.tell(&Event::Calibrated { calibration, bound });
         let trial = self.measure(stage, 1, today, None, began)?;
         self.tried(trial);
@@ -280,13 +283,18 @@ impl<'a> Run<'a> {
         Speeds::new(self.calibration.as_ref(), &self.trials)
     }
 
+    /// What a request takes alone, seconds, once it is calibrated.
+    pub fn alone(&self) -> Option<f64> {
+        self.calibration.as_ref().map(|c| c.cpu.0 + c.wait.0)
+    }
+
     /// What a verdict on settings is made from.
     pub fn scene(&self, settings: &Settings) -> Scene {
         let limits = self.request.service.containers.iter().filter_map(|c| c.nofile.as_ref());
         Scene {
             task: self.request.task.value,
             concurrency: self.concurrency(settings),
-            alone: self.calibration.as_ref().map(|c| c.cpu.0 + c.wait.0),
+            alone: self.alone(),
             nofile: limits.map(|n| granted_nofile(n.value).0).min(),
         }
     }

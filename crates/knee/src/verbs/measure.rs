@@ -193,6 +193,16 @@ struct Load<'a> {
 impl<'a> Load<'a> {
     fn new(flags: &'a Flags, signals: &'a Signals) -> Result<Self, Failure> {
         let url = &flags.url;
+        let allowed = flags.allow_host.as_deref() == Some(url.host.as_str());
+        if !(allowed || url.is_here()) {
+            // Before anybody is asked what the name means.
+            let what = format!("{url}: load goes to this machine only, unless the host is named");
+            let remedy = format!(
+                "load harms whoever does not expect it; if this host is yours: --allow-host {}",
+                url.host
+            );
+            return Err(Failure::new(Exit::Refused, what).remedy(remedy));
+        }
         let unknown = |e| Failure::new(Exit::Refused, format!("{}: {e}", url.host));
         let target = Target { addr: url.resolve().map_err(unknown)?, host: url.authority() };
         let request = Request {
@@ -210,16 +220,9 @@ impl<'a> Load<'a> {
             max_connections: flags.connections,
             seed: flags.seed,
             client_errors_ok: flags.client_errors_ok,
-            allow_host: flags.allow_host.as_deref() == Some(url.host.as_str()),
+            allow_host: allowed,
         };
-        let generator =
-            Generator::new(target.clone(), vec![request], options).map_err(|e| match e {
-                MeasureError::NotLoopback(_) => Failure::from(e).remedy(format!(
-                    "load harms whoever does not expect it; if this host is yours: --allow-host {}",
-                    url.host
-                )),
-                e => e.into(),
-            })?;
+        let generator = Generator::new(target.clone(), vec![request], options)?;
         let local = target.addr.ip().to_canonical().is_loopback();
         let served = Served::at(url.port).filter(|_| local);
         let served = served.map(|served| {

@@ -108,6 +108,10 @@ fn load_stays_on_this_machine() {
     let (code, _, err) = run(knee().args(["measure", "http://192.0.2.1/"]));
     assert_eq!(code, 2);
     assert!(err.contains("--allow-host 192.0.2.1"), "{err}");
+    // A name is not asked for: that would fail here in another way.
+    let (code, _, err) = run(knee().args(["measure", "http://orders.invalid/"]));
+    assert_eq!(code, 2);
+    assert!(err.contains("--allow-host orders.invalid"), "{err}");
     let other = ["measure", "http://192.0.2.1/", "--allow-host", "192.0.2.2"];
     assert_eq!(run(knee().args(other)).0, 2, "another host was allowed");
     let (code, _, err) = run(knee().args(["measure", "https://127.0.0.1/"]));
