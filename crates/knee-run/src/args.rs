@@ -1,7 +1,8 @@
 //! The command line. Written by hand: a parser would be half of this small program.
 
+use crate::init::Passing;
 use crate::log::say;
-use crate::watch;
+use crate::watch::{self, Collector};
 use knee_core::Seconds;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,10 +27,14 @@ As the small program `knee-run` it is called without `run`: knee-run [--] COMMAN
   --serve-for TIME     go on serving that long after a stop signal, as the load balancer may still
                        send requests [default: 5s]
   --stop-timeout TIME  the task definition's stopTimeout, after which ECS kills [default: 30s]
+  --rewrite FROM:TO    pass signal FROM on as TO, such as TERM:QUIT; TO 0 passes nothing on
+  --group              pass signals on to all of the command's process group
   --watch-every TIME   between two samples of the service, 100ms at least; 0s watches nothing
                        [default: 5s]
   --metrics [AT:]PORT  metrics for Prometheus, on every address if none is named [KNEE_METRICS]
   --emf                metrics for CloudWatch as lines on standard output [KNEE_EMF=1]
+  --otlp URL           metrics for an OpenTelemetry collector at http://ADDRESS:PORT, in JSON
+                       [OTEL_EXPORTER_OTLP_ENDPOINT]
   --recycle            replace workers that leak, one at a time (gunicorn, PHP-FPM)
   -h, --help           print this
   -V, --version        print the version
@@ -50,7 +55,8 @@ const EVERY: Duration = Duration::from_secs(5);
 const LEAST: Duration = Duration::from_millis(100);
 
 /// Flags without a value.
-const SWITCHES: [&str; 6] = ["--help", "--version", "--dry-run", "--keep", "--emf", "--recycle"];
+const SWITCHES: [&str; 7] =
+    ["--help", "--version", "--dry-run", "--keep", "--emf", "--recycle", "--group"];
 
 /// What is asked for.
 #[derive(Debug, PartialEq)]
@@ -62,7 +68,7 @@ pub enum Asked {
     /// What it sees.
     Doctor,
     /// To start a command.
-    Run(Options),
+    Run(Box<Options>),
 }
 
 /// How a command is run.
@@ -78,6 +84,8 @@ pub struct Options {
     pub serve_for: Duration,
     /// When ECS kills.
     pub stop_timeout: Duration,
+    /// How signals are passed on.
+    pub passing: Passing,
     /// How it is watched.
     pub watch: watch::Options,
     /// The file of several processes.
@@ -98,11 +106,19 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
         processes: None,
         serve_for: Duration::from_secs(5),
         stop_timeout: Duration::from_secs(30),
-        watch: watch::Options { every: Some(EVERY), metrics: None, emf: false, recycle: false },
+        watch: watch::Options {
+            every: Some(EVERY),
+            metrics: None,
+            collector: None,
+            emf: false,
+            recycle: false,
+        },
+        passing: Passing::default(),
         command: vec![],
     };
     // A wrong flag is noticed when it is written; a wrong variable must not keep a service down.
-    if let Err(wrong) = environment(&mut options.watch, &|name| std::env::var(name).ok()) {
+    let variable = |name: &str| std::env::var(name).ok();
+    for wrong in environment(&mut options.watch, &variable) {
         say(format_args!("{wrong}: no metrics there"));
     }
     let mut words = words.into_iter();
@@ -117,7 +133,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
         if SWITCHES.contains(&flag) && value.is_some() {
             return Err(format!("{flag} takes no value: write it or leave it out"));
         }
-        if ["--metrics", "--emf", "--recycle"].contains(&flag) {
+        if ["--metrics", "--emf", "--otlp", "--recycle"].contains(&flag) {
             needs_watching = Some(flag.to_string());
         }
         match flag {
@@ -145,8 +161,19 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
                 let at = value.or_else(|| words.next()).ok_or("--metrics needs a port")?;
                 options.watch.metrics = Some(address(flag, &at.to_string_lossy())?);
             }
+            "--otlp" => {
+                let url = value.or_else(|| words.next()).ok_or("--otlp needs a URL")?;
+                let url = url.to_string_lossy();
+                options.watch.collector = Some(Collector::at(&url, &variable)?);
+            }
             "--emf" => options.watch.emf = true,
             "--recycle" => options.watch.recycle = true,
+            "--group" => options.passing.group = true,
+            "--rewrite" => {
+                let text = value.or_else(|| words.next());
+                let text = text.ok_or("--rewrite needs FROM:TO, such as TERM:QUIT")?;
+                options.passing.add(&text.to_string_lossy())?;
+            }
             "--serve-for" => options.serve_for = time(flag, value.or_else(|| words.next()))?,
             "--stop-timeout" => options.stop_timeout = time(flag, value.or_else(|| words.next()))?,
             "--" => {
@@ -170,26 +197,29 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
     }
     if options.processes.is_some() {
         return match options.command.is_empty() {
-            true => Ok(Asked::Run(options)),
+            true => Ok(Asked::Run(Box::new(options))),
             false => Err("--processes names what to start: leave out the command".into()),
         };
     }
     if options.command.is_empty() {
         return Err("no command to run; write it behind `--`: knee-run -- gunicorn app:app".into());
     }
-    Ok(Asked::Run(options))
+    Ok(Asked::Run(Box::new(options)))
 }
 
-/// What the environment says, which flags overrule.
+/// What the environment says, which flags overrule; what is wrong with it.
 fn environment(
     watch: &mut watch::Options,
     variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<(), String> {
+) -> Vec<String> {
     watch.emf = variable("KNEE_EMF").is_some_and(|on| on == "1");
-    if let Some(at) = variable("KNEE_METRICS").filter(|at| !at.is_empty()) {
-        watch.metrics = Some(address("KNEE_METRICS", &at)?);
-    }
-    Ok(())
+    let at = variable("KNEE_METRICS").filter(|at| !at.is_empty());
+    let metrics = at.map(|at| address("KNEE_METRICS", &at)).transpose();
+    let collector = Collector::of_environment(variable);
+    let mut wrong = Vec::new();
+    watch.metrics = metrics.map_err(|why| wrong.push(why)).ok().flatten();
+    watch.collector = collector.map_err(|why| wrong.push(why)).ok().flatten();
+    wrong
 }
 
 /// `9090` is on every address of the container, which Prometheus and its sidecars can reach.
@@ -240,10 +270,17 @@ mod tests {
         assert!(all.emf && watch("--watch-every 0s -- x").every.is_none());
         assert!(read("--metrics 99999 -- x").unwrap_err().contains("`99999` is no port"));
         let mut told = plain;
-        let variables =
-            |name: &str| Some(if name == "KNEE_METRICS" { "[::1]:9090" } else { "1" }.to_string());
-        environment(&mut told, &variables).unwrap();
+        let variables = |name: &str| match name {
+            "KNEE_METRICS" => Some("[::1]:9090".to_string()),
+            "KNEE_EMF" => Some("1".to_string()),
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://localhost:4317".to_string()),
+            _ => None,
+        };
+        let wrong = environment(&mut told, &variables);
+        assert!(wrong.len() == 1 && wrong[0].contains("is for gRPC"), "{wrong:?}");
         assert!(told.emf && told.metrics.is_some_and(|at| at.is_ipv6()));
+        assert!(watch("--otlp http://localhost:4318 -- x").collector.is_some());
+        assert!(read("--otlp https://collector -- x").unwrap_err().contains("https is not spoken"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod args;
 mod doctor;
 mod exit;
 mod fill;
+mod http;
 mod init;
 mod lock;
 mod log;
@@ -74,7 +75,7 @@ fn run(options: &Options) -> u8 {
     let plan = Plan::within(options.stop_timeout, options.serve_for);
     let starts: Vec<init::Start> = entries.into_iter().zip(variables).collect();
     let watch = |started| watch::begin(&options.watch, size.as_ref(), started);
-    init::run(&starts, plan, watch)
+    init::run(&starts, plan, &options.passing, watch)
 }
 
 /// Fills in what each leaves open; the size that this rests on, the variables of each, and what is to be said.

@@ -1,7 +1,7 @@
 //! What a program that runs already was set to, and where it tells of itself: by its words, its
 //! environment and its configuration, as far as these may be read.
 
-use crate::fill::{fpm, set};
+use crate::fill::{fpm, set, tell};
 use knee_core::Settings;
 use knee_core::runtimes::{Injection, Runtime, Told};
 use knee_core::settings::{Site, Value};
@@ -9,6 +9,7 @@ use knee_probe::process::Process;
 use knee_watch::recognise::words;
 use knee_watch::{Place, Source};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// What it was set to.
@@ -51,7 +52,7 @@ pub fn sources(runtime: &Runtime, pid: i32) -> Vec<Source> {
     };
     let mut places: Vec<Place> = answers.into_iter().filter_map(place).collect();
     if places.is_empty() {
-        places.extend(own_page(runtime, &process));
+        places = own_page(runtime, &process).unwrap_or_default();
     }
     places.into_iter().map(|place| Source { runtime: runtime.id, place }).collect()
 }
@@ -64,17 +65,26 @@ fn asked(injection: &Injection, process: &Process) -> bool {
     })
 }
 
-/// The status page of its only pool. Where that has no socket of its own, a free child answers.
-fn own_page(runtime: &Runtime, process: &Process) -> Option<Place> {
+/// The status page of its only pool. Where that has no socket of its own, a free child answers. On a
+/// socket that knee-run made the script about OPcache may be executed, too.
+fn own_page(runtime: &Runtime, process: &Process) -> Option<Vec<Place>> {
     let pool = pool(runtime, process)?;
     let page = pool.get("pm.status_path")?.clone();
-    let listen = pool.get("pm.status_listen").or_else(|| pool.get("listen"))?;
-    let listen = match listen.starts_with('/') {
-        true => process.path(Path::new(listen)).to_string_lossy().into_owned(),
-        false if listen.contains(':') => listen.clone(),
-        false => format!("127.0.0.1:{listen}"),
+    let written = pool.get("pm.status_listen").or_else(|| pool.get("listen"))?;
+    let listen = match written.starts_with('/') {
+        true => process.path(Path::new(written)).to_string_lossy().into_owned(),
+        false if written.contains(':') => written.clone(),
+        false => format!("127.0.0.1:{written}"),
     };
-    Some(Place::FastCgi { listen, page })
+    let script = (runtime.inject)().filter(|_| written.starts_with(tell::FOLDER));
+    let script = script.into_iter().flat_map(|injection| injection.answers);
+    let script = script.filter_map(|told| match told {
+        Told::Script { script, .. } => {
+            Some(Place::Script { listen: listen.clone(), script: script.into() })
+        }
+        _ => None,
+    });
+    Some(script.chain([Place::FastCgi { listen: listen.clone(), page }]).collect())
 }
 
 /// The keys of its only pool, where it has pools and sees the files that this process sees.
@@ -84,10 +94,11 @@ fn pool(
 ) -> Option<std::collections::BTreeMap<String, String>> {
     let knobs = (runtime.knobs)();
     let pools = knobs.iter().flat_map(|knob| &knob.sites).any(|s| matches!(s, Site::Ini { .. }));
-    let same = fs::read_link(process.path(Path::new("/"))).is_ok_and(|root| root == Path::new("/"));
+    let root = |path: &Path| fs::metadata(path).ok().map(|root| (root.dev(), root.ino()));
+    let same = root(&process.path(Path::new("/"))) == root(Path::new("/"));
     if !pools || !same {
         return None;
     }
     let main = set::config_in(runtime, &words(process), &|path| process.path(path))?;
-    Some(fpm::read(&main)?.only()?.1.clone())
+    Some(fpm::read_running(&main)?.only()?.1.clone())
 }

@@ -55,8 +55,8 @@ struct Described {
 /// Of a sample at a time in milliseconds since 1970, with as many troubles as were told of it. One
 /// directive may name 100 metrics, which is more than there are.
 pub fn line(sample: &Sample, millis: u64, troubles: u32) -> Line<'_> {
-    let seen = METRICS.iter().filter_map(|metric| Some((metric, (metric.value)(sample)?)));
-    let seen: Vec<_> = seen.filter(|(_, value)| value.is_finite()).collect();
+    let seen = METRICS.iter().filter_map(|metric| Some((metric, metric.value(sample)?)));
+    let seen: Vec<_> = seen.collect();
     let described = seen.iter().map(|(metric, _)| (metric.name, unit(metric.unit)));
     let described = described.chain([(TROUBLES.name, "Count")]);
     let directive = Directive {

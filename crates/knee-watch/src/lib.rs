@@ -9,6 +9,7 @@ pub mod emf;
 mod eyes;
 mod find;
 pub mod metrics;
+pub mod otlp;
 pub mod prometheus;
 pub mod recognise;
 mod sample;

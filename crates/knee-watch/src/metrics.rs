@@ -5,18 +5,53 @@
 //! go.*: <https://opentelemetry.io/docs/specs/semconv/>), else begin with `knee.`.
 
 use crate::sample::Sample;
+use Instrument::{Gauge, UpDownCounter};
 
-/// A gauge.
+/// What is measured again and again.
 #[derive(Clone, Copy)]
 pub struct Metric {
     /// Its name, dotted.
     pub name: &'static str,
+    /// OpenTelemetry's kind of instrument.
+    pub instrument: Instrument,
     /// Its unit in UCUM, as OpenTelemetry writes it: `By`, `s`, `1`, `{cpu}`.
     pub unit: &'static str,
     /// What it is.
     pub doc: &'static str,
+    source: Source,
+}
+
+/// Whether values of several services may be added up
+/// (<https://opentelemetry.io/docs/specs/otel/metrics/api/#updowncounter>). Prometheus calls both a gauge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instrument {
+    /// They may not: a share, a mean, a peak.
+    Gauge,
+    /// They may: a number of things, bytes.
+    UpDownCounter,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// The sample.
+    Seen(fn(&Sample) -> Option<f64>),
+    /// A reading of what the runtime tells, by its name.
+    Told(&'static str),
+}
+
+impl Metric {
     /// Its value; None where it is not seen.
-    pub value: fn(&Sample) -> Option<f64>,
+    pub fn value(&self, sample: &Sample) -> Option<f64> {
+        let value = match self.source {
+            Source::Seen(value) => value(sample)?,
+            Source::Told(name) => {
+                let reading = sample.usage.readings.iter().find(|r| r.name == name)?;
+                if reading.unit == "ms" { reading.value / 1e3 } else { reading.value }
+            }
+        };
+        value.is_finite().then_some(value)
+    }
 }
 
 /// Counts since the start, which samples do not hold.
@@ -43,141 +78,191 @@ pub const RECYCLED: Counter = Counter {
 /// All counters.
 pub const COUNTERS: [Counter; 3] = [TROUBLES, SAMPLES, RECYCLED];
 
-const fn metric(
+const fn seen(
     name: &'static str,
+    instrument: Instrument,
     unit: &'static str,
     doc: &'static str,
     value: fn(&Sample) -> Option<f64>,
 ) -> Metric {
-    Metric { name, unit, doc, value }
+    Metric { name, instrument, unit, doc, source: Source::Seen(value) }
+}
+
+const fn told(
+    name: &'static str,
+    instrument: Instrument,
+    unit: &'static str,
+    doc: &'static str,
+    reading: &'static str,
+) -> Metric {
+    Metric { name, instrument, unit, doc, source: Source::Told(reading) }
 }
 
 /// All of them.
 pub static METRICS: [Metric; 28] = [
-    metric(
+    seen(
         "container.cpu.usage",
+        Gauge,
         "{cpu}",
         "CPU of the whole task, where its cgroup can be seen.",
         |s| s.whole_task.then_some(s.usage.cpu),
     ),
-    metric("knee.cpu.limit", "{cpu}", "CPU that the task may use.", |s| {
+    seen("knee.cpu.limit", UpDownCounter, "{cpu}", "CPU that the task may use.", |s| {
         Some(s.cpu_limit.as_ref()?.value)
     }),
-    metric(
+    seen(
         "knee.cpu.throttled",
+        Gauge,
         "1",
         "Share of 100 ms periods in which the CPU quota ran out.",
         |s| s.whole_task.then_some(s.usage.throttled),
     ),
-    metric(
+    seen(
         "container.memory.working_set",
+        UpDownCounter,
         "By",
         "Memory of the task, less file cache that can be dropped.",
         |s| s.whole_task.then_some(s.usage.memory.0 as f64),
     ),
-    metric("knee.memory.limit", "By", "Memory that the task may use.", |s| {
+    seen("knee.memory.limit", UpDownCounter, "By", "Memory that the task may use.", |s| {
         Some(s.memory_limit.as_ref()?.value.0 as f64)
     }),
-    metric("knee.process.cpu.usage", "{cpu}", "CPU of the service's own processes.", |s| {
+    seen("knee.process.cpu.usage", Gauge, "{cpu}", "CPU of the service's own processes.", |s| {
         Some(s.cpu)
     }),
-    metric("knee.process.cpu.busiest", "{cpu}", "CPU of its busiest process.", |s| {
+    seen("knee.process.cpu.busiest", Gauge, "{cpu}", "CPU of its busiest process.", |s| {
         Some(s.usage.busiest)
     }),
-    metric("process.memory.usage", "By", "PSS of its processes, weighed once a minute.", |s| {
-        (s.usage.pss.0 > 0).then_some(s.usage.pss.0 as f64)
-    }),
-    metric(
+    seen(
+        "process.memory.usage",
+        UpDownCounter,
+        "By",
+        "PSS of its processes, weighed once a minute.",
+        |s| (s.usage.pss.0 > 0).then_some(s.usage.pss.0 as f64),
+    ),
+    seen(
         "knee.process.memory.anonymous",
+        UpDownCounter,
         "By",
         "Memory of its processes that no file backs.",
         |s| Some(s.anonymous.0 as f64),
     ),
-    metric("knee.process.count", "{process}", "Its processes.", |s| Some(s.usage.processes.into())),
-    metric("process.thread.count", "{thread}", "Threads of its processes.", |s| {
+    seen("knee.process.count", UpDownCounter, "{process}", "Its processes.", |s| {
+        Some(s.usage.processes.into())
+    }),
+    seen("process.thread.count", UpDownCounter, "{thread}", "Threads of its processes.", |s| {
         Some(s.usage.threads.into())
     }),
-    metric(
+    seen(
         "process.unix.file_descriptor.count",
+        UpDownCounter,
         "{file_descriptor}",
         "Open descriptors of the process that is nearest to its limit.",
         |s| Some(s.usage.descriptors as f64),
     ),
-    metric(
+    seen(
         "knee.file_descriptor.limit",
+        UpDownCounter,
         "{file_descriptor}",
         "That process's soft limit of open files.",
         |s| Some(s.usage.nofile? as f64),
     ),
-    metric("knee.workers", "{worker}", "Processes that serve.", |s| Some(s.workers as f64)),
-    metric(
+    seen("knee.workers", UpDownCounter, "{worker}", "Processes that serve.", |s| {
+        Some(s.workers as f64)
+    }),
+    seen(
         "knee.slots",
+        UpDownCounter,
         "{request}",
         "Requests that it can serve at once, where that is limited.",
         |s| Some(s.slots?.into()),
     ),
-    metric(
+    seen(
         "knee.in_service",
+        Gauge,
         "{request}",
         "Requests in service, in the mean of an interval.",
         |s| Some(s.busy?.mean),
     ),
-    metric("knee.in_service.most", "{request}", "Most requests in service at one look.", |s| {
-        Some(s.busy?.most.into())
-    }),
-    metric(
+    seen(
+        "knee.in_service.most",
+        Gauge,
+        "{request}",
+        "Most requests in service at one look.",
+        |s| Some(s.busy?.most.into()),
+    ),
+    seen(
         "knee.accept_queue",
+        Gauge,
         "{connection}",
         "Connections that wait to be accepted at the fullest socket.",
         |s| Some(s.usage.accept_queue.into()),
     ),
-    metric("knee.accept_queue.limit", "{connection}", "How many fit there.", |s| {
+    seen("knee.accept_queue.limit", Gauge, "{connection}", "How many fit there.", |s| {
         (s.usage.backlog > 0).then_some(s.usage.backlog.into())
     }),
-    metric("nodejs.eventloop.delay.p50", "s", "How late the event loop is, median.", |s| {
-        ms(s, "node.eventloop.delay_p50")
-    }),
-    metric("nodejs.eventloop.delay.p99", "s", "The same, 99th percentile.", |s| {
-        ms(s, "node.eventloop.delay_p99")
-    }),
-    metric(
+    told(
+        "nodejs.eventloop.delay.p50",
+        Gauge,
+        "s",
+        "How late the event loop is, median.",
+        "node.eventloop.delay_p50",
+    ),
+    told(
+        "nodejs.eventloop.delay.p99",
+        Gauge,
+        "s",
+        "The same, 99th percentile.",
+        "node.eventloop.delay_p99",
+    ),
+    told(
         "nodejs.eventloop.utilization",
+        Gauge,
         "1",
         "Share of the time in which the event loop did not wait.",
-        |s| reading(s, "node.eventloop.utilization"),
+        "node.eventloop.utilization",
     ),
-    metric("v8js.memory.heap.used", "By", "Heap of all its V8 isolates.", |s| {
-        reading(s, "node.heap.used")
-    }),
-    metric("v8js.memory.heap.limit", "By", "Its limit.", |s| reading(s, "node.heap.limit")),
-    metric("go.goroutine.count", "{goroutine}", "Goroutines, where pprof can be asked.", |s| {
-        reading(s, "go.goroutines")
-    }),
-    metric("knee.fpm.active", "{process}", "Children that serve, as FPM counts them.", |s| {
-        reading(s, "fpm.active")
-    }),
-    metric(
+    told(
+        "v8js.memory.heap.used",
+        UpDownCounter,
+        "By",
+        "Heap of all its V8 isolates.",
+        "node.heap.used",
+    ),
+    told("v8js.memory.heap.limit", UpDownCounter, "By", "Its limit.", "node.heap.limit"),
+    told(
+        "go.goroutine.count",
+        UpDownCounter,
+        "{goroutine}",
+        "Goroutines, where pprof can be asked.",
+        "go.goroutines",
+    ),
+    told(
+        "knee.fpm.active",
+        Gauge,
+        "{process}",
+        "Children that serve, as FPM counts them.",
+        "fpm.active",
+    ),
+    told(
         "knee.fpm.max_children_reached",
+        Gauge,
         "{time}",
         "Times that pm.max_children was reached in an interval.",
-        |s| reading(s, "fpm.max_children_reached"),
+        "fpm.max_children_reached",
     ),
-    metric("knee.opcache.hit_rate", "1", "Share of PHP's files that came from OPcache.", |s| {
-        reading(s, "opcache.hit_rate")
-    }),
+    told(
+        "knee.opcache.hit_rate",
+        Gauge,
+        "1",
+        "Share of PHP's files that came from OPcache.",
+        "opcache.hit_rate",
+    ),
 ];
 
 /// Every name there is, with those of counters.
 pub fn names() -> Vec<&'static str> {
     METRICS.iter().map(|m| m.name).chain(COUNTERS.map(|c| c.name)).collect()
-}
-
-fn reading(sample: &Sample, name: &str) -> Option<f64> {
-    sample.usage.readings.iter().find(|r| r.name == name).map(|r| r.value)
-}
-
-fn ms(sample: &Sample, name: &str) -> Option<f64> {
-    reading(sample, name).map(|ms| ms / 1e3)
 }
 
 #[cfg(test)]
@@ -191,18 +276,19 @@ mod tests {
         let mut text = String::from(
             "# What `knee run` exports\n\nMade from the table that the exports are made from: after a change to it,\n\
              `KNEE_WRITE_DOCS=1 cargo test -p knee-watch documentation`.\n\n\
-             | CloudWatch | Prometheus | unit | what |\n|---|---|---|---|\n",
+             | OTLP and CloudWatch | Prometheus | OTLP's kind | unit | what |\n|---|---|---|---|---|\n",
         );
         for metric in &METRICS {
-            let (name, unit, doc) = (metric.name, metric.unit, metric.doc);
-            let _ =
-                writeln!(text, "| `{name}` | `{}` | `{unit}` | {doc} |", prometheus::name(metric));
+            let Metric { name, instrument, unit, doc, .. } = metric;
+            let shown = prometheus::name(metric);
+            let _ = writeln!(text, "| `{name}` | `{shown}` | {instrument:?} | `{unit}` | {doc} |");
         }
         for counter in COUNTERS {
             // CloudWatch counts lines itself, and what is replaced stands in the log.
-            let name = if counter == TROUBLES { "`knee.troubles`" } else { "" };
-            let shown = prometheus::counter(counter.name);
-            let _ = writeln!(text, "| {name} | `{shown}` | | {} |", counter.doc);
+            let alone = if counter == TROUBLES { "" } else { " (OTLP alone)" };
+            let (name, shown) = (counter.name, prometheus::counter(counter.name));
+            let _ =
+                writeln!(text, "| `{name}`{alone} | `{shown}` | Counter | `1` | {} |", counter.doc);
         }
         text
     }

@@ -32,8 +32,8 @@ impl Counts {
 pub fn page(samples: &[Sample], counts: &Counts) -> String {
     let mut text = String::new();
     for metric in &METRICS {
-        let values = samples.iter().filter_map(|sample| Some((sample, (metric.value)(sample)?)));
-        let values: Vec<(&Sample, f64)> = values.filter(|(_, v)| v.is_finite()).collect();
+        let values = samples.iter().filter_map(|sample| Some((sample, metric.value(sample)?)));
+        let values: Vec<(&Sample, f64)> = values.collect();
         if values.is_empty() {
             continue;
         }

@@ -3,12 +3,17 @@
 use knee_core::runtimes::Runtime;
 use knee_probe::elf;
 use knee_watch::recognise;
-use std::fs;
+use memchr::memmem;
+use std::fs::{self, File};
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A script or program text longer than that is none that starts a service.
 const MOST_TEXT: u64 = 1 << 20;
+
+/// Of a program that much is looked through at once.
+const PART: usize = 64 << 10;
 
 /// A runtime that the command starts.
 #[derive(Clone)]
@@ -76,6 +81,30 @@ fn located(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
+/// Whether a program has that word in it, such as a key that only its newer versions know.
+pub fn knows(program: &str, word: &str) -> bool {
+    let file = located(program).and_then(|path| File::open(path).ok());
+    file.is_some_and(|file| holds(file, word.as_bytes()))
+}
+
+/// Part by part: programs are large, and this one is to stay small.
+fn holds(mut file: impl Read, word: &[u8]) -> bool {
+    let mut part = vec![0; PART];
+    let mut kept = 0;
+    while let Some(free) = part.get_mut(kept..)
+        && let Ok(length @ 1..) = file.read(free)
+    {
+        let end = kept.saturating_add(length);
+        if memmem::find(part.get(..end).unwrap_or_default(), word).is_some() {
+            return true;
+        }
+        // The word may stand across two parts.
+        kept = end.min(word.len());
+        part.copy_within(end.saturating_sub(kept)..end, 0);
+    }
+    false
+}
+
 /// The text of a small file.
 pub fn text(path: &Path) -> Option<String> {
     let small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= MOST_TEXT);
@@ -132,6 +161,15 @@ mod tests {
         let words: Vec<&str> = all.iter().map(|(_, words, _)| words.as_str()).collect();
         assert_eq!(words, ["php-fpm8.2 --nodaemonize -y /x.conf", "nginx -g daemon off"]);
         assert_eq!(found(&["sleep", "1"]), []);
+    }
+
+    #[test]
+    fn a_word_is_found_wherever_it_stands() {
+        for at in [0, 1, PART - 3, PART, 2 * PART - 6, 3 * PART] {
+            let text = [vec![b'.'; at], b"word".to_vec(), vec![b'.'; 9]].concat();
+            assert!(holds(&text[..], b"word"), "{at}");
+            assert!(!holds(&text[..], b"words"), "{at}");
+        }
     }
 
     proptest! {

@@ -20,11 +20,22 @@ pub struct Pools {
     pub pools: BTreeMap<String, BTreeMap<String, String>>,
     /// Where one more file would be read last; None where no folder is included.
     pub last: Option<PathBuf>,
+    /// Whether what knee-run wrote counts.
+    own: bool,
 }
 
-/// Reads the main file and what it includes.
+/// Reads the main file and what it includes, without what an earlier boot wrote.
 pub fn read(main: &Path) -> Option<Pools> {
-    let mut pools = Pools::default();
+    read_with(main, false)
+}
+
+/// Reads it as an FPM that runs has read it, with what was written for it.
+pub fn read_running(main: &Path) -> Option<Pools> {
+    read_with(main, true)
+}
+
+fn read_with(main: &Path, own: bool) -> Option<Pools> {
+    let mut pools = Pools { own, ..Pools::default() };
     take(&find::text(main)?, &mut pools, true);
     Some(pools)
 }
@@ -65,15 +76,14 @@ fn include(pattern: &str, into: &mut Pools) {
     };
     let matching = |path: &PathBuf| {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        // Its own, of an earlier boot.
-        name.starts_with(before) && name.ends_with(after) && name != NAME
+        name.starts_with(before) && name.ends_with(after) && (into.own || name != NAME)
     };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(matching).collect();
     files.sort();
     files.iter().for_each(|file| take(&find::text(file).unwrap_or_default(), into, false));
     let own = folder.join(NAME);
-    into.last = (before.is_empty() && NAME.ends_with(after) && files.iter().all(|f| *f < own))
+    into.last = (before.is_empty() && NAME.ends_with(after) && files.iter().all(|f| *f <= own))
         .then_some(own);
 }
 

@@ -7,7 +7,7 @@ mod nginx;
 mod overlay;
 pub mod set;
 mod site;
-mod tell;
+pub mod tell;
 
 pub use overlay::{Overlay, Written};
 
@@ -100,15 +100,16 @@ fn one(found: &Found, room: &Room, means: &mut Means, filled: &mut Filled) {
         // It does nothing, so one process it is.
         set = set.with(*knob, 1);
     }
-    let before = filled.told.len();
     let mut writer = site::Writer::new(found, config.as_deref(), means.variable);
-    for choice in (runtime.choose)(&set, room) {
-        writer.enter(&choice, filled);
-    }
-    writer.finish(means.put, filled);
-    if filled.told.len() == before {
+    let choices = (runtime.choose)(&set, room);
+    choices.iter().for_each(|choice| writer.enter(choice, filled));
+    if choices.is_empty() {
         filled.told.push(format!("{}: nothing was left open", runtime.title));
     }
+    if means.watched {
+        writer.ask(tell::asks(found, config.as_deref(), means.put, filled));
+    }
+    writer.finish(means.put, filled);
     if means.watched {
         tell::tell(found, means.variable, means.put, filled);
     }

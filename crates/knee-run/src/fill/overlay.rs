@@ -1,9 +1,9 @@
 //! Files that are written for the service's time: beside its own, never in their place.
 
 use rustix::fs::{FlockOperation, flock};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file to be written.
@@ -13,7 +13,7 @@ pub struct Overlay {
     pub path: PathBuf,
     /// What.
     pub text: String,
-    /// A folder that whoever reads the file fills.
+    /// A folder that whoever reads the file fills, as whichever user.
     pub fills: Option<PathBuf>,
 }
 
@@ -64,6 +64,9 @@ impl Written {
     /// # Errors
     /// The folder takes no file (read-only, full, another owner).
     pub fn add(&mut self, overlay: &Overlay) -> io::Result<()> {
+        if let Some(folder) = &overlay.fills {
+            open_to_all(folder)?;
+        }
         let file = match overlay.there() {
             Some(file) => file,
             None => {
@@ -73,6 +76,17 @@ impl Written {
         };
         self.0.push(Held { path: overlay.path.clone(), file, fills: overlay.fills.clone() });
         Ok(())
+    }
+}
+
+/// A folder that everybody may fill, and nobody may take from others: the service may be started as
+/// another user than this program.
+fn open_to_all(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    match fs::set_permissions(folder, Permissions::from_mode(0o1777)) {
+        // Another one that runs beside this one has made it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
     }
 }
 

@@ -2,6 +2,7 @@
 //! a copy of nginx's configuration. Never a file of the user's.
 
 use super::find::Found;
+use super::tell::Asks;
 use super::{Filled, Overlay, fpm, nginx};
 use knee_core::runtimes::Choice;
 use knee_core::settings::{Site, Text};
@@ -18,6 +19,8 @@ pub struct Writer<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     /// Choices for the configuration file: a line about each, and where it goes.
     filed: Vec<(Choice, Filed)>,
+    /// What has its pool tell how it is doing.
+    asks: Option<Asks>,
 }
 
 /// An entry of a configuration file.
@@ -33,7 +36,7 @@ impl<'a> Writer<'a> {
         config: Option<&'a Path>,
         variable: &'a dyn Fn(&str) -> Option<String>,
     ) -> Writer<'a> {
-        Writer { found, config, variable, filed: vec![] }
+        Writer { found, config, variable, filed: vec![], asks: None }
     }
 
     /// Sets a choice where the environment or the command's own words can; a file waits for
@@ -77,14 +80,17 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Has the pool tell how it is doing, too.
+    pub fn ask(&mut self, asks: Option<Asks>) {
+        self.asks = asks;
+    }
+
     /// Writes what belongs into a file.
     pub fn finish(self, put: &mut dyn FnMut(&Overlay) -> io::Result<()>, filled: &mut Filled) {
-        if self.filed.is_empty() {
-            return;
-        }
         let made = match self.filed.first() {
-            Some((_, Filed::Key(..))) => self.pool(),
-            _ => self.copy(),
+            None if self.asks.is_none() => return,
+            Some((_, Filed::Directive(..))) => self.copy(),
+            _ => self.pool(),
         };
         let written = made.and_then(|overlay| {
             let folder = overlay.path.parent().unwrap_or(Path::new("/")).display().to_string();
@@ -104,6 +110,9 @@ impl<'a> Writer<'a> {
                 ),
             });
         }
+        if let Some(asks) = &self.asks {
+            filled.told.push(asks.told(written.as_deref()));
+        }
     }
 
     fn pool(&self) -> Result<Overlay, String> {
@@ -116,8 +125,10 @@ impl<'a> Writer<'a> {
             Filed::Key(key, value) => Some((key.to_string(), value.clone())),
             Filed::Directive(..) => None,
         };
-        let values: Vec<(String, String)> = self.filed.iter().filter_map(key).collect();
-        Ok(Overlay { path, text: fpm::overlay(pool, &values), fills: None })
+        let mut values: Vec<(String, String)> = self.filed.iter().filter_map(key).collect();
+        values.extend(self.asks.iter().flat_map(Asks::keys));
+        let fills = self.asks.as_ref().map(|asks| asks.folder.clone());
+        Ok(Overlay { path, text: fpm::overlay(pool, &values), fills })
     }
 
     fn copy(&self) -> Result<Overlay, String> {

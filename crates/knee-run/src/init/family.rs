@@ -1,5 +1,6 @@
 //! The command and all that came from it: whom a signal is for, who has ended, who is left.
 
+use super::passing::Passing;
 use super::spawn::{Started, give_terminal, has_terminal};
 use crate::exit;
 use crate::log::say;
@@ -17,6 +18,7 @@ pub struct Family {
     main: i32,
     terminal: bool,
     me: i32,
+    passing: Passing,
     /// Whether all comes from one command.
     one: bool,
     /// Those that were started beside it and have not ended.
@@ -37,12 +39,13 @@ struct Beside {
 impl Family {
     /// Of a command just started. From now on whoever loses its parent comes to this process,
     /// also where it is not the first one (prctl(2), PR_SET_CHILD_SUBREAPER).
-    pub fn of(started: Started, one: bool) -> Family {
+    pub fn of(started: Started, one: bool, passing: &Passing) -> Family {
         let me = std::process::id().cast_signed();
         Family {
             main: started.pid,
             terminal: started.terminal,
             me,
+            passing: passing.clone(),
             one,
             beside: vec![],
             ending: false,
@@ -93,9 +96,21 @@ impl Family {
         all.into_iter().filter(|pid| *pid != self.me).collect()
     }
 
-    /// Passes a signal on to whom it is for, see [`right`], and says who that is.
+    /// What the user said that a signal is to become.
+    pub fn rewritten(&self, signal: i32) -> Option<i32> {
+        self.passing.rewritten(signal)
+    }
+
+    /// Passes a signal on to whom it is for, see [`right`], or to whole groups where that is asked for,
+    /// and says who that is.
     pub fn forward(&self, signal: i32) -> Vec<i32> {
-        let pids: Vec<i32> = self.started().iter().flat_map(|pid| right(*pid, signal)).collect();
+        let signal = self.rewritten(signal).unwrap_or(signal);
+        let started = self.started();
+        if self.passing.group {
+            started.iter().for_each(|pid| send(-pid, signal));
+            return started;
+        }
+        let pids: Vec<i32> = started.iter().flat_map(|pid| right(*pid, signal)).collect();
         pids.iter().for_each(|pid| send(*pid, signal));
         pids
     }

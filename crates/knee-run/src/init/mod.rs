@@ -3,6 +3,7 @@
 //! One thread that waits for signals and nothing else; whoever watches has others.
 
 mod family;
+mod passing;
 mod signals;
 mod spawn;
 
@@ -12,6 +13,7 @@ use crate::stop::{self, Plan, Stop};
 use crate::table::Entry;
 pub use family::{Family, is_shell, right, send};
 use knee_probe::{process, sockets};
+pub use passing::Passing;
 use signals::Signals;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -26,7 +28,7 @@ pub type Start = (Entry, BTreeMap<String, String>);
 
 /// Runs these, in their order, to their end and returns the exit code. `watch` gets their processes
 /// once they are started.
-pub fn run(starts: &[Start], plan: Plan, watch: impl FnOnce(Vec<i32>)) -> u8 {
+pub fn run(starts: &[Start], plan: Plan, passing: &Passing, watch: impl FnOnce(Vec<i32>)) -> u8 {
     let signals = match Signals::hold() {
         Ok(signals) => signals,
         Err(error) => {
@@ -37,7 +39,7 @@ pub fn run(starts: &[Start], plan: Plan, watch: impl FnOnce(Vec<i32>)) -> u8 {
     // SAFETY: a plain call. Before the command can leave anything behind.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
     let mut come = Vec::new();
-    match start(starts, &signals, &mut come) {
+    match start(starts, &signals, passing, &mut come) {
         Ok(family) => {
             // Behind the last fork, and with every signal held back: they are for one thread.
             watch(family.started());
@@ -48,7 +50,12 @@ pub fn run(starts: &[Start], plan: Plan, watch: impl FnOnce(Vec<i32>)) -> u8 {
 }
 
 /// Starts one after the other; a stop signal that comes meanwhile ends that.
-fn start(starts: &[Start], signals: &Signals, come: &mut Vec<i32>) -> Result<Family, u8> {
+fn start(
+    starts: &[Start],
+    signals: &Signals,
+    passing: &Passing,
+    come: &mut Vec<i32>,
+) -> Result<Family, u8> {
     let mut family: Option<Family> = None;
     for (entry, variables) in starts {
         let started = match (spawn::spawn(&entry.command, variables, signals), &mut family) {
@@ -71,7 +78,7 @@ fn start(starts: &[Start], signals: &Signals, come: &mut Vec<i32>) -> Result<Fam
                 family.add(entry, started);
                 family
             }
-            none => none.insert(Family::of(started, starts.len() == 1)),
+            none => none.insert(Family::of(started, starts.len() == 1, passing)),
         };
         if entry.listens && !listens(family, pid, signals, come) {
             say(format_args!("{} does not listen: the next one starts nevertheless", entry.name));
@@ -113,7 +120,11 @@ fn attend(signals: &Signals, mut family: Family, plan: Plan, mut come: Vec<i32>)
         // Before the signals: one may be for whoever takes the place of a command that ended.
         family.reap();
         match (family.code(), &stop) {
-            (Some(code), None) if family.is_one() && !family.follow() => return code,
+            (Some(code), None) if family.is_one() && !family.follow() => {
+                // What it left behind is not awaited, as a container ends with its command.
+                family.members().into_iter().for_each(|pid| send(pid, libc::SIGTERM));
+                return code;
+            }
             (Some(_), None) if !family.is_one() => {
                 stop = Some(Stop::at_once(&family, libc::SIGTERM, plan));
             }
@@ -127,6 +138,7 @@ fn attend(signals: &Signals, mut family: Family, plan: Plan, mut come: Vec<i32>)
             match (signal, &mut stop) {
                 (libc::SIGCHLD, _) => {}
                 (libc::SIGCONT, _) => family.resume(),
+                (signal, _) if family.rewritten(signal) == Some(0) => {}
                 (signal, None) if stops(signal) => {
                     family.end();
                     stop = Some(Stop::begin(&family, signal, plan));

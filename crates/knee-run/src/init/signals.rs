@@ -7,17 +7,6 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-/// What the processor raises at a fault of the program itself: held back it would loop for ever.
-const FAULTS: [i32; 7] = [
-    libc::SIGFPE,
-    libc::SIGILL,
-    libc::SIGSEGV,
-    libc::SIGBUS,
-    libc::SIGABRT,
-    libc::SIGTRAP,
-    libc::SIGSYS,
-];
-
 /// How many are read at once.
 const BATCH: usize = 64;
 
@@ -28,7 +17,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Holds back every signal and opens where they are read.
+    /// Holds back every signal and opens where they are read. A fault of this program itself ends it
+    /// nevertheless: the kernel raises those by force (`force_sig` in `kernel/signal.c`).
     ///
     /// # Errors
     /// No descriptor is left.
@@ -38,10 +28,7 @@ impl Signals {
         // SAFETY: sigfillset makes the first set, sigprocmask the second.
         let (held, inherited) = unsafe {
             libc::sigfillset(held.as_mut_ptr());
-            let mut held = held.assume_init();
-            for fault in FAULTS {
-                libc::sigdelset(&mut held, fault);
-            }
+            let held = held.assume_init();
             // Whoever inherits SIGCHLD ignored is never told of a child's end.
             libc::signal(libc::SIGCHLD, libc::SIG_DFL);
             if libc::sigprocmask(libc::SIG_SETMASK, &held, inherited.as_mut_ptr()) != 0 {

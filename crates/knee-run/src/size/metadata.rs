@@ -6,13 +6,16 @@
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-response.html>,
 //! `ecs-agent/tmds/handlers/v4/state/response.go` of the agent.
 
-use super::http;
+use crate::http;
 use knee_core::Bytes;
 use serde_json::Value;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The variable that names the endpoint.
 pub const VARIABLE: &str = "ECS_CONTAINER_METADATA_URI_V4";
+
+/// Most that a silent endpoint holds anything up.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Docker's least share, which stands where the task definition says nothing.
 const UNSET_UNITS: f64 = 2.0;
@@ -39,22 +42,33 @@ pub struct Metadata {
     pub launch_type: Option<String>,
 }
 
-/// Asks the endpoint; what of it could not be had is said in words.
-pub fn ask(endpoint: &str, until: Instant, problems: &mut Vec<String>) -> Metadata {
-    let mut document = |path: &str| {
-        let answer = http::get(&format!("{endpoint}{path}"), until).map_err(|e| e.to_string());
-        let read = |body: Vec<u8>| serde_json::from_slice(&body).map_err(|e| e.to_string());
-        // Neither address nor body: both may hold what is nobody's business.
-        let keep = |e| problems.push(format!("task metadata{path}: {e}"));
-        answer.and_then(read).map_err(keep).ok()
-    };
-    let task: Option<Value> = document("/task");
-    let container: Option<Value> = document("");
-    read(task.as_ref(), container.as_ref())
+/// The endpoint's two documents.
+#[derive(Debug, Default)]
+pub struct Documents {
+    /// Of the task.
+    pub task: Option<Value>,
+    /// Of this container.
+    pub container: Option<Value>,
+}
+
+impl Documents {
+    /// Asks for them, for a second at most; what could not be had is said in words.
+    pub fn ask(endpoint: &str, problems: &mut Vec<String>) -> Documents {
+        let until = Instant::now() + PATIENCE;
+        let mut document = |path: &str| {
+            let answer = http::get(&format!("{endpoint}{path}"), until).map_err(|e| e.to_string());
+            let read = |body: Vec<u8>| serde_json::from_slice(&body).map_err(|e| e.to_string());
+            // Neither address nor body: both may hold what is nobody's business.
+            let keep = |e| problems.push(format!("task metadata{path}: {e}"));
+            answer.and_then(read).map_err(keep).ok()
+        };
+        Documents { task: document("/task"), container: document("") }
+    }
 }
 
 /// Reads the two documents. What is not as documented counts as not there.
-fn read(task: Option<&Value>, container: Option<&Value>) -> Metadata {
+pub fn read(documents: &Documents) -> Metadata {
+    let (task, container) = (documents.task.as_ref(), documents.container.as_ref());
     let limit = |of: Option<&Value>, name: &str| of?.get("Limits")?.get(name)?.as_f64();
     let id = container.and_then(|c| c.get("DockerId")?.as_str());
     let all = task.and_then(|t| t.get("Containers")?.as_array()).map_or(&[][..], Vec::as_slice);
@@ -95,6 +109,10 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    fn read(task: Option<Value>, container: Option<Value>) -> Metadata {
+        super::read(&Documents { task, container })
+    }
+
     #[test]
     fn the_units_differ_between_the_levels() {
         let task = json!({"LaunchType": "FARGATE", "Limits": {"CPU": 0.25, "Memory": 512}, "Containers": [
@@ -112,7 +130,7 @@ mod tests {
             others_memory: Bytes::mib(128),
             launch_type: Some("FARGATE".into()),
         };
-        assert_eq!(read(Some(&task), Some(&container)), expected);
+        assert_eq!(read(Some(task), Some(container)), expected);
     }
 
     #[test]
@@ -128,7 +146,7 @@ mod tests {
             json!({"CPU": 2}),
         ] {
             let document = json!({"Limits": limits});
-            let container = read(None, Some(&document));
+            let container = read(None, Some(document));
             assert_eq!((container.own_cpu, container.own_memory), (None, None), "{limits}");
         }
     }
@@ -137,7 +155,7 @@ mod tests {
         #[test]
         fn any_limits_are_sensible_or_absent(cpu in any::<f64>(), memory in any::<f64>()) {
             let document = json!({"Limits": {"CPU": cpu, "Memory": memory}});
-            let read = read(Some(&document), Some(&document));
+            let read = read(Some(document.clone()), Some(document));
             prop_assert!(read.task_cpu.is_none_or(|c| c > 0.0 && c <= MOST_CPU));
             prop_assert!(read.task_memory.is_none_or(|m| m.0 >= 1 << 20));
         }

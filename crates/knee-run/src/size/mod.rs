@@ -3,17 +3,12 @@
 //! On ECS the CPU quota sits on the task's cgroup, above the container's own, and under cgroup v2
 //! so does the memory limit: what runs inside sees the host. ECS's metadata knows both.
 
-pub mod http;
-mod metadata;
+pub mod metadata;
 
 use knee_core::{Bytes, Origin, Sourced};
 use knee_probe::limits;
-use metadata::Metadata;
+use metadata::{Documents, Metadata};
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// Most that a silent metadata endpoint holds up the start.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a container can use.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +29,7 @@ pub fn look(root: &Path, endpoint: Option<&str>) -> Size {
     let (mut cpus, mut memories) = (Vec::new(), Vec::new());
     match endpoint {
         Some(endpoint) => {
-            let told = metadata::ask(endpoint, Instant::now() + PATIENCE, &mut problems);
+            let told = metadata::read(&Documents::ask(endpoint, &mut problems));
             judge(&told, &mut cpus, &mut memories, &mut seen);
         }
         None => seen.push(format!("{} is not set: no task metadata", metadata::VARIABLE)),

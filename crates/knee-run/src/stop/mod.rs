@@ -175,7 +175,8 @@ impl Stop {
         }
         let (front, behind): (Vec<Server>, Vec<Server>) =
             servers.into_iter().partition(|server| server.runtime.front);
-        front.iter().for_each(|server| self.end(server.pid, server.runtime.stop));
+        let own = family.rewritten(self.signal);
+        front.iter().for_each(|server| self.end(server.pid, own.unwrap_or(server.runtime.stop)));
         (self.front, self.behind) = (front.iter().map(|server| server.pid).collect(), behind);
         self.next(family);
     }
@@ -190,13 +191,15 @@ impl Stop {
         if self.front.iter().any(lives) {
             return;
         }
+        let own = family.rewritten(self.signal);
         for server in std::mem::take(&mut self.behind) {
-            self.end(server.pid, server.runtime.stop);
+            self.end(server.pid, own.unwrap_or(server.runtime.stop));
         }
+        let signal = own.unwrap_or(self.signal);
         // Those that are started beside servers and are none themselves.
         for pid in family.started() {
             if !with_descendants(&[pid]).iter().any(|pid| self.told.contains(pid)) {
-                right(pid, self.signal).into_iter().for_each(|pid| self.end(pid, self.signal));
+                right(pid, signal).into_iter().for_each(|pid| self.end(pid, signal));
             }
         }
         // What else runs beside a command that has ended: nobody else will tell it.

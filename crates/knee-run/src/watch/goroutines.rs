@@ -2,7 +2,7 @@
 //! without stopping the program (<https://pkg.go.dev/net/http/pprof>). Asked only where
 //! `KNEE_GO_PPROF` names it, such as `http://127.0.0.1:6060`: nobody is asked unbidden.
 
-use crate::size::http;
+use crate::http;
 use knee_core::observe::Reading;
 use std::time::{Duration, Instant};
 

@@ -2,17 +2,20 @@
 //! When a part of it fails the service goes on, and a line says what is missing.
 
 mod goroutines;
+mod otlp;
 mod recycle;
 mod rounds;
 mod serve;
 
 use crate::log::say;
 use crate::size::Size;
+pub use otlp::Collector;
+use otlp::{Exporter, Outbox};
 use rounds::Rounds;
 use serve::Page;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// What these threads need: they call nothing deep.
 const STACK: usize = 512 << 10;
@@ -24,6 +27,8 @@ pub struct Options {
     pub every: Option<Duration>,
     /// Where Prometheus asks.
     pub metrics: Option<SocketAddr>,
+    /// The OpenTelemetry collector that gets them.
+    pub collector: Option<Collector>,
     /// Whether metrics are written to standard output for CloudWatch.
     pub emf: bool,
     /// Whether workers that leak are replaced.
@@ -43,8 +48,23 @@ pub fn begin(options: &Options, size: Option<&Size>, started: Vec<i32>) {
             Err(error) => say(format_args!("no metrics at {at}: {error}: the service goes on")),
         }
     }
-    let mut rounds = Rounds::new(every, options, size, started, page);
-    thread("knee-watch", move || rounds.go_round());
+    let outbox = options.collector.clone().map(|collector| {
+        let outbox = Outbox::default();
+        let sent = outbox.clone();
+        thread("knee-otlp", move || sent.deliver(&collector));
+        outbox
+    });
+    let (options, size) = (options.clone(), size.cloned());
+    thread("knee-watch", move || {
+        let exporter = outbox.map(Exporter::new);
+        Rounds::new(every, &options, size.as_ref(), started, page, exporter).go_round();
+    });
+}
+
+/// Nanoseconds since 1970.
+fn nanos() -> u64 {
+    let since = UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn thread(name: &str, act: impl FnOnce() + Send + 'static) {

@@ -3,6 +3,8 @@
 
 use super::Options;
 use super::goroutines;
+use super::nanos;
+use super::otlp::Exporter;
 use super::recycle::Recycler;
 use super::serve::Page;
 use crate::log::say;
@@ -19,7 +21,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Between two looks at queues and requests in service, at least.
 const LOOK: Duration = Duration::from_secs(1);
@@ -48,6 +50,7 @@ pub struct Rounds {
     host: (u32, Bytes),
     started: Vec<i32>,
     page: Page,
+    exporter: Option<Exporter>,
     pprof: Option<String>,
     services: Vec<Service>,
     counts: Counts,
@@ -62,6 +65,7 @@ impl Rounds {
         size: Option<&Size>,
         started: Vec<i32>,
         page: Page,
+        exporter: Option<Exporter>,
     ) -> Rounds {
         let root = Path::new("/");
         let host = machine::read(root).unwrap_or_default();
@@ -81,6 +85,7 @@ impl Rounds {
             host: (host.cpus, Bytes(host.memory)),
             started,
             page,
+            exporter,
             pprof: std::env::var(goroutines::VARIABLE).ok(),
             services: vec![],
             counts: Counts::default(),
@@ -175,6 +180,9 @@ impl Rounds {
             samples.push(sample);
         }
         self.counts.samples = self.counts.samples.saturating_add(1);
+        if let Some(exporter) = &self.exporter {
+            exporter.export(&samples, &self.counts);
+        }
         self.page.put(page(&samples, &self.counts));
     }
 }
@@ -192,9 +200,7 @@ fn tell(trouble: &Trouble) {
 
 /// A line of JSON on standard output. Nobody reads it any more: no reason to stop.
 fn write(sample: &Sample, troubles: usize) {
-    let millis = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis());
-    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-    let line = emf::line(sample, millis, u32::try_from(troubles).unwrap_or(u32::MAX));
+    let line = emf::line(sample, nanos() / 1_000_000, u32::try_from(troubles).unwrap_or(u32::MAX));
     match serde_json::to_string(&line) {
         Ok(line) => drop(io::stdout().write_all((line + "\n").as_bytes())),
         Err(error) => say(format_args!("metrics for CloudWatch: {error}")),

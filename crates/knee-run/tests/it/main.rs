@@ -3,6 +3,8 @@
 mod fill;
 mod group;
 mod init;
+mod otlp;
+mod peers;
 mod several;
 mod size;
 mod stop;

@@ -1,9 +1,9 @@
 //! Stops under load, of the real runtimes: a load balancer routes on for a while after the signal,
 //! and no request may be lost. Nothing here asserts a time.
 
-use crate::support::{Talk, knee_run, until};
+use crate::support::{Talk, free_port, knee_run, until};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,10 +21,6 @@ def app(environ, start):
     start('200 OK', [('Content-Length', '4')])
     return [b'done']
 ";
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// One request on a connection of its own: true for a whole answer.
 fn ask(at: SocketAddr) -> bool {

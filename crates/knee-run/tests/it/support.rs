@@ -1,6 +1,7 @@
 //! Starting the program, and waiting for what it does.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -31,6 +32,11 @@ pub fn knee_run(words: &[&str]) -> Command {
     command
 }
 
+/// A port that nobody listens on now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// Its exit code when it runs a shell with that text.
 pub fn code_of_shell(text: &str) -> Option<i32> {
     knee_run(&["--keep", "--", "sh", "-c", text]).stderr(Stdio::null()).status().unwrap().code()
@@ -39,6 +45,27 @@ pub fn code_of_shell(text: &str) -> Option<i32> {
 /// All that it says.
 pub fn output(words: &[&str]) -> Output {
     knee_run(words).output().unwrap()
+}
+
+/// Prints the number of each signal that it gets, and ends with 9 at SIGTERM.
+pub const ECHO: &str = "\
+import os, signal, sys
+fatal = {9, 17, 19, 32, 33}
+def say(n, _):
+    os.write(1, b'%d\\n' % n)
+    if n == 15: os._exit(9)
+for n in range(1, 65):
+    if n not in fatal: signal.signal(n, say)
+os.write(1, b'ready\\n')
+while True: signal.pause()
+";
+
+/// That below the program with these flags.
+pub fn echo(flags: &[&str]) -> Talk {
+    let mut talk =
+        Talk::with(knee_run(&[flags, &["--keep", "--", "python3", "-c", ECHO]].concat()));
+    assert_eq!(talk.line(), "ready");
+    talk
 }
 
 /// A process that is being talked to. It and its kin end with the test.

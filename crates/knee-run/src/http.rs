@@ -1,5 +1,5 @@
-//! One GET of a small document from an address on this machine's own network: HTTP/1.1 with
-//! nothing but the standard library, and one deadline for all of it.
+//! One small request to an address on this machine's own network: HTTP/1.1 with nothing but the
+//! standard library, and one deadline for all of it.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -12,7 +12,8 @@ const MOST: usize = 1 << 20;
 /// Why there is no document.
 #[derive(Debug)]
 pub enum Wrong {
-    /// No `http://ADDRESS[:PORT]/PATH`: names are not looked up, as that has no deadline.
+    /// No `http://ADDRESS[:PORT]/PATH`: names are not looked up, as that has no deadline, and not
+    /// without the C library's own files, which a static program must do without.
     Url,
     /// The time was over.
     Slow,
@@ -45,29 +46,73 @@ impl From<io::Error> for Wrong {
     }
 }
 
+/// What was answered.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Seconds after which to ask again, where it says so (`Retry-After`; a date there is left alone).
+    pub retry_after: Option<u64>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
 /// The body of a GET, which has come by then.
 pub fn get(url: &str, until: Instant) -> Result<Vec<u8>, Wrong> {
+    match ask("GET", url, &[("Accept", "application/json")], b"", until)? {
+        Answer { status: 200, body, .. } => Ok(body),
+        Answer { status, .. } => Err(Wrong::Status(status)),
+    }
+}
+
+/// The answer to a POST of a JSON document with these fields in its head.
+pub fn post(
+    url: &str,
+    fields: &[(String, String)],
+    document: &[u8],
+    until: Instant,
+) -> Result<Answer, Wrong> {
+    let more = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let fields: Vec<(&str, &str)> =
+        [("Content-Type", "application/json")].into_iter().chain(more).collect();
+    ask("POST", url, &fields, document, until)
+}
+
+fn ask(
+    method: &str,
+    url: &str,
+    fields: &[(&str, &str)],
+    document: &[u8],
+    until: Instant,
+) -> Result<Answer, Wrong> {
     let (at, host, path) = split(url).ok_or(Wrong::Url)?;
     let mut stream = TcpStream::connect_timeout(&at, left(until)?)?;
     stream.set_write_timeout(Some(left(until)?))?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    if !document.is_empty() {
+        request.push_str(&format!("Content-Length: {}\r\n", document.len()));
+    }
+    request.extend(fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")));
+    stream.write_all(&[request.as_bytes(), b"\r\n", document].concat())?;
+    let mut came = Vec::new();
     let mut buffer = [0; 8192];
     loop {
         // Before each read: a server that sends a byte now and then must not hold this up.
         stream.set_read_timeout(Some(left(until)?))?;
         let length = stream.read(&mut buffer)?;
-        answer.extend(buffer.iter().take(length));
-        if let Some(body) = body(&answer, length == 0)? {
-            return Ok(body);
+        came.extend(buffer.iter().take(length));
+        if let Some(answer) = answer(&came, length == 0)? {
+            return Ok(answer);
         }
-        if length == 0 || answer.len() > MOST {
+        if length == 0 || came.len() > MOST {
             return Err(Wrong::Form);
         }
     }
+}
+
+/// Whether it is an address that can be asked, and fit for a head.
+pub fn is_url(url: &str) -> bool {
+    split(url).is_some()
 }
 
 fn left(until: Instant) -> Result<Duration, Wrong> {
@@ -85,39 +130,45 @@ fn split(url: &str) -> Option<(SocketAddr, &str, &str)> {
         Some(at) => rest.split_at(at),
         None => (rest, "/"),
     };
-    let at = host.parse().ok().or_else(|| Some(SocketAddr::new(host.parse().ok()?, 80)))?;
+    let number = match host.strip_prefix("localhost") {
+        Some(port) if port.is_empty() || port.starts_with(':') => format!("127.0.0.1{port}"),
+        _ => host.to_string(),
+    };
+    let at = number.parse().ok().or_else(|| Some(SocketAddr::new(number.parse().ok()?, 80)))?;
     Some((at, host, path))
 }
 
-/// The body as far as all of it is there; `last` when no more comes.
-fn body(answer: &[u8], last: bool) -> Result<Option<Vec<u8>>, Wrong> {
-    let Some(end) = answer.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
-    let (head, rest) = answer.split_at_checked(end.saturating_add(4)).ok_or(Wrong::Form)?;
+/// The answer when all of it is there; `last` when no more comes.
+fn answer(came: &[u8], last: bool) -> Result<Option<Answer>, Wrong> {
+    let Some(end) = came.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
+    let (head, rest) = came.split_at_checked(end.saturating_add(4)).ok_or(Wrong::Form)?;
     let head = std::str::from_utf8(head).map_err(|_| Wrong::Form)?;
-    let mut lines = head.lines();
-    let mut status = lines.next().unwrap_or_default().split(' ');
+    let mut status = head.lines().next().unwrap_or_default().split(' ');
     if !status.next().is_some_and(|version| version.starts_with("HTTP/1.")) {
         return Err(Wrong::Form);
     }
     let status = status.next().and_then(|s| s.parse().ok()).ok_or(Wrong::Form)?;
-    if status != 200 {
-        return Err(Wrong::Status(status));
-    }
     let field = |name: &str| {
         let mut fields = head.lines().filter_map(|line| line.split_once(':'));
         let found = fields.find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.trim())
     };
-    if field("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
-        return chunks(rest);
+    let retry_after = field("retry-after").and_then(|seconds| seconds.parse().ok());
+    // Nobody needs the body of a refusal.
+    if !(200..300).contains(&status) {
+        return Ok(Some(Answer { status, retry_after, body: vec![] }));
     }
-    match field("content-length") {
+    let chunked =
+        field("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+    let body = match field("content-length") {
+        _ if chunked => chunks(rest)?,
         Some(length) => {
             let length = length.parse().map_err(|_| Wrong::Form)?;
-            Ok(rest.get(..length).map(<[u8]>::to_vec))
+            rest.get(..length).map(<[u8]>::to_vec)
         }
-        None => Ok(last.then(|| rest.to_vec())),
-    }
+        None => last.then(|| rest.to_vec()),
+    };
+    Ok(body.map(|body| Answer { status, retry_after, body }))
 }
 
 /// `SIZE\r\n...\r\n`, to the chunk of size 0.
@@ -148,8 +199,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(answer: &str, last: bool) -> Option<String> {
-        body(answer.as_bytes(), last).unwrap().map(|body| String::from_utf8(body).unwrap())
+    fn read(text: &str, last: bool) -> Option<String> {
+        let whole = answer(text.as_bytes(), last).unwrap();
+        whole.map(|answer| String::from_utf8(answer.body).unwrap())
     }
 
     #[test]
@@ -162,9 +214,10 @@ mod tests {
         assert_eq!(read(&format!("{chunked}0\r\n\r\n"), false), Some("{}".into()));
         assert_eq!(read(&format!("{ok}\r\n{{}}"), false), None);
         assert_eq!(read(&format!("{ok}\r\n{{}}"), true), Some("{}".into()));
-        let not_found = body(b"HTTP/1.1 404 Not Found\r\n\r\n", true);
-        assert!(matches!(not_found, Err(Wrong::Status(404))));
-        assert!(matches!(body(b"SSH-2.0-OpenSSH\r\n\r\n", true), Err(Wrong::Form)));
+        let busy = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n\r\n";
+        let busy = answer(busy, true).unwrap().unwrap();
+        assert_eq!((busy.status, busy.retry_after), (429, Some(7)));
+        assert!(matches!(answer(b"SSH-2.0-OpenSSH\r\n\r\n", true), Err(Wrong::Form)));
     }
 
     #[test]
@@ -175,7 +228,17 @@ mod tests {
             "169.254.170.2:80 169.254.170.2 /v4/7f3a/task"
         );
         assert_eq!(at("http://127.0.0.1:8080").unwrap(), "127.0.0.1:8080 127.0.0.1:8080 /");
-        for url in ["", "https://169.254.170.2/", "http://metadata/", "http://127.0.0.1/a\r\nb"] {
+        assert_eq!(
+            at("http://localhost:4318/v1/metrics").unwrap(),
+            "127.0.0.1:4318 localhost:4318 /v1/metrics"
+        );
+        for url in [
+            "",
+            "http://localhostess/",
+            "https://169.254.170.2/",
+            "http://metadata/",
+            "http://127.0.0.1/a\r\nb",
+        ] {
             assert_eq!(at(url), None, "{url}");
         }
     }
@@ -183,9 +246,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_answer_is_survived(bytes in prop::collection::vec(any::<u8>(), 0..120), text in ".{0,80}") {
-            let _ = (body(&bytes, true), chunks(&bytes), split(&text));
+            let _ = (answer(&bytes, true), chunks(&bytes), split(&text));
             let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-            let _ = body(&[head, &bytes[..]].concat(), true);
+            let _ = answer(&[head, &bytes[..]].concat(), true);
         }
     }
 }
