@@ -159,6 +159,11 @@ pub enum Site {
         /// The key.
         key: Text,
     },
+    /// A property of the application in an ecosystem file of pm2 (`instances: 4`).
+    Property {
+        /// The key.
+        key: Text,
+    },
     /// A directive of nginx's configuration.
     Directive {
         /// The block it stands in: `main`, `events`, `http`, `upstream`.

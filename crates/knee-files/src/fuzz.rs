@@ -8,7 +8,9 @@ use crate::formats::ini::Ini;
 use crate::formats::nginx::Nginx;
 use crate::formats::shell::{self, Statement};
 use crate::formats::word::Inner;
-use crate::formats::{CommandText, Entry, package_json, procfile, python, task_definition};
+use crate::formats::{
+    CommandText, Entry, ecosystem, package_json, procfile, python, task_definition,
+};
 use crate::text::apply_all;
 
 /// A value that needs no quotes anywhere, as those of knobs.
@@ -62,6 +64,14 @@ pub fn ini(text: &str) {
     let edited = file.set(Some("www"), "pm.max_children", VALUE).apply(text);
     let after = Ini::parse(&edited).expect("an edit breaks nothing");
     assert_eq!(after.find(Some("www"), "pm.max_children").map(|e| &e.value[..]), Some(VALUE));
+}
+
+/// Ecosystem files of pm2.
+pub fn ecosystem(text: &str) {
+    let Some(entry) = ecosystem::find(text, "instances") else { return };
+    inside(text, &entry);
+    let edited = entry.set(text, VALUE).apply(text);
+    assert_eq!(ecosystem::find(&edited, "instances").map(|e| e.value).as_deref(), Some(VALUE));
 }
 
 /// nginx's configuration.

@@ -6,7 +6,7 @@ use crate::error::FilesError;
 use crate::formats::argv::{self, Found};
 use crate::formats::ini::Ini;
 use crate::formats::nginx::Nginx;
-use crate::formats::{Entry, FormatError, python};
+use crate::formats::{Entry, FormatError, ecosystem, python};
 use crate::program::{self, Files};
 use crate::text::Edit;
 use crate::view::{Seen, View};
@@ -48,6 +48,8 @@ enum Format {
     Python,
     Ini,
     Nginx,
+    /// JavaScript or JSON.
+    Ecosystem,
 }
 
 /// The programs that knee knows among a container's commands; without any, the last command.
@@ -134,6 +136,7 @@ impl Located {
         for file in self.config.iter().rev() {
             let entry = match site {
                 Site::PythonAssignment { name } => python::find(&file.seen.text, name),
+                Site::Property { key } => ecosystem::find(&file.seen.text, key),
                 Site::Ini { key } => {
                     let ini = Ini::parse(&file.seen.text).map_err(file.broken())?;
                     ini.find(pool.as_deref(), key).cloned()
@@ -217,6 +220,9 @@ impl Located {
             }
             Site::Directive { context, name } => {
                 Nginx::parse(text, &file.top).map_err(file.broken())?.set(context, name, value)
+            }
+            Site::Property { key } => {
+                ecosystem::find(text, key).map(|entry| entry.set(text, value)).into_iter().collect()
             }
             _ => Vec::new(),
         };
@@ -306,6 +312,7 @@ fn format_of(runtime: &Runtime) -> Option<Format> {
         Site::PythonAssignment { .. } => Some(Format::Python),
         Site::Ini { .. } => Some(Format::Ini),
         Site::Directive { .. } => Some(Format::Nginx),
+        Site::Property { .. } => Some(Format::Ecosystem),
         _ => None,
     })
 }
@@ -324,11 +331,10 @@ impl Tree<'_> {
         workdir: &Path,
     ) -> Result<Vec<ConfigText>, FilesError> {
         let (Some(config), Some(_)) = (&runtime.config, self.format) else { return Ok(Vec::new()) };
-        let (long, short) = config.flag;
-        let named = argv::find(argv, long, short).map(|found| found.value);
-        let paths = match named {
+        let named = config.flag.and_then(|(long, short)| argv::find(argv, long, short));
+        let paths = match named.map(|found| found.value) {
             Some(path) => vec![path.strip_prefix("file:").unwrap_or(&path).to_string()],
-            None => (config.default)(program::base(&argv[0])),
+            None => (config.default)(argv),
         };
         for path in paths {
             if let Some(seen) = self.view.read(&workdir.join(path))? {

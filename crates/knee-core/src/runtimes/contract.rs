@@ -32,6 +32,8 @@ fn each_command_is_recognised_by_its_runtime_alone() {
         ("/usr/sbin/php-fpm --nodaemonize", None, vec!["php-fpm"]),
         ("node server.js", None, vec!["node"]),
         ("npm start", Some("package.json"), vec!["node"]),
+        ("pm2-runtime start ecosystem.config.js", None, vec!["pm2"]),
+        ("pm2 start app.js --no-daemon -i max", None, vec!["pm2"]),
         ("nginx -g daemon off;", None, vec!["nginx"]),
         ("/usr/local/bin/orders", Some("go.mod"), vec!["go"]),
         ("/usr/local/bin/orders", None, vec![]),
@@ -90,8 +92,9 @@ fn what_else_names_a_knob_names_one_that_exists() {
         assert!(runtime.along.iter().all(|along| has(along.knob)), "{}", runtime.id);
     }
     let config = by_id("php-fpm").unwrap().config.as_ref().unwrap();
-    assert_eq!((config.default)("php-fpm8.2"), ["/etc/php/8.2/fpm/php-fpm.conf"]);
-    assert_eq!((config.default)("php-fpm")[0], "/usr/local/etc/php-fpm.conf");
+    let default = |program: &str| (config.default)(&[program.to_string()]);
+    assert_eq!(default("/usr/sbin/php-fpm8.2"), ["/etc/php/8.2/fpm/php-fpm.conf"]);
+    assert_eq!(default("php-fpm")[0], "/usr/local/etc/php-fpm.conf");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub static RUNTIME: Runtime = Runtime {
     decode: silent,
     stall: |_| None,
     config: Some(ConfigFile {
-        flag: ("--config", Some("-c")),
+        flag: Some(("--config", Some("-c"))),
         default: |_| vec!["gunicorn.conf.py".into()],
     }),
     read: plain,

@@ -13,6 +13,7 @@ mod nginx;
 mod node;
 mod octane;
 mod php_fpm;
+mod pm2;
 mod room;
 mod uvicorn;
 
@@ -79,11 +80,11 @@ pub struct Runtime {
 
 /// How a runtime's configuration file is found.
 pub struct ConfigFile {
-    /// The option that names it, long and short form.
-    pub flag: (&'static str, Option<&'static str>),
-    /// Where it stands without that option, by the program's file name: the first that is there.
-    /// A relative path is below the working folder.
-    pub default: fn(program: &str) -> Vec<String>,
+    /// The option that names it, long and short form, if there is one.
+    pub flag: Option<(&'static str, Option<&'static str>)>,
+    /// Where it stands without that option, by the program and its arguments: the first that is
+    /// there. A relative path is below the working folder.
+    pub default: fn(argv: &[String]) -> Vec<String>,
 }
 
 /// A directive that has to stand where another does, for a knob to act.
@@ -216,11 +217,12 @@ pub struct DecodeError {
 
 /// Every runtime, in the order in which recognition is tried.
 pub fn all() -> &'static [&'static Runtime] {
-    static ALL: [&Runtime; 6] = [
+    static ALL: [&Runtime; 7] = [
         &gunicorn::RUNTIME,
         &uvicorn::RUNTIME,
         &php_fpm::RUNTIME,
         &node::RUNTIME,
+        &pm2::RUNTIME,
         &nginx::RUNTIME,
         &go::RUNTIME,
     ];

@@ -32,7 +32,7 @@ pub static RUNTIME: Runtime = Runtime {
     decode,
     stall: |_| None,
     config: Some(ConfigFile {
-        flag: ("-c", None),
+        flag: Some(("-c", None)),
         default: |_| {
             vec!["/etc/nginx/nginx.conf".into(), "/usr/local/nginx/conf/nginx.conf".into()]
         },

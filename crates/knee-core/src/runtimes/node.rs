@@ -50,7 +50,10 @@ fn recognise(evidence: &Evidence) -> Option<String> {
         .then(|| format!("the command runs {}", base(evidence.program)))
 }
 
-fn knobs() -> Vec<Knob> {
+/// The threads that libuv keeps for what would block the loop.
+pub(super) const THREADS: &str = "UV_THREADPOOL_SIZE";
+
+pub(super) fn knobs() -> Vec<Knob> {
     let environment = |name: &'static str| Site::Environment { name: name.into() };
     vec![
         Knob {
@@ -62,11 +65,11 @@ fn knobs() -> Vec<Knob> {
             effect: Effect::Concurrency,
         },
         Knob {
-            name: "UV_THREADPOOL_SIZE".into(),
+            name: THREADS.into(),
             doc: "threads for file system, name look-up, compression and cryptography".into(),
             unit: "threads".into(),
             range: from_to(1, 1024),
-            sites: vec![environment("UV_THREADPOOL_SIZE")],
+            sites: vec![environment(THREADS)],
             effect: Effect::Limit,
         },
         Knob {
@@ -87,10 +90,10 @@ fn knobs() -> Vec<Knob> {
 }
 
 /// V8's own heap limit is about half of the memory that the process sees, 4 GiB at most.
-fn default(knob: &str, around: &Surroundings) -> Option<Value> {
+pub(super) fn default(knob: &str, around: &Surroundings) -> Option<Value> {
     Some(match knob {
         "WEB_CONCURRENCY" => 1.into(),
-        "UV_THREADPOOL_SIZE" => 4.into(),
+        THREADS => 4.into(),
         "max-old-space-size" => Value::Int(((around.task_memory >> 21) as i64).clamp(64, 4096)),
         _ => return None,
     })
@@ -101,7 +104,7 @@ fn default(knob: &str, around: &Surroundings) -> Option<Value> {
 /// (<https://nodejs.org/api/net.html#serverlisten>).
 fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
     let count = |knob, missing| settings.int(knob).unwrap_or(missing).clamp(1, 10_000) as u32;
-    let (processes, helpers) = (count("WEB_CONCURRENCY", 1), count("UV_THREADPOOL_SIZE", 4));
+    let (processes, helpers) = (count("WEB_CONCURRENCY", 1), count(THREADS, 4));
     Some(Network::event_loops(processes, Spread::InTurn, helpers, 511))
 }
 
@@ -120,9 +123,9 @@ fn choose(set: &Settings, room: &Room) -> Vec<Choice> {
         let because = format!("an event loop for each whole CPU, CPU being {}", room.cpu);
         choices.push(Choice { knob: "WEB_CONCURRENCY", value: processes.into(), because });
     }
-    if open("UV_THREADPOOL_SIZE") && room.lanes() > HELPERS {
+    if open(THREADS) && room.lanes() > HELPERS {
         let because = format!("a thread for each CPU, CPU being {}", room.cpu);
-        choices.push(Choice { knob: "UV_THREADPOOL_SIZE", value: room.lanes().into(), because });
+        choices.push(Choice { knob: THREADS, value: room.lanes().into(), because });
     }
     if let Some(memory) = room.memory
         && open("max-old-space-size")

@@ -6,7 +6,7 @@ use super::figure::{Among, Figure, Over};
 use super::room::open;
 use super::{
     Choice, ConfigFile, DecodeError, Evidence, Injection, Room, Runtime, Surroundings, Told, bare,
-    from_to, is, member, plain, same,
+    base, from_to, is, member, plain, same,
 };
 use crate::model::{Full, Intake, Network, Recycling};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
@@ -30,7 +30,7 @@ pub static RUNTIME: Runtime = Runtime {
     inject,
     decode,
     stall: |_| None,
-    config: Some(ConfigFile { flag: ("--fpm-config", Some("-y")), default: config }),
+    config: Some(ConfigFile { flag: Some(("--fpm-config", Some("-y"))), default: config }),
     read: plain,
     write: bare,
     asked: &[],
@@ -47,7 +47,8 @@ fn recognise(evidence: &Evidence) -> Option<String> {
 
 /// Where PHP's own images, Debian's packages and others build it to look; Debian's program is
 /// named with its version.
-fn config(program: &str) -> Vec<String> {
+fn config(argv: &[String]) -> Vec<String> {
+    let program = argv.first().map_or("", |program| base(program));
     let version = program.trim_start_matches("php-fpm").trim_start_matches('-');
     let versions =
         if version.is_empty() { vec!["8.5", "8.4", "8.3", "8.2"] } else { vec![version] };

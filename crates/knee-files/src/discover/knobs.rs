@@ -80,6 +80,16 @@ impl Reader<'_> {
         Ok(PlacedKnob { knob, current, place: self.made_own(place) })
     }
 
+    /// Whether any file or command says a knob.
+    pub fn stands(&self, knob: &Knob) -> Result<bool, FilesError> {
+        for site in &knob.sites {
+            if self.raw(site, knob)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// A setting of a pool that stands in the image's files only goes into a file of the user's
     /// own, which is copied beside those.
     fn made_own(&self, place: Place) -> Place {

@@ -74,7 +74,10 @@ fn acts(reader: &Reader<'_>, knob: &Knob) -> Result<bool, FilesError> {
         .sites
         .iter()
         .any(|site| matches!(site, Site::Directive { context, .. } if context == "upstream"));
-    Ok(!upstream || reader.program.has_upstream()?)
+    // Where an application of pm2 has no number of processes it runs without a cluster, and a
+    // number would change how.
+    let property = knob.sites.iter().any(|site| matches!(site, Site::Property { .. }));
+    Ok((!upstream || reader.program.has_upstream()?) && (!property || reader.stands(knob)?))
 }
 
 fn rules(sources: &Sources) -> impl Iterator<Item = (&String, &Stated<KnobRule>)> {

@@ -6,6 +6,7 @@ pub mod caddyfile;
 pub mod cloudformation;
 pub mod compose;
 pub mod dockerfile;
+pub mod ecosystem;
 pub mod expand;
 pub mod expression;
 pub mod ini;

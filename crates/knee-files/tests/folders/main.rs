@@ -3,6 +3,7 @@
 mod broken;
 mod examples;
 mod init;
+mod node;
 mod python;
 mod round_trip;
 mod support;

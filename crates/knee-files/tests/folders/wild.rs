@@ -383,28 +383,3 @@ fn secrets_are_names_only() {
         "/up (task-definition.json:8)"
     );
 }
-
-#[test]
-fn a_cluster_of_all_cpus_is_modelled_as_what_it_is() {
-    let cluster = "const cluster = require('cluster')\nconst n = require('os').cpus().length\n\
-                   if (cluster.isPrimary) for (let i = 0; i < n; i++) cluster.fork()\n";
-    let files = [("package.json", r#"{"scripts": {"start": "node server.js"}}"#)];
-    let folder = Folder::tree(&files);
-    folder.write("server.js", cluster);
-    let discovery = folder.discover();
-    let cpus = knob(&discovery, "WEB_CONCURRENCY").current.value.as_int().unwrap();
-    assert_eq!(told(&discovery, "WEB_CONCURRENCY"), format!("{cpus} (server.js:2)"));
-    assert_eq!(
-        knob(&discovery, "WEB_CONCURRENCY").knob.range.to_string(),
-        format!("{cpus}..{cpus}")
-    );
-    let told_of = discovery.facts.iter().find(|fact| fact.what == "not tuned").unwrap();
-    assert!(told_of.value.value.starts_with("WEB_CONCURRENCY: nothing reads it"), "{told_of:?}");
-    folder.write(
-        "server.js",
-        &cluster.replace("= require('os')", "= process.env.WEB_CONCURRENCY || require('os')"),
-    );
-    let discovery = folder.discover();
-    assert_eq!(told(&discovery, "WEB_CONCURRENCY"), format!("{cpus} (server.js:2)"));
-    assert_eq!(knob(&discovery, "WEB_CONCURRENCY").knob.range.to_string(), "1..16");
-}

@@ -22,10 +22,8 @@ pub fn config_in(
     seen: &dyn Fn(&Path) -> PathBuf,
 ) -> Option<PathBuf> {
     let config = runtime.config.as_ref()?;
-    let (long, short) = config.flag;
-    let named = option(words, long, short);
-    let defaults = || words.first().map(|program| (config.default)(base(program)));
-    let paths = named.map(|path| vec![path]).or_else(defaults)?;
+    let named = config.flag.and_then(|(long, short)| option(words, long, short));
+    let paths = named.map_or_else(|| (config.default)(words), |path| vec![path]);
     let files = paths.iter().map(|path| seen(Path::new(path.trim_start_matches("file:"))));
     files.into_iter().find(|path| path.is_file())
 }
@@ -52,7 +50,7 @@ pub fn read(
             Site::Directive { name, .. } => {
                 words.iter().any(|word| word.contains(&**name)).then(|| UNREAD.into())
             }
-            Site::Ini { .. } => None,
+            Site::Ini { .. } | Site::Property { .. } => None,
         });
         let text = found.next()?;
         let text = text.trim_matches(['"', '\'']);
@@ -117,10 +115,6 @@ fn assigned(text: &str, name: &str) -> Option<String> {
         line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
     };
     lines().filter_map(value).next_back().or_else(|| lines().any(word).then(|| UNREAD.into()))
-}
-
-fn base(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 #[cfg(test)]

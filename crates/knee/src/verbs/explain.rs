@@ -136,6 +136,7 @@ fn place(site: &Site) -> String {
             format!("{name} = VALUE in the Python file of its settings")
         }
         Site::Ini { key } => format!("{key} = VALUE in its INI file"),
+        Site::Property { key } => format!("{key}: VALUE in its ecosystem file"),
         Site::Directive { context, name } => {
             format!("the directive {name} in the block {context} of its configuration")
         }

@@ -7,11 +7,9 @@ use crate::picture::files::{FileId, Place};
 use crate::picture::found::{Datum, Found};
 use crate::picture::program::{Link, LinkKind, Supervision};
 use crate::picture::values::{Context, Kind, typed};
-use crate::source::tree::{children, each, field, parse, text};
-use knee_files::formats::argv;
 use knee_files::formats::word::{Coat, Dress, Word};
+use knee_files::formats::{argv, ecosystem};
 use std::collections::BTreeMap;
-use tree_sitter::Node;
 
 /// Seconds until SIGKILL: <https://pm2.keymetrics.io/docs/usage/signals-clean-restart/>.
 const KILL_TIMEOUT: f64 = 1.6;
@@ -123,33 +121,13 @@ fn is_ecosystem(path: &str) -> bool {
 
 /// The applications of an ecosystem file: objects with a `script`.
 fn applications(file: FileId, source: &str) -> Vec<Application> {
-    let Some(tree) = parse(tree_sitter_javascript::LANGUAGE.into(), source) else {
-        return Vec::new();
+    let application = |found: ecosystem::Application| Application {
+        place: Place::new(file, found.start..found.start + 1),
+        keys: (found.keys.into_iter())
+            .map(|(key, entry)| (key, (entry.value, Place::new(file, entry.word.range))))
+            .collect(),
     };
-    let mut found = Vec::new();
-    each(tree.root_node(), |node| {
-        if node.kind() != "object" {
-            return;
-        }
-        let pair = |n: Node<'_>| {
-            let key = unquoted(field(n, "key", source)).to_string();
-            let value = n.child_by_field_name("value").filter(|_| n.kind() == "pair")?;
-            let plain =
-                matches!(value.kind(), "string" | "number" | "unary_expression" | "true" | "false");
-            let said = unquoted(text(value, source)).to_string();
-            plain.then(|| (key, (said, Place::new(file, value.byte_range()))))
-        };
-        let keys: BTreeMap<_, _> = children(node).into_iter().filter_map(pair).collect();
-        if keys.contains_key("script") {
-            let start = node.byte_range().start;
-            found.push(Application { place: Place::new(file, start..start + 1), keys });
-        }
-    });
-    found
-}
-
-fn unquoted(text: &str) -> &str {
-    text.trim_matches(['"', '\'', '`'])
+    ecosystem::applications(source).into_iter().map(application).collect()
 }
 
 #[cfg(test)]
