@@ -1,7 +1,7 @@
 //! The picture as a list of facts, each value with its place, for people and for `--facts`.
 
 use super::found::{Datum, Found, Origin};
-use super::program::{LinkKind, Runtime};
+use super::program::{LinkKind, Runtime, is_python};
 use super::service::{Container, Launch, Service};
 use super::values::shown;
 use super::{Fact, Picture};
@@ -109,7 +109,11 @@ impl List {
             self.add(of, &format!("env.{name}"), value, Clone::clone);
         }
         for program in &container.programs {
-            let prefix = prefix(program.runtime);
+            let python = program.command.get().is_some_and(|words| is_python(words));
+            let prefix = match program.runtime {
+                Runtime::Worker | Runtime::Other if python => "python",
+                runtime => prefix(runtime),
+            };
             self.maybe(of, &format!("{prefix}.version"), &program.version, Clone::clone);
             self.add(of, "entry", &program.command, |words| hidden(words));
             for (name, found) in &program.settings {
@@ -162,6 +166,8 @@ fn is_tuning(name: &str) -> bool {
         "MEMORY_LIMIT",
         "MAX_CHILDREN",
         "MAX_REQUESTS",
+        "POOL_SIZE",
+        "MAX_CONNECTIONS",
     ];
     let secret = ["SECRET", "TOKEN", "PASSWORD", "KEY_"];
     (known.contains(&name) || words.iter().any(|word| name.contains(word)))

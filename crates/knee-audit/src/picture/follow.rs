@@ -82,10 +82,22 @@ impl<'a> Follower<'a> {
         self.built.and_then(|built| built.at(self.index, path))
     }
 
+    /// The only script of that name here: what an image that nothing here makes has at a path.
+    fn namesake(&self, path: &str) -> Option<FileId> {
+        let name = path.rsplit('/').next().filter(|_| self.built.is_none())?;
+        let end = format!("/{name}");
+        let mut found = self.files.iter().filter(|(_, file)| {
+            (file.path == name || file.path.ends_with(&end))
+                && !super::walk::is_development(&file.path)
+        });
+        let (id, _) = found.next()?;
+        (found.next().is_none() && self.is_script(id)).then_some(id)
+    }
+
     /// The file that a command names, also by the search path.
     fn command_file(&self, name: &str) -> Option<FileId> {
         if name.contains('/') {
-            return self.file(name);
+            return self.file(name).or_else(|| self.namesake(name));
         }
         let folders =
             ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
@@ -355,7 +367,8 @@ impl<'a> Follower<'a> {
             });
             return;
         }
-        if self.starts_uvicorn(&argv, context, &links) {
+        let mut given = BTreeMap::new();
+        if self.starts_uvicorn(&argv, context, &links, &mut given) {
             return;
         }
         let shells = ["sh", "bash", "dash", "ash", ".", "source"];
@@ -387,7 +400,7 @@ impl<'a> Follower<'a> {
             return;
         }
         let absolute = argv[0].starts_with('/') || argv[0].starts_with("./");
-        if (absolute || started) && !program::is_builtin(&argv[0]) {
+        if (absolute || started || !given.is_empty()) && !program::is_builtin(&argv[0]) {
             let file = words[0].0;
             self.found.push(Reached {
                 runtime: Runtime::Other,
@@ -395,7 +408,7 @@ impl<'a> Follower<'a> {
                 words: words.into_iter().map(|(_, word)| word).collect(),
                 context: context.clone(),
                 chain: Chain { links, unknown: None },
-                given: BTreeMap::new(),
+                given,
             });
         }
     }

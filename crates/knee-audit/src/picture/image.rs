@@ -40,7 +40,8 @@ pub(super) fn build(
     let source = files.get(file);
     let parsed = Dockerfile::parse(&source.text)?;
     let last = production_stage(&parsed);
-    let read = parsed.image(stage.or(last.as_deref()));
+    let mut read = parsed.image(stage.or(last.as_deref()));
+    read.copies.iter_mut().for_each(in_php);
     let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut contexts: Vec<String> = context.into_iter().map(String::from).collect();
     let ancestors = std::iter::successors(Some(folder), |f| f.rsplit_once('/').map(|(up, _)| up));
@@ -56,7 +57,8 @@ pub(super) fn build(
     let mut todo: Vec<String> = read.copies.iter().filter_map(|copy| copy.from.clone()).collect();
     while let Some(name) = todo.pop() {
         if parsed.has_stage(&name) && !stages.contains_key(&name) {
-            let copies = parsed.image(Some(&name)).copies;
+            let mut copies = parsed.image(Some(&name)).copies;
+            copies.iter_mut().for_each(in_php);
             todo.extend(copies.iter().filter_map(|copy| copy.from.clone()));
             stages.insert(name, copies);
         }
@@ -97,6 +99,18 @@ pub(super) fn build(
     })
 }
 
+/// Where PHP's images keep their settings: <https://hub.docker.com/_/php>.
+const PHP_INI_DIR: &str = "/usr/local/etc/php";
+
+/// A destination that names the folder of PHP's settings by the variable of the image it builds on.
+fn in_php(copy: &mut dockerfile::Copy) {
+    for variable in ["${PHP_INI_DIR}", "$PHP_INI_DIR"] {
+        if let Some((_, rest)) = copy.dest.split_once(variable) {
+            copy.dest = format!("{PHP_INI_DIR}{rest}");
+        }
+    }
+}
+
 /// The files that the instructions of a Dockerfile write. Directives of php.ini that a RUN writes are
 /// read where they stand.
 fn writes(text: &str, read: &dockerfile::Image, workdir: &str) -> Vec<(String, String)> {
@@ -115,9 +129,8 @@ fn writes(text: &str, read: &dockerfile::Image, workdir: &str) -> Vec<(String, S
     files.extend(documents.files(text).map(|(path, text)| (path.into(), text)));
     let variable = |name: &str| {
         let own = read.env.iter().find(|(own, _)| own == name);
-        // https://github.com/docker-library/php: what its images set.
         own.map(|(_, entry)| entry.value.clone())
-            .or_else(|| (name == "PHP_INI_DIR").then(|| "/usr/local/etc/php".into()))
+            .or_else(|| (name == "PHP_INI_DIR").then(|| PHP_INI_DIR.into()))
     };
     let place = |path: &str| dockerfile::absolute(workdir, &expand(path, &variable));
     files.into_iter().map(|(path, text)| (place(&path), text)).collect()
@@ -297,6 +310,22 @@ impl Built {
         })
     }
 
+    /// What a stage copied from the build context into a folder that this one takes over.
+    fn handed_on(&self) -> Vec<dockerfile::Copy> {
+        let mut handed = Vec::new();
+        for copy in self.copies.iter().filter(|copy| copy.sources.len() == 1) {
+            let stage = copy.from.as_ref().and_then(|stage| self.stages.get(stage));
+            for first in stage.into_iter().flatten().filter(|first| first.from.is_none()) {
+                let source = copy.sources[0].trim_end_matches('/');
+                if let Some(rest) = first.dest.strip_prefix(source).filter(|r| r.starts_with('/')) {
+                    let dest = format!("{}{rest}", copy.dest.trim_end_matches('/'));
+                    handed.push(dockerfile::Copy { from: None, dest, ..first.clone() });
+                }
+            }
+        }
+        handed
+    }
+
     /// Files of the repository that are copied below a path of the image, or to it.
     pub fn below(
         &self,
@@ -305,7 +334,8 @@ impl Built {
         folder: &str,
     ) -> Vec<(String, FileId)> {
         let mut found = Vec::new();
-        for copy in self.copies.iter().filter(|copy| copy.from.is_none()) {
+        let handed = self.handed_on();
+        for copy in self.copies.iter().filter(|copy| copy.from.is_none()).chain(&handed) {
             for source in &copy.sources {
                 let source = source.trim_start_matches("./").trim_matches('/');
                 let name = source.rsplit('/').next().unwrap_or(source);

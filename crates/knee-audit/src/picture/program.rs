@@ -57,6 +57,12 @@ pub enum Runtime {
     Other,
 }
 
+/// Whether a command starts a script or module of Python's.
+pub(super) fn is_python(command: &[String]) -> bool {
+    let program = command.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
+    program.starts_with("python") || program.ends_with(".py")
+}
+
 /// The processes from PID 1 to a program, PID 1 first, the program itself left out. A process that
 /// replaces itself (`exec`) is not one of them.
 #[derive(Clone, Debug, Default)]

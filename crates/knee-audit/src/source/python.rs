@@ -11,6 +11,12 @@ pub struct Source {
     pub file: FileId,
     /// Calls that block the event loop: the place, what is called, whether a route's function does.
     pub blocking: Vec<Blocking>,
+    /// Functions that are no coroutines and wait: the name, what they call.
+    pub waits: Vec<(String, String)>,
+    /// Functions that coroutines call by a plain name.
+    pub called: Vec<Blocking>,
+    /// Imported names: as it is called here, its module, its name there.
+    pub imports: Vec<(String, String, String)>,
     /// SQLAlchemy's pools: the most connections of one process, with those that overflow.
     pub pools: Vec<(Place, f64)>,
 }
@@ -51,20 +57,33 @@ const ROUTES: [&str; 9] =
 
 /// Reads a file.
 pub fn read(file: FileId, source: &str) -> Source {
-    let mut found = Source { file, blocking: Vec::new(), pools: Vec::new() };
-    if !source.contains("async def")
-        && !source.contains("create_engine")
-        && !source.contains("create_async_engine")
-    {
+    let mut found = Source {
+        file,
+        blocking: Vec::new(),
+        waits: Vec::new(),
+        called: Vec::new(),
+        imports: Vec::new(),
+        pools: Vec::new(),
+    };
+    let telling = ["async def", "create_engine", "create_async_engine", "boto3"];
+    let modules = WAITING.iter().filter_map(|call| call.split('.').next());
+    if !telling.into_iter().chain(modules).any(|word| source.contains(word)) {
         return found;
     }
     let Some(tree) = parse(tree_sitter_python::LANGUAGE.into(), source) else { return found };
+    let mut clients: Vec<&str> = Vec::new();
     each(tree.root_node(), |node| {
         let call = field(node, "function", source);
         if matches!(call, "create_engine" | "create_async_engine") {
             found.pools.extend(pool(node, source).map(|most| (place(file, node), most)));
         }
-        if node.kind() != "call" || !WAITING.contains(&call) {
+        if node.kind() == "import_from_statement" {
+            imported(node, source, &mut found.imports);
+        }
+        if node.kind() == "assignment" && is_aws(field(node, "right", source), &clients) {
+            clients.push(field(node, "left", source));
+        }
+        if node.kind() != "call" {
             return;
         }
         let Some(function) =
@@ -72,12 +91,46 @@ pub fn read(file: FileId, source: &str) -> Source {
         else {
             return;
         };
-        if function.kind() == "function_definition" && is_async(function, source) {
-            let in_route = routed(function, source);
-            found.blocking.push(Blocking { place: place(file, node), call: call.into(), in_route });
+        if function.kind() != "function_definition" {
+            return;
+        }
+        let aws = call.split_once('.').is_some_and(|(name, _)| clients.contains(&name));
+        let waits = WAITING.contains(&call) || aws;
+        let said = || Blocking {
+            place: place(file, node),
+            call: call.into(),
+            in_route: routed(function, source),
+        };
+        match (is_async(function, source), waits) {
+            (true, true) => found.blocking.push(said()),
+            (true, false) if !call.contains('.') && !is_awaited(node) => found.called.push(said()),
+            (false, true) => {
+                found.waits.push((field(function, "name", source).into(), call.into()));
+            }
+            _ => {}
         }
     });
     found
+}
+
+/// Whether an expression makes a client of AWS' synchronous library, or something of one.
+fn is_aws(right: &str, clients: &[&str]) -> bool {
+    let made = ["boto3.client(", "boto3.resource("].iter().any(|start| right.starts_with(start));
+    made || right.split_once(".Table(").is_some_and(|(name, _)| clients.contains(&name))
+}
+
+fn is_awaited(call: Node<'_>) -> bool {
+    call.parent().is_some_and(|parent| parent.kind() == "await")
+}
+
+/// `from .store import get as load`: `load`, `.store`, `get`.
+fn imported(node: Node<'_>, source: &str, imports: &mut Vec<(String, String, String)>) {
+    let module = field(node, "module_name", source);
+    for name in node.children_by_field_name("name", &mut node.walk()) {
+        let text = &source[name.byte_range()];
+        let (own, alias) = text.split_once(" as ").unwrap_or((text, text));
+        imports.push((alias.trim().into(), module.into(), own.trim().into()));
+    }
 }
 
 /// The most connections of a pool. SQLAlchemy keeps 5 and lets 10 overflow where nothing is said:

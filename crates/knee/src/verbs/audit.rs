@@ -127,7 +127,8 @@ fn of(root: &Path, flags: &Flags, named: Option<&Path>) -> Result<Exit, Failure>
     let subject = read(root)?;
     let folder = &folder(root);
     if subject.picture.services.is_empty() {
-        out::talk(&format!("{}: nothing that is deployed was found\n", root.display()));
+        let whole: std::path::PathBuf = root.components().collect();
+        out::talk(&format!("{}: nothing that is deployed was found\n", whole.display()));
         notes(&subject, folder);
         return Ok(Exit::Nothing);
     }

@@ -1,7 +1,8 @@
 //! Python programs that start their server themselves: `uvicorn.run(app, workers=2)` in a script
-//! or module.
+//! or module, or the server for development that Flask and Dash bring.
 //!
-//! Source: <https://www.uvicorn.org/deployment/#running-programmatically>.
+//! Sources: <https://www.uvicorn.org/deployment/#running-programmatically>,
+//! <https://flask.palletsprojects.com/en/stable/api/#flask.Flask.run>.
 
 use super::{Follower, Reached};
 use crate::picture::files::{FileId, Place};
@@ -11,6 +12,9 @@ use crate::picture::values::{Context, Kind, typed};
 use crate::source::tree::{children, each, field, parse, place};
 use knee_files::formats::word::{Coat, Dress, Word};
 use std::collections::BTreeMap;
+
+/// The setting that names the call which starts a server for development.
+const DEVELOPMENT: &str = "python.development_server";
 
 /// Arguments of `uvicorn.run` that are settings.
 const ARGUMENTS: [(&str, Kind); 7] = [
@@ -24,15 +28,21 @@ const ARGUMENTS: [(&str, Kind); 7] = [
 ];
 
 impl Follower<'_> {
-    /// Takes a script or module that starts uvicorn for the program; false where it does not.
+    /// Takes a script or module that starts uvicorn for the program; false where it does not. One
+    /// that starts a server for development leaves that in `given`.
     pub(super) fn starts_uvicorn(
         &mut self,
         argv: &[String],
         context: &Context,
         links: &[Link],
+        given_others: &mut BTreeMap<String, Found<Datum>>,
     ) -> bool {
         let Some(id) = self.python_file(argv) else { return false };
-        let Some((at, given)) = served(id, &self.files.get(id).text) else { return false };
+        let Some((at, given)) = served(id, &self.files.get(id).text) else {
+            let own = development(id, &self.files.get(id).text);
+            given_others.extend(own.map(|found| (DEVELOPMENT.to_string(), found)));
+            return false;
+        };
         self.used.insert(id);
         let dress = Dress::Item(Coat::Verbatim);
         let word = Word { text: "uvicorn".into(), range: at.span, dynamic: false, dress };
@@ -58,6 +68,34 @@ impl Follower<'_> {
         let path = first.chars().all(named).then(|| first.replace('.', "/"))?;
         self.file(&format!("{path}.py")).or_else(|| self.file(&format!("{path}/__main__.py")))
     }
+}
+
+/// Where a script starts the server for development of the application that it makes itself:
+/// `app = Flask(__name__)` and `app.run()`.
+fn development(id: FileId, source: &str) -> Option<Found<Datum>> {
+    if !source.contains("Flask(") && !source.contains("Dash(") {
+        return None;
+    }
+    let tree = parse(tree_sitter_python::LANGUAGE.into(), source)?;
+    let (mut apps, mut runs) = (Vec::new(), Vec::new());
+    each(tree.root_node(), |node| match node.kind() {
+        "assignment" => {
+            let made = node.child_by_field_name("right").filter(|right| right.kind() == "call");
+            let maker = made.map_or("", |call| field(call, "function", source));
+            if matches!(maker.rsplit('.').next(), Some("Flask" | "Dash")) {
+                apps.push(field(node, "left", source));
+            }
+        }
+        "call" => {
+            let called = field(node, "function", source);
+            if let Some((app, "run" | "run_server")) = called.rsplit_once('.') {
+                runs.push((app, called, place(id, node)));
+            }
+        }
+        _ => {}
+    });
+    let (_, called, at) = runs.into_iter().find(|(app, _, _)| apps.contains(app))?;
+    Some(Found::at(Datum::Text(called.into()), at))
 }
 
 /// Where a file calls `uvicorn.run`, and the settings that it gives.

@@ -185,6 +185,7 @@ impl Join {
             Runtime::Node => &["nodejs", "nodejs-", "setup_", "nodejs:"],
             Runtime::PhpFpm | Runtime::Apache | Runtime::Octane => &["php", "php-"],
             Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Uwsgi | Runtime::Celery => &["python"],
+            Runtime::Go => return self.go_version(built),
             _ => return None,
         };
         built.runs.iter().find_map(|run| {
@@ -201,6 +202,20 @@ impl Join {
                     .then(|| Found::at(version.to_string(), place))
             })
         })
+    }
+
+    /// The version of Go that an image is built with: `FROM golang:1.25`, of any stage.
+    fn go_version(&self, built: &Built) -> Option<Found<String>> {
+        let text = &self.picture.files.get(built.file).text;
+        let stages = text.match_indices("golang:").filter(|(at, _)| {
+            let line = text[..*at].rsplit('\n').next().unwrap_or_default();
+            line.trim_start().get(..5).is_some_and(|word| word.eq_ignore_ascii_case("from "))
+        });
+        let (at, name) = stages.last()?;
+        let digits = text[at + name.len()..].chars();
+        let version: String = digits.take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let place = Place::new(built.file, at..at + name.len() + version.len());
+        (!version.is_empty()).then(|| Found::at(version.trim_end_matches('.').to_string(), place))
     }
 
     /// The folder of a Go program: its image builds it, or a file of its own is started and the

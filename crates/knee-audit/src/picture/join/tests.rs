@@ -329,3 +329,38 @@ fn a_file_that_the_dockerfile_writes_is_read_where_it_stands() {
     assert_eq!((path, line), ("Dockerfile", 4));
     assert_eq!(joined.files.read.len(), 2, "it is no file of the repository");
 }
+
+#[test]
+fn a_script_of_an_unknown_image_is_the_only_one_of_its_name() {
+    let task = "{\"family\": \"web\", \"containerDefinitions\": [{\"name\": \"web\", \"image\": \"acme/web:1\", \"command\": [\"/start_prod.sh\"]}]}";
+    let script = "#!/bin/bash\ngunicorn -w 4 -k gevent shop.wsgi\n";
+    let files = [("task.json", task), ("backend/scripts/start_prod.sh", script)];
+    assert_eq!(programs(&picture(&files)), [("web", Runtime::Gunicorn)]);
+    let two = [files[0], files[1], ("old/start_prod.sh", script)];
+    assert_ne!(programs(&picture(&two)), [("web", Runtime::Gunicorn)], "either could be the one");
+}
+
+#[test]
+fn a_folder_that_another_stage_filled() {
+    let dockerfile = "FROM php:8.4-fpm AS build\nCOPY conf/prod.ini /usr/local/etc/php/app.d/\nFROM php:8.4-fpm\nCOPY --from=build /usr/local/etc/php/app.d /usr/local/etc/php/app.d\nCOPY src /app\nCMD [\"php-fpm\"]\n";
+    let joined = picture(&[
+        ("Dockerfile", dockerfile),
+        ("conf/prod.ini", "opcache.validate_timestamps = 0\n"),
+        ("src/a.php", "<?php\n"),
+    ]);
+    let (_, _, program) = joined.programs().next().unwrap();
+    assert_eq!(program.switch("opcache.validate_timestamps"), Some(false));
+}
+
+#[test]
+fn versions_of_python_and_go() {
+    let version = |dockerfile: &str, file: (&str, &str)| {
+        let joined = picture(&[("Dockerfile", dockerfile), file]);
+        let (_, _, program) = joined.programs().next().unwrap();
+        program.version.as_ref().and_then(|found| found.get().cloned())
+    };
+    let python = "FROM python:3.12-slim\nCOPY . .\nCMD [\"python\", \"worker.py\"]\n";
+    assert_eq!(version(python, ("worker.py", "print(1)\n")).as_deref(), Some("3.12"));
+    let go = "FROM golang:1.25-alpine AS build\nCOPY . .\nRUN go build -o /app .\nFROM scratch\nCOPY --from=build /app /app\nCMD [\"/app\"]\n";
+    assert_eq!(version(go, ("main.go", "package main\nfunc main() {}\n")).as_deref(), Some("1.25"));
+}

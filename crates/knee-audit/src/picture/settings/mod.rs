@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
                 settings.extend(found.map(|found| (setting.name.into(), found)));
             }
         }
-        let version = self.built.and_then(|built| version::version(built, reached.runtime));
+        let version = self.built.and_then(|built| version::version(built, reached.runtime, &texts));
         Program {
             runtime: reached.runtime,
             version,

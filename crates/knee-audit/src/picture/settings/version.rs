@@ -2,10 +2,14 @@
 
 use crate::picture::found::Found;
 use crate::picture::image::Built;
-use crate::picture::program::Runtime;
+use crate::picture::program::{Runtime, is_python};
 
 /// The version of a runtime, as its base image's tag says it.
-pub(super) fn version(built: &Built, runtime: Runtime) -> Option<Found<String>> {
+pub(super) fn version(
+    built: &Built,
+    runtime: Runtime,
+    command: &[String],
+) -> Option<Found<String>> {
     let base = built.image.base.as_ref()?;
     let (text, place) = (base.get()?, base.place()?);
     let name = text.split('@').next()?.rsplit('/').next()?;
@@ -16,6 +20,7 @@ pub(super) fn version(built: &Built, runtime: Runtime) -> Option<Found<String>> 
         Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Uwsgi | Runtime::Celery => "python",
         Runtime::Nginx => "nginx",
         Runtime::Go => "golang",
+        Runtime::Worker | Runtime::Other if is_python(command) => "python",
         Runtime::Worker | Runtime::Other => return None,
     };
     let digits: String = tag

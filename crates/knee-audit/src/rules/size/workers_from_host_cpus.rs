@@ -49,7 +49,14 @@ fn check(subject: &Subject) -> Vec<Finding> {
 fn left(program: &Program) -> Option<(&'static str, Severity)> {
     match program.runtime {
         Runtime::Octane if program.setting("octane.workers").is_none() && program.setting("roadrunner.num_workers").is_none() => {
-            Some(("octane:start --workers=auto", Severity::Medium))
+            let first = program.command.get().and_then(|words| words.first()?.rsplit('/').next());
+            let what = match first {
+                // https://frankenphp.dev/docs/config/: two threads for each CPU.
+                Some("frankenphp") => "frankenphp without num_threads and num",
+                Some("rr") => "rr serve without num_workers",
+                _ => "octane:start --workers=auto",
+            };
+            Some((what, Severity::Medium))
         }
         Runtime::Celery
             if program.setting("celery.worker_concurrency").is_none()

@@ -2,7 +2,7 @@
 
 use crate::Subject;
 use crate::finding::{Confidence, Finding};
-use crate::picture::{LinkKind, Runtime};
+use crate::picture::Runtime;
 use crate::rules::Rule;
 use crate::rules::reading::{programs, supervision};
 
@@ -18,8 +18,8 @@ fn check(subject: &Subject) -> Vec<Finding> {
             if handled || supervision(program).is_some_and(|s| s.supervisor == "pm2") {
                 return None;
             }
-            let init = program.chain.links.iter().any(|link| matches!(link.kind, LinkKind::Init));
-            let what = if init {
+            // What is not PID 1 has the kernel's own answer to a signal.
+            let what = if !program.chain.links.is_empty() {
                 "SIGTERM ends the process at once: requests in flight are lost at every deployment"
             } else {
                 "nothing handles SIGTERM, which PID 1 then ignores: requests in flight are lost when SIGKILL follows"

@@ -10,6 +10,44 @@ use crate::rules::reading::{programs, start};
 pub static RULE: Rule = Rule::new("stop-signal-unwanted", include_str!("stop_signal_unwanted.md"), check);
 
 fn check(subject: &Subject) -> Vec<Finding> {
+    let mut found = by_container(subject);
+    found.extend(by_supervisor(subject));
+    found
+}
+
+/// What supervisord sends: SIGTERM where nothing is written,
+/// <http://supervisord.org/configuration.html#program-x-section-settings>.
+fn by_supervisor(subject: &Subject) -> Vec<Finding> {
+    programs(subject, |r| matches!(r, Runtime::Nginx | Runtime::PhpFpm | Runtime::Apache))
+        .filter_map(|(service, _, program)| {
+            let link = program.chain.links.last()?;
+            let LinkKind::Supervisor(supervision) = &link.kind else { return None };
+            if supervision.supervisor != "supervisord" {
+                return None;
+            }
+            let (signal, at) = match &supervision.stop_signal {
+                Some(stated) => (stated.get()?.as_str(), stated.place()?),
+                None => ("SIGTERM", &supervision.place),
+            };
+            let (does, wanted) = unwanted(program, signal)?;
+            // Without it SIGQUIT ends php-fpm's children as soon: another rule says so.
+            if program.runtime == Runtime::PhpFpm && program.number("php_fpm.process_control_timeout").is_none_or(|n| n <= 0.0) {
+                return None;
+            }
+            let wanted = wanted.trim_start_matches("SIG");
+            let message = format!("supervisord stops it with {signal}, at which the program {does}");
+            let finding = Finding::new(RULE.name, &service.name, at, message)
+                .severity(Severity::Low)
+                .confidence(Confidence::High)
+                .label(format!("{signal} is not for a graceful stop"))
+                .beside(program.command.place(), "gets it")
+                .remedy(format!("write `stopsignal={wanted}` in its section"));
+            Some(finding)
+        })
+        .collect()
+}
+
+fn by_container(subject: &Subject) -> Vec<Finding> {
     programs(subject, |_| true)
         .filter_map(|(service, container, program)| {
             let stated = container.stop_signal.as_ref()?;
@@ -64,6 +102,16 @@ mod tests {
         let dockerfile = "FROM golang:1.25\nWORKDIR /app\nCOPY . .\nRUN go build -o /web .\nSTOPSIGNAL SIGQUIT\nCMD [\"/web\"]\n";
         let subject = subject(&[("Dockerfile", dockerfile), ("go.mod", "module web\n"), ("main.go", main)]);
         !check(&subject).is_empty()
+    }
+
+    #[test]
+    fn what_supervisord_sends_counts_too() {
+        let stop = |more: &str| {
+            let dockerfile = "FROM nginx:1.29\nCOPY app.conf /etc/supervisord.conf\nCMD [\"supervisord\", \"-c\", \"/etc/supervisord.conf\"]\n";
+            let conf = format!("[program:web]\ncommand=nginx -g 'daemon off;'\n{more}\n[program:fpm]\ncommand=php-fpm -F\n");
+            check(&subject(&[("Dockerfile", dockerfile), ("app.conf", &conf)])).len()
+        };
+        assert_eq!((stop(""), stop("stopsignal=TERM"), stop("stopsignal=QUIT")), (1, 1, 0), "php-fpm without its time-out is another rule's");
     }
 
     #[test]
