@@ -6,11 +6,12 @@ use crate::out;
 use crate::signals::Signals;
 use crate::watch::document::document;
 use crate::watch::known::known;
-use crate::watch::{live, text};
+use crate::watch::{live, profile, text};
 use clap::Args;
 use knee_core::observe::Resource;
 use knee_core::{Seconds, Task};
-use knee_watch::{Sample, Wanted, Watched, between_looks, find};
+use knee_watch::{Found, Sample, Wanted, Watched, between_looks, find};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -25,10 +26,12 @@ Examples:
   knee watch --port 8000               who listens there
   knee watch --pid 4711 --task 0.5,1GB
   knee watch --once --json             one interval, for a script
+  knee watch --port 8000 --profile 10s where its CPU goes, as a flame graph
 
 It only reads: nothing is started, stopped or changed. What it cannot see it says, with
 the privilege or setting that would show it. With --once it ends with 0 when nothing is at
-its limit and with 1 when something is.")]
+its limit and with 1 when something is. --profile opens the inspector of a Node.js process,
+at 127.0.0.1 and as long as it looks, and asks a Go process at its own net/http/pprof.")]
 pub struct Flags {
     /// Watch this process and what descends from it; may be repeated
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
@@ -48,13 +51,24 @@ pub struct Flags {
     /// Print a JSON document for each interval; its schema is docs/schema/watch-1.json
     #[arg(long)]
     json: bool,
+    /// Take a CPU profile of the busiest process of each Node.js and Go service, for 1 s to 300 s, then end
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["once", "json", "interval", "task"])]
+    profile: Option<Seconds>,
+    /// The profile's flame graph, else SERVICE-PID.svg in this folder
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    svg: Option<PathBuf>,
 }
 
 /// Watches until it is told to stop.
 pub fn run(flags: &Flags) -> Result<Exit, Failure> {
     let interval = interval(flags.interval)?;
     let signals = Signals::listen()?;
-    let mut services = begin(flags)?;
+    let found = wanted(flags)?;
+    if let Some(length) = flags.profile {
+        let asked = profile::Asked { length, file: flags.svg.as_deref() };
+        return profile::run(&asked, found, &signals);
+    }
+    let mut services = begin(found, flags);
     let mut screen = live::Screen::new(!flags.once && !flags.json);
     loop {
         look(&mut services, interval, &signals);
@@ -90,7 +104,8 @@ fn interval(asked: Seconds) -> Result<Duration, Failure> {
     })
 }
 
-fn begin(flags: &Flags) -> Result<Vec<Watched>, Failure> {
+/// The services that are asked for: one at least.
+fn wanted(flags: &Flags) -> Result<Vec<Found>, Failure> {
     let wanted = match (&flags.pid[..], &flags.port[..]) {
         ([], []) => Wanted::All,
         ([], ports) => Wanted::Ports(ports.to_vec()),
@@ -104,9 +119,13 @@ fn begin(flags: &Flags) -> Result<Vec<Watched>, Failure> {
     if found.is_empty() {
         return Err(missing("no service that knee recognises runs here".into()));
     }
+    Ok(found)
+}
+
+fn begin(found: Vec<Found>, flags: &Flags) -> Vec<Watched> {
     let roots: Vec<i32> = found.iter().map(|found| found.root).collect();
     let begin = |found| Watched::new(known(found, &roots, flags.task));
-    Ok(found.into_iter().map(begin).collect())
+    found.into_iter().map(begin).collect()
 }
 
 /// Looks until the interval is over or somebody asks to stop.

@@ -9,6 +9,7 @@ mod measure;
 mod monitoring;
 mod plan;
 mod process;
+mod profile;
 mod report;
 mod runs;
 mod samples;

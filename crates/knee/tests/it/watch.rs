@@ -113,11 +113,9 @@ fn a_node_cluster_and_a_go_program_show_what_is_in_service() {
     drop(loads);
 }
 
-#[test]
-fn another_users_process_needs_a_privilege_that_is_named() {
-    let backend = Process::backend(0);
-    let pid = backend.pid().to_string();
-    // As nobody, from a copy that nobody may execute as well.
+/// What knee says and its errors when it runs as somebody else: from a copy that nobody may execute as well.
+/// None where nobody can become somebody else, without root.
+pub fn as_nobody(words: &[&str]) -> Option<(String, String)> {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("knee");
     std::fs::copy(assert_cmd::cargo::cargo_bin("knee"), &program).unwrap();
@@ -125,13 +123,17 @@ fn another_users_process_needs_a_privilege_that_is_named() {
     std::fs::set_permissions(folder.path(), open).unwrap();
     let mut as_nobody = command("setpriv");
     as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
-    let output = as_nobody.args(["watch", "--once", "--pid", &pid]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let error = String::from_utf8_lossy(&output.stderr);
-    // Without root nobody can become somebody else.
-    if error.contains("setpriv: ") {
-        return;
-    }
+    let output = as_nobody.args(words).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    (!error.contains("setpriv: ")).then_some((text, error))
+}
+
+#[test]
+fn another_users_process_needs_a_privilege_that_is_named() {
+    let backend = Process::backend(0);
+    let pid = backend.pid().to_string();
+    let Some((text, error)) = as_nobody(&["watch", "--once", "--pid", &pid]) else { return };
     assert!(
         text.contains("belong to another user") && text.contains("SYS_PTRACE"),
         "{text}{error}"
