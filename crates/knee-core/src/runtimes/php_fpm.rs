@@ -211,7 +211,8 @@ type Row = (&'static str, &'static str, &'static str, Over);
 
 /// The status page as JSON (`?json`), without a line per child.
 /// Source: <https://www.php.net/manual/en/fpm.status.php>.
-const STATUS: [Row; 7] = [
+const STATUS: [Row; 8] = [
+    ("accepted conn", "fpm.accepted", "requests", Over::Growth),
     ("active processes", "fpm.active", "processes", Over::Most),
     ("active processes", "fpm.active_mean", "processes", Over::Mean),
     ("idle processes", "fpm.idle", "processes", Over::Least),
@@ -268,8 +269,8 @@ mod tests {
     fn the_status_page_of_php_8_2() {
         let page = br#"{"pool":"www","process manager":"static","start time":1795480000,"start since":4,"accepted conn":12,"listen queue":3,"max listen queue":5,"listen queue len":511,"idle processes":1,"active processes":4,"total processes":5,"max active processes":5,"max children reached":2,"slow requests":0}"#;
         let figures = decode(page).unwrap();
-        let shown = ["fpm.active", "fpm.idle", "fpm.total", "fpm.listen_queue"];
-        assert_eq!(shown.map(|name| value(&figures, name)), [4.0, 1.0, 5.0, 3.0]);
+        let shown = ["fpm.active", "fpm.idle", "fpm.total", "fpm.listen_queue", "fpm.accepted"];
+        assert_eq!(shown.map(|name| value(&figures, name)), [4.0, 1.0, 5.0, 3.0, 12.0]);
         assert!(decode(b"File not found.").is_err());
     }
 

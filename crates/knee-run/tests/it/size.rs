@@ -7,10 +7,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
 /// As Fargate answers; numbers and names of nobody.
-const TASK: &str = r#"{"Cluster":"arn:aws:ecs:us-east-1:111122223333:cluster/default","TaskARN":"arn:aws:ecs:us-east-1:111122223333:task/default/158d1c8083dd49d6b527399fd6414f5c","Family":"orders","Revision":"26","DesiredStatus":"RUNNING","KnownStatus":"RUNNING","Limits":{"CPU":0.25,"Memory":512},"PullStartedAt":"2026-10-02T00:43:06.202617438Z","AvailabilityZone":"us-east-1d","LaunchType":"FARGATE","Containers":[{"DockerId":"ea32192c8553fbff06c9340478a2ff089b2bb5646fb718b4ee206641c9086d66","Name":"orders","DockerName":"ecs-orders-26","Image":"111122223333.dkr.ecr.us-east-1.amazonaws.com/orders:latest","DesiredStatus":"RUNNING","KnownStatus":"RUNNING","Limits":{"CPU":2},"Type":"NORMAL"}]}"#;
+pub const TASK: &str = r#"{"Cluster":"arn:aws:ecs:us-east-1:111122223333:cluster/default","TaskARN":"arn:aws:ecs:us-east-1:111122223333:task/default/158d1c8083dd49d6b527399fd6414f5c","Family":"orders","Revision":"26","DesiredStatus":"RUNNING","KnownStatus":"RUNNING","Limits":{"CPU":0.25,"Memory":512},"PullStartedAt":"2026-10-02T00:43:06.202617438Z","AvailabilityZone":"us-east-1d","LaunchType":"FARGATE","Containers":[{"DockerId":"ea32192c8553fbff06c9340478a2ff089b2bb5646fb718b4ee206641c9086d66","Name":"orders","DockerName":"ecs-orders-26","Image":"111122223333.dkr.ecr.us-east-1.amazonaws.com/orders:latest","DesiredStatus":"RUNNING","KnownStatus":"RUNNING","Limits":{"CPU":2},"Type":"NORMAL"}]}"#;
 const CONTAINER: &str = r#"{"DockerId":"ea32192c8553fbff06c9340478a2ff089b2bb5646fb718b4ee206641c9086d66","Name":"orders","DesiredStatus":"RUNNING","KnownStatus":"RUNNING","Limits":{"CPU":2},"Type":"NORMAL","Networks":[{"NetworkMode":"awsvpc","IPv4Addresses":["10.0.2.106"]}]}"#;
 
-fn answer(body: &str) -> String {
+pub fn answer(body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -18,7 +18,7 @@ fn answer(body: &str) -> String {
 }
 
 /// A server that answers each path by that function; None keeps the connection open, silent.
-fn serve(answer: impl Fn(&str) -> Option<String> + Send + 'static) -> SocketAddr {
+pub fn serve(answer: impl Fn(&str) -> Option<String> + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     std::thread::spawn(move || {

@@ -1,6 +1,7 @@
 //! Watching beside a service: what is exported, what is told, and that the service goes on whatever
 //! happens to it.
 
+use crate::size;
 use crate::support::{Talk, free_port, kill, knee_run, until};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -207,21 +208,29 @@ fn told_where(words: &[&str], page: &str, variables: &[(&str, &str)]) -> serde_j
     let mut command = knee_run(&[&["--watch-every", "1s", "--"], words].concat());
     command.current_dir(dir.path()).env("PORT", port.to_string());
     command.envs(variables.iter().copied());
-    let asked = page.to_string();
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let wanted =
+        |e: &serde_json::Value| e["kind"] == "event_loop_blocked" && e["where"].is_object();
+    asked(port, page, 300, || told(command, wanted))
+}
+
+/// Asks for that page, with so many milliseconds between, as long as it acts.
+fn asked<T>(port: u16, page: &str, between: u64, act: impl FnOnce() -> T) -> T {
+    use std::sync::mpsc::{TryRecvError, channel};
+    let page = page.to_string();
+    let (stop, stopped) = channel::<()>();
     let asking = std::thread::spawn(move || {
-        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+        while stopped.try_recv() == Err(TryRecvError::Empty) {
             if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
-                let _ = write!(stream, "GET {asked} HTTP/1.0\r\n\r\n");
+                let _ = write!(stream, "GET {page} HTTP/1.0\r\n\r\n");
                 let _ = stream.read_to_string(&mut String::new());
             }
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            std::thread::sleep(std::time::Duration::from_millis(between));
         }
     });
-    let event = told(command, |e| e["kind"] == "event_loop_blocked" && e["where"].is_object());
+    let result = act();
     drop(stop);
     asking.join().unwrap();
-    event
+    result
 }
 
 #[test]
@@ -312,6 +321,34 @@ fn descriptors_that_leak_are_told_before_a_fifth_is_gone() {
     let (before, _) = evidence.split_once(" % of its head-room").unwrap();
     let share: f64 = before.rsplit(' ').next().unwrap().parse().unwrap();
     assert!((12.0..20.0).contains(&share), "{evidence}");
+}
+
+/// Keeps 200 kB of each request.
+const KEEPING: &str = "\
+const kept = [];
+require('http').createServer((request, response) => {
+  kept.push(Buffer.alloc(200000, 1));
+  response.end();
+}).listen(Number(process.env.PORT));
+";
+
+#[test]
+fn memory_that_each_request_leaves_is_told_for_each_request() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("server.js"), KEEPING).unwrap();
+    // A task of 512 MiB.
+    let task = size::serve(|_| Some(size::answer(size::TASK)));
+    let port = free_port();
+    let mut command = knee_run(&["--watch-every", "500ms", "--", "node", "server.js"]);
+    command.current_dir(dir.path()).env("PORT", port.to_string());
+    command.env("ECS_CONTAINER_METADATA_URI_V4", format!("http://{task}/v4/ea32"));
+    let event = asked(port, "/", 25, || told(command, |event| event["kind"] == "memory_leak"));
+    let evidence = event["evidence"].as_str().unwrap();
+    let (before, _) = evidence.split_once(" each request, z ").unwrap();
+    let (kib, unit) = before.rsplit_once(' ').unwrap();
+    let kib: f64 = kib.rsplit(' ').next().unwrap().parse().unwrap();
+    // 195 KiB, and what the heap grows by as it warms up.
+    assert!(unit == "KiB" && (150.0..300.0).contains(&kib), "{evidence}");
 }
 
 /// Two descriptors for each request, and the worker's number as the answer.

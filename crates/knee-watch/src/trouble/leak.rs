@@ -32,11 +32,11 @@ const MUCH: f64 = 0.17;
 /// The course of one quantity.
 #[derive(Clone, Debug, Default)]
 pub struct Leak {
-    points: VecDeque<(f64, f64)>,
+    points: VecDeque<Point>,
     /// Values in each point.
     merged: u32,
     /// The lowest of the point that is being made, and how many it has.
-    making: Option<(f64, f64, u32)>,
+    making: Option<(Point, u32)>,
     /// Between the first value and the limit.
     room: f64,
     peak: f64,
@@ -44,11 +44,24 @@ pub struct Leak {
     fall: f64,
 }
 
+/// A value, and when it was so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Seconds.
+    pub at: f64,
+    /// Requests that the service had answered by then, from any number on; 0 where nobody counts.
+    pub served: f64,
+    /// The value.
+    pub value: f64,
+}
+
 /// A leak that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Growth {
     /// Units per second.
     pub per_second: f64,
+    /// Units per request of the service, where these are counted.
+    pub per_request: Option<f64>,
     /// What it grew by.
     pub by: f64,
     /// Over how many seconds.
@@ -62,10 +75,10 @@ pub struct Growth {
 }
 
 impl Leak {
-    /// Takes the value at a time in seconds, and what is left until its limit; tells of a leak once
-    /// and then begins anew.
-    pub fn see(&mut self, at: f64, value: f64, left: f64) -> Option<Growth> {
-        if !(at.is_finite() && value.is_finite() && left.is_finite()) {
+    /// Takes a value and what is left until its limit; tells of a leak once and then begins anew.
+    pub fn see(&mut self, point: Point, left: f64) -> Option<Growth> {
+        let Point { at, served, value } = point;
+        if ![at, served, value, left].iter().all(|n| n.is_finite()) {
             return None;
         }
         if self.points.is_empty() && self.making.is_none() {
@@ -78,7 +91,7 @@ impl Leak {
             *self = Leak::default();
             return None;
         }
-        if !self.add(at, value) {
+        if !self.add(point) {
             return None;
         }
         let found = self.judge(left);
@@ -90,58 +103,75 @@ impl Leak {
 
     /// The lower envelope: of values that become one point the lowest counts. True when a point is
     /// made.
-    fn add(&mut self, at: f64, value: f64) -> bool {
-        let (_, lowest, count) = self.making.unwrap_or((at, value, 0));
-        let (lowest, count) = (lowest.min(value), count + 1);
+    fn add(&mut self, point: Point) -> bool {
+        let (before, count) = self.making.unwrap_or((point, 0));
+        let (lowest, count) = (lower(before, point), count + 1);
         if count < self.merged {
-            self.making = Some((at, lowest, count));
+            self.making = Some((lowest, count));
             return false;
         }
         self.making = None;
-        self.points.push_back((at, lowest));
+        self.points.push_back(lowest);
         if self.points.len() > MOST {
-            let all: Vec<(f64, f64)> = self.points.drain(..).collect();
-            let one = |two: &[(f64, f64)]| {
-                let last = two.last()?;
-                let lowest = two.iter().map(|(_, value)| *value).fold(f64::INFINITY, f64::min);
-                Some((last.0, lowest))
-            };
+            let all: Vec<Point> = self.points.drain(..).collect();
+            let one = |two: &[Point]| two.iter().copied().reduce(lower);
             self.points = all.chunks(2).filter_map(one).collect();
             self.merged = self.merged.saturating_mul(2);
         }
         true
     }
 
+    /// Over time and, where they are counted, over requests: what a request leaves behind grows evenly over
+    /// these, however the load comes and goes.
     fn judge(&self, left: f64) -> Option<Growth> {
-        let points: Vec<(f64, f64)> = self.points.iter().copied().collect();
-        let (first, last) = (points.first()?, points.last()?);
+        let (first, last) = (self.points.front()?, self.points.back()?);
+        let over = |of: fn(&Point) -> f64| -> Vec<(f64, f64)> {
+            self.points.iter().map(|point| (of(point), point.value)).collect()
+        };
+        let time = over(|point| point.at);
+        let requests = (last.served > first.served).then(|| over(|point| point.served));
+        let grown = self.grown(&time).or_else(|| self.grown(requests.as_ref()?));
+        let (by, z) = grown?;
+        let seconds = last.at - first.at;
+        // Of load that came in one burst the middle of all slopes over time may be none.
+        let per_second = slope(&time)?.per_second.max(by / seconds);
+        Some(Growth {
+            per_second,
+            per_request: requests.and_then(|points| Some(slope(&points)?.per_second)),
+            by,
+            seconds,
+            share: by / self.room,
+            z,
+            left: left.max(0.0) / per_second,
+        })
+    }
+
+    /// What it grew by along these points, and how sure that is; None where that is no leak.
+    fn grown(&self, points: &[(f64, f64)]) -> Option<(f64, f64)> {
         let gone = if points.len() < SLOW && self.merged == 1 { GONE } else { GONE_SLOWLY };
         let least = (self.room * gone).max(self.fall * OVER_FALL);
-        if points.len() < LEAST || least <= 0.0 || !grown(&points, least) {
+        if points.len() < LEAST || least <= 0.0 || !risen(points, least) {
             return None;
         }
-        let whole = slope(&points)?;
-        let seconds = last.0 - first.0;
-        let by = whole.per_second * seconds;
+        let whole = slope(points)?;
+        let by = whole.per_second * (points.last()?.0 - points.first()?.0);
         // The first and the last part of it: halves of a few points, thirds of many.
         let part = points.len() / if points.len() < SLOW { 2 } else { 3 };
         let (early, late) = (points.get(..part)?, points.get(points.len() - part..)?);
         let asked = if by >= self.room * MUCH { STEADY_LATE } else { STEADY };
         let steady = slope(late)?.per_second >= asked * slope(early)?.per_second;
-        (by >= least && whole.z >= SURE && steady).then(|| Growth {
-            per_second: whole.per_second,
-            by,
-            seconds,
-            share: by / self.room,
-            z: whole.z,
-            left: left.max(0.0) / whole.per_second,
-        })
+        (by >= least && whole.z >= SURE && steady).then_some((by, whole.z))
     }
+}
+
+/// The lower of two values, at the time of the later.
+fn lower(before: Point, after: Point) -> Point {
+    Point { value: before.value.min(after.value), ..after }
 }
 
 /// Whether the last quarter lies that much above the first, about: cheap, and true of most that
 /// the slope would find.
-fn grown(points: &[(f64, f64)], least: f64) -> bool {
+fn risen(points: &[(f64, f64)], least: f64) -> bool {
     let quarter = (points.len() / 4).max(1);
     let middle = |part: &[(f64, f64)]| median(&mut part.iter().map(|p| p.1).collect::<Vec<_>>());
     let first = points.get(..quarter).and_then(middle);

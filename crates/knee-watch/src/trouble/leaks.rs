@@ -1,6 +1,6 @@
 //! The quantities that may leak: what each is, and how much is left of it.
 
-use super::leak::{Growth, Leak};
+use super::leak::{Growth, Leak, Point};
 use super::{Kind, Trouble, reading, trouble};
 use crate::sample::Sample;
 use knee_core::Bytes;
@@ -18,34 +18,58 @@ type Read = fn(&Sample) -> Option<(f64, f64)>;
 
 type Shown = fn(f64) -> String;
 
-/// Kind, how it is written, and its value with what is left.
-const QUANTITIES: [(Kind, Shown, Read); 5] = [
-    (Kind::MemoryLeak, bytes, memory),
-    (Kind::DescriptorLeak, |n| format!("{n:.0} descriptors"), descriptors),
-    (Kind::GoroutineLeak, |n| format!("{n:.0} goroutines"), goroutines),
-    (Kind::EventLoopDrift, |s| format!("{:.0} ms", s * 1e3), late),
-    (Kind::OpcacheWaste, bytes, wasted),
+/// Of how many processes that serve the requests the value is one's; None where it is no sum that a
+/// request adds to.
+type Share = fn(&Sample) -> Option<f64>;
+
+/// Kind, how it is written, its value with what is left, and whose value it is.
+const QUANTITIES: [(Kind, Shown, Read, Share); 5] = [
+    (Kind::MemoryLeak, bytes, memory, |s| Some(s.usage.processes.max(1).into())),
+    (
+        Kind::DescriptorLeak,
+        |n| count(n, "descriptor"),
+        descriptors,
+        |s| Some(s.workers.max(1) as f64),
+    ),
+    (Kind::GoroutineLeak, |n| count(n, "goroutine"), goroutines, |_| Some(1.0)),
+    (Kind::EventLoopDrift, |s| format!("{:.0} ms", s * 1e3), late, |_| None),
+    (Kind::OpcacheWaste, bytes, wasted, |_| None),
 ];
 
-/// One course for each.
+/// Readings that count requests.
+const REQUESTS: [&str; 2] = ["node.requests", "fpm.accepted"];
+
+/// One course for each, and the requests that were counted so far.
 #[derive(Clone, Debug, Default)]
-pub struct Leaks([Leak; QUANTITIES.len()]);
+pub struct Leaks([Leak; QUANTITIES.len()], f64);
 
 impl Leaks {
     pub fn see(&mut self, at: f64, sample: &Sample) -> Vec<Trouble> {
+        self.1 += REQUESTS.iter().filter_map(|name| reading(sample, name)).sum::<f64>();
+        let served = self.1;
         let each = self.0.iter_mut().zip(QUANTITIES);
-        each.filter_map(|(leak, (kind, shown, read))| {
+        each.filter_map(|(leak, (kind, shown, read, share))| {
             let (value, left) = read(sample)?;
-            let growth = leak.see(at, value, left)?;
-            Some(trouble(kind, sample, evidence(&growth, shown)))
+            let growth = leak.see(Point { at, served, value }, left)?;
+            let all = growth.per_request.zip(share(sample));
+            let each = all.map(|(slope, processes)| slope * processes);
+            Some(trouble(kind, sample, evidence(&growth, each, shown)))
         })
         .collect()
     }
 }
 
-fn evidence(growth: &Growth, shown: Shown) -> String {
+/// `each`: what a request leaves, where that is known.
+fn evidence(growth: &Growth, each: Option<f64>, shown: Shown) -> String {
+    let each = each.filter(|each| *each > 0.0).map_or(String::new(), |each| {
+        // Less than one of what is counted: how many requests leave one.
+        let whole = each < 1.0;
+        let many = if whole { (1.0 / each).round().max(1.0) } else { 1.0 };
+        let per = if many > 1.0 { format!("{many:.0} requests") } else { "request".into() };
+        format!(", about {} each {per}", shown(each * many))
+    });
     format!(
-        "grew by {} in {:.0} s ({} a minute, z {:.1}), {:.0} % of its head-room; at this pace the rest \
+        "grew by {} in {:.0} s ({} a minute{each}, z {:.1}), {:.0} % of its head-room; at this pace the rest \
          lasts {:.0} min",
         shown(growth.by),
         growth.seconds,
@@ -54,6 +78,11 @@ fn evidence(growth: &Growth, shown: Shown) -> String {
         growth.share * 100.0,
         growth.left / 60.0
     )
+}
+
+fn count(n: f64, what: &str) -> String {
+    let rounded = n.round();
+    format!("{rounded} {what}{}", if rounded == 1.0 { "" } else { "s" })
 }
 
 fn bytes(n: f64) -> String {

@@ -10,7 +10,7 @@ mod remedy;
 mod simulated;
 mod steady;
 
-pub use leak::{Growth, Leak};
+pub use leak::{Growth, Leak, Point};
 
 use crate::sample::Sample;
 use conditions::Conditions;

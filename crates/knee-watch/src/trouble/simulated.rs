@@ -104,22 +104,38 @@ fn sample(memory: f64, descriptors: f64, goroutines: f64, late_ms: f64) -> Sampl
     }
 }
 
-/// Runs it, each quantity with noise of its own, and each with what a leak adds at a time; what was
-/// said, and when.
-fn run(seed: u64, leak: &dyn Fn(f64) -> [f64; 3]) -> Vec<(f64, Trouble)> {
+/// What a leak adds at a time, and when so many requests were served.
+type Added<'a> = &'a dyn Fn(f64, f64) -> [f64; 3];
+
+/// Requests each second in the mean, where the service counts them.
+const RATE: f64 = 20.0;
+
+/// Runs it, each quantity with noise of its own, and each with what a leak adds; what was said, and when.
+/// Load comes and goes between a tenth and twice the mean; every other service counts its requests.
+fn run(seed: u64, leak: Added) -> Vec<(f64, Trouble)> {
     let mut noise: Vec<Noise> = (0..4).map(|n| Noise::new(seed * 4 + n)).collect();
     let mut detector = Detector::default();
     let mut said = Vec::new();
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x5eed);
+    let (tide, phase) = (600.0 + 6600.0 * unit(&mut random), unit(&mut random));
+    let mut served = 0.0;
     for step in 0..(HOURS / EVERY) as u32 {
         let t = f64::from(step) * EVERY;
-        let added = leak(t);
+        let course = 1.05 + 0.95 * ((t / tide + phase) * std::f64::consts::TAU).sin();
+        let requests = RATE * EVERY * course * (0.5 + unit(&mut random));
+        served += requests;
+        let added = leak(t, served);
         if added.iter().any(|share| *share > 0.9) {
             break;
         }
         let shares: Vec<f64> = noise.iter_mut().map(|noise| noise.at(t)).collect();
         let late = 2.0 + 60.0 * shares[3];
-        let sample =
+        let mut sample =
             sample(shares[0] + added[0], 0.3 * shares[1] + added[1], shares[2] + added[2], late);
+        if seed.is_multiple_of(2) {
+            let name = "node.requests".into();
+            sample.usage.readings.push(Reading { name, value: requests, unit: "requests".into() });
+        }
         said.extend(detector.see(t, &sample).into_iter().map(|trouble| (t, trouble)));
     }
     said
@@ -128,7 +144,7 @@ fn run(seed: u64, leak: &dyn Fn(f64) -> [f64; 3]) -> Vec<(f64, Trouble)> {
 #[test]
 fn two_healthy_hours_raise_no_alarm() {
     for seed in 0..300 {
-        assert_eq!(run(seed, &|_| [0.0; 3]), [], "seed {seed}");
+        assert_eq!(run(seed, &|_, _| [0.0; 3]), [], "seed {seed}");
     }
 }
 
@@ -148,7 +164,7 @@ fn each_leak_is_found_before_a_fifth_of_the_head_room_is_gone() {
                 continue;
             }
             for seed in 0..seeds {
-                let said = run(seed, &|t| {
+                let said = run(seed, &|t, _| {
                     let mut added = [0.0; 3];
                     added[at] = share * t;
                     added
@@ -162,6 +178,32 @@ fn each_leak_is_found_before_a_fifth_of_the_head_room_is_gone() {
             }
         }
     }
+}
+
+#[test]
+fn what_each_request_leaves_is_found_and_said_for_each_request() {
+    // Of a process in the mean: what all leave together, of so many processes.
+    let room = LIMIT - BASE;
+    let each = |told: &str| -> f64 {
+        let (_, rest) = told.split_once(", about ").unwrap_or_else(|| panic!("{told}"));
+        rest.split(' ').next().unwrap().parse().unwrap()
+    };
+    let mut all = Vec::new();
+    for seed in (0..80u64).step_by(2) {
+        let said = run(seed, &|_, served| [50e3 * served / room, 0.0, 0.0]);
+        let found = said.iter().find(|(_, trouble)| trouble.kind == Kind::MemoryLeak);
+        let (_, trouble) = found.unwrap_or_else(|| panic!("seed {seed}: {said:?}"));
+        assert!(trouble.evidence.contains(" each request, z "), "{}", trouble.evidence);
+        all.push(each(&trouble.evidence));
+    }
+    // 48.8 KiB, in noise that is as large as what has leaked by then.
+    all.sort_by(f64::total_cmp);
+    assert!((42.0..56.0).contains(&all[all.len() / 2]), "{all:?}");
+    assert!(all.iter().all(|kib| (24.0..98.0).contains(kib)), "{all:?}");
+    let said = run(0, &|_, served| [0.0, served / 5.0 / (NOFILE - 100) as f64, 0.0]);
+    let (_, told) = said.iter().find(|(_, t)| t.kind == Kind::DescriptorLeak).unwrap();
+    // Of the fullest of four workers, which serves a quarter of the requests.
+    assert!(told.evidence.contains(", about 1 descriptor each request,"), "{}", told.evidence);
 }
 
 #[test]
