@@ -22,10 +22,13 @@ pub enum CalibrationError {
     },
 }
 
-/// The calibration that a light step gives. `idle` is the CPU used without requests, cores.
+/// The calibration that a light step gives. `idle` is the CPU used without requests, cores. A stall
+/// of the host moves the mean latency and not the median; of a mix of requests the median may be any
+/// one's, and the mean alone says how long they take together.
 pub fn from(
     step: &Step,
     idle: f64,
+    mixed: bool,
     settings: &Settings,
     concurrency: Option<Concurrency>,
 ) -> Result<Calibration, CalibrationError> {
@@ -40,10 +43,11 @@ pub fn from(
     // On a machine that stalls, all answers may come after the step's end.
     let answered = step.throughput.max(step.counts.ok as f64 / step.seconds);
     let cpu = ((usage.cpu - idle) / answered).max(0.0);
+    let latency = if mixed { step.latency.mean } else { step.latency.p50 };
     let (per_worker, shared) = memory(&usage, concurrency);
     Ok(Calibration {
         cpu: Seconds(cpu),
-        wait: Seconds((step.latency.p50 - cpu).max(0.0)),
+        wait: Seconds((latency - cpu).max(0.0)),
         per_worker,
         shared,
         rate: step.offered,
@@ -94,22 +98,32 @@ mod tests {
             ..Usage::default()
         };
         let four = Concurrency { processes: 4, slots: Some(4), cores: 4.0, serial: Serial::Worker };
-        let c = from(&light(60, Some(usage)), 0.01, &Settings::default(), Some(four)).unwrap();
+        let c =
+            from(&light(60, Some(usage)), 0.01, false, &Settings::default(), Some(four)).unwrap();
         assert!((c.cpu.0 - 0.006).abs() < 1e-12 && (c.wait.0 - 0.020).abs() < 1e-12, "{c:?}");
         assert_eq!((c.per_worker, c.shared), (Bytes(25 << 20), Bytes(50 << 20)));
+    }
+
+    #[test]
+    fn a_mix_takes_the_mean_of_what_its_requests_take() {
+        let usage = Usage { cpu: 0.1, ..Usage::default() };
+        let latency = Latency { p50: 0.001, mean: 0.012, ..Latency::default() };
+        let step = Step { latency, ..light(60, Some(usage)) };
+        let waits = |mixed| from(&step, 0.0, mixed, &Settings::default(), None).unwrap().wait.0;
+        assert!((waits(true) - 0.007).abs() < 1e-12 && waits(false) == 0.0);
     }
 
     #[test]
     fn answers_after_the_end_of_the_step_are_answers() {
         let usage = Usage { cpu: 0.1, ..Usage::default() };
         let late = Step { throughput: 0.0, ..light(60, Some(usage)) };
-        let c = from(&late, 0.0, &Settings::default(), None).unwrap();
+        let c = from(&late, 0.0, false, &Settings::default(), None).unwrap();
         assert!((c.cpu.0 - 0.005).abs() < 1e-12, "{c:?}");
     }
 
     #[test]
     fn without_an_answer_the_failures_are_named() {
-        let error = from(&light(0, None), 0.0, &Settings::default(), None).unwrap_err();
+        let error = from(&light(0, None), 0.0, false, &Settings::default(), None).unwrap_err();
         assert!(error.to_string().ends_with("3 timed out"), "{error}");
     }
 }

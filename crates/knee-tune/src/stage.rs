@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(100);
 /// Over how long a service without load is watched.
 const IDLE: Duration = Duration::from_millis(500);
+/// How often, once it has started.
+const IDLES: usize = 2;
 /// Share of the task's CPU beyond what the service uses at rest from which it is still starting: the
 /// port of a pool is open as soon as its first process, or only their parent, is there.
 const STARTING: f64 = 0.1;
@@ -127,6 +129,16 @@ impl<'a> Stage<'a> {
         Ok(self.generator.calibrate(self.stop)?.rate)
     }
 
+    /// The least that the service uses without requests, cores; `used` is known already.
+    fn idle(&self, used: f64) -> f64 {
+        let look = |_| {
+            let mark = self.observer.mark();
+            std::thread::sleep(IDLE);
+            self.observer.usage_since(mark).cpu
+        };
+        (0..IDLES).map(look).fold(used, f64::min)
+    }
+
     /// Waits until the service has started to its end: until it uses without requests no more than
     /// `rest`, cores. Returns what it uses then. A service that goes on computing is given up on
     /// after a while, and all that is measured of it bears a caveat where it was at rest before.
@@ -145,7 +157,8 @@ impl<'a> Stage<'a> {
                 return Err(TuneError::Interrupted);
             }
             if used <= enough {
-                return Ok(used);
+                // The end of its start may be in that.
+                return Ok(if rest.is_none() { self.idle(used) } else { used });
             }
             if began.elapsed() >= LONGEST_START {
                 self.starting = rest.map(|_| {

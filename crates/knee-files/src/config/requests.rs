@@ -65,7 +65,7 @@ pub(super) static REQUEST: [Key<Draft>; 7] = [
             name: "headers",
             form: "a table of texts",
             example: r#"{ Accept = "application/json" }"#,
-            doc: "Header fields to add. Their values are never printed or stored; `${NAME}` in one is taken from knee's own environment.",
+            doc: "Header fields to add. Their values are never printed or stored; `${NAME}` in one is taken from knee's own environment, else from the service's.",
         },
         read: |draft, field| {
             if !field.is_table() {

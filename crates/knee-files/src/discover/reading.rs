@@ -205,7 +205,8 @@ impl<'a> Reading<'a> {
             || Sourced::assumed(HEAD_ROOM, "room for a burst before the kernel kills"),
             |stated| stated.sourced(CONFIG),
         );
-        let (requests, of_requests, no_value) = requests::requests(self.sources, overrides);
+        let (requests, of_requests, no_value) =
+            requests::requests(self.sources, overrides, &self.containers[self.serving].env);
         self.missing.extend(no_value);
         self.ask(no_task, &requests);
         let name = self.name();

@@ -1,17 +1,19 @@
 //! What is sent: of flags, else of knee.toml, whose header fields may name variables of knee's own
-//! environment.
+//! environment or of the service's.
 
 use super::{Missing, Overrides};
 use crate::formats::shell::is_name;
 use crate::sources::{CONFIG, Sources};
+use knee_core::launch::Environment;
 use knee_core::sourced::Origin;
 use knee_core::workload::{Body, Request};
 
 /// What is sent, with its origin, and the values that are missing of it. Files of bodies are found
-/// from the folder.
+/// from the folder. `env` is what the service itself is given.
 pub(super) fn requests(
     sources: &Sources,
     overrides: &Overrides,
+    env: &Environment,
 ) -> (Vec<Request>, Option<Origin>, Vec<Missing>) {
     if !overrides.requests.is_empty() {
         let origin = Origin::Flag { name: "--request".into() };
@@ -26,7 +28,9 @@ pub(super) fn requests(
             paths.iter_mut().for_each(|path| *path = sources.root.join(&path));
         }
         for (name, value) in &mut request.headers {
-            let variable = |variable: &str| std::env::var(variable).ok();
+            let given = |variable: &str| env.get(variable).map(String::from);
+            let variable =
+                |variable: &str| std::env::var(variable).ok().or_else(|| given(variable));
             match filled(value, &variable) {
                 Ok(text) => *value = text,
                 Err(variable) => missing.push(Missing {

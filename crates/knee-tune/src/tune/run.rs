@@ -232,10 +232,11 @@ impl<'a> Run<'a> {
         let lengths = self.request.lengths;
         let concurrency = self.concurrency(settings);
         let idle = self.rest.unwrap_or_default();
+        let mixed = self.request.requests.len() > 1;
         let told = |stage: &mut Stage, rate| -> Result<Calibration, TuneError> {
             let step = stage.step(rate, lengths.step, 2.0 * lengths.warm_up)?;
             let doubts = step.validity.invalid.clone();
-            calibrate::from(&step, idle, settings, concurrency)
+            calibrate::from(&step, idle, mixed, settings, concurrency)
                 .map_err(|error| TuneError::Calibration { error, doubts, log: stage.log() })
         };
         let mut known = told(stage, LOOK_RATE)?;
@@ -251,7 +252,7 @@ impl<'a> Run<'a> {
                 next => next?,
             };
             let took = |c: &Calibration| c.cpu.0 + c.wait.0;
-            if took(&next) > CROWDED.0 * took(&known) + CROWDED.1 {
+            if known.cpu.0 > 0.0 && took(&next) > CROWDED.0 * took(&known) + CROWDED.1 {
                 // It waits for itself: without a model nobody knew how much it serves at once.
                 break;
             }

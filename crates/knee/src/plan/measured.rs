@@ -75,7 +75,7 @@ impl Sized {
     /// What a request takes, by a step at low load; `idle` is the CPU used without requests, cores.
     pub fn calibration(&self, step: &Step, idle: f64) -> Result<Calibration, Failure> {
         let concurrency = space::concurrency(&self.service, &self.around(), &self.settings);
-        calibrate::from(step, idle, &self.settings, concurrency)
+        calibrate::from(step, idle, false, &self.settings, concurrency)
             .map_err(|error| Failure::new(Exit::Inconclusive, format!("--lock: {error}")))
     }
 
