@@ -109,7 +109,10 @@ impl Draft<'_> {
             mounts.push(Bind { host: here, container: workdir.clone() });
         }
         variables.retain(|variable| !is_placeholder(&variable.value));
-        let secrets: Vec<String> = self.definition().map(|d| d.secrets.clone()).unwrap_or_default();
+        let mut secrets: Vec<String> =
+            self.definition().map(|d| d.secrets.clone()).unwrap_or_default();
+        let deployed = self.sources.deployed(&self.name).filter(|_| self.serving);
+        secrets.extend(deployed.iter().flat_map(|deployed| deployed.secrets.clone()));
         let (image, defined) = (self.image(), self.defined());
         Ok(Blueprint {
             image,
@@ -283,6 +286,13 @@ impl Draft<'_> {
         let images = layers.len() - usize::from(self.built.is_some());
         let mut variables: Vec<Variable> = layers[..images].iter().flat_map(of).collect();
         variables.extend(self.file_variables(asked)?);
+        let deployed = self.sources.deployed(&self.name).filter(|_| self.serving);
+        variables.extend(deployed.iter().flat_map(|deployed| &deployed.env).map(|v| Variable {
+            name: v.name.clone(),
+            value: v.value.clone(),
+            path: v.path.clone(),
+            line: v.line,
+        }));
         variables.extend(layers[images..].iter().flat_map(of));
         Ok(variables)
     }

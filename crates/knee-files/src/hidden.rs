@@ -199,11 +199,35 @@ fn values(path: &Path, text: &str) -> Vec<Value> {
         found.extend(commands.flat_map(|statement| assigned(text, statement)));
         return found;
     }
+    if name.ends_with(".tf") || name.ends_with(".tfvars") {
+        return of_terraform(text);
+    }
     if name.ends_with(".py") || name.ends_with(".conf") || name.ends_with(".ini") {
         return Vec::new();
     }
     let statements = shell::statements(&Inner::verbatim(text, 0..text.len()));
     statements.iter().flat_map(|statement| assigned(text, statement)).collect()
+}
+
+/// The texts that Terraform sets anything called `value` to, each with the name beside it.
+fn of_terraform(text: &str) -> Vec<Value> {
+    let literal = |from: usize, key: &str| {
+        let line = text[from..].lines().next().unwrap_or_default();
+        let at = line.match_indices(key).map(|(at, _)| at + key.len()).find_map(|at| {
+            let rest = line[at..].trim_start().strip_prefix('=')?.trim_start().strip_prefix('"')?;
+            let start = line.len() - rest.len();
+            let end = rest.match_indices('"').find(|(at, _)| !rest[..*at].ends_with('\\'))?.0;
+            Some(start..start + end)
+        })?;
+        Some(from + at.start..from + at.end)
+    };
+    let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+    let found = starts.filter_map(|from| {
+        let range = literal(from, "value")?;
+        let name = literal(from, "name").map_or("", |name| &text[name]);
+        Some(Value { name: name.into(), text: text[range.clone()].into(), range })
+    });
+    found.collect()
 }
 
 /// What a command assigns or exports.
@@ -304,6 +328,12 @@ mod tests {
                 "services:\n  a:\n    environment:\n      - TOKEN=hunter2\n      - N=4\n",
                 "services:\n  a:\n    environment:\n      - TOKEN=hunter2\n      - N=8\n",
                 "services:\n  a:\n    environment:\n      - TOKEN=…\n      - N=8\n",
+            ),
+            (
+                "infra/ecs.tf",
+                "{ name = \"TOKEN\", value = \"hunter2\" },\n{ name = \"N\", value = \"4\" }\n  value = \"hunter3\"\n",
+                "{ name = \"TOKEN\", value = \"hunter2\" },\n{ name = \"N\", value = \"8\" }\n  value = \"hunter3\"\n",
+                "{ name = \"TOKEN\", value = \"…\" },\n{ name = \"N\", value = \"8\" }\n  value = \"…\"\n",
             ),
             (".env", "TOKEN=hunter2\nN=4\n", "TOKEN=hunter2\nN=8\n", "TOKEN=…\nN=8\n"),
             (

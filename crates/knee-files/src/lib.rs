@@ -5,6 +5,7 @@ mod blueprint;
 mod command;
 pub mod config;
 mod copies;
+mod deployed;
 mod discover;
 mod error;
 #[doc(hidden)]

@@ -1,6 +1,7 @@
 //! The files in a service's folder that say how it is started, found by their names.
 
 use crate::config::Config;
+use crate::deployed::{Deployed, deployed};
 use crate::error::FilesError;
 use crate::formats::compose;
 use crate::formats::task_definition::{self, TaskDefinition};
@@ -64,6 +65,8 @@ pub(crate) struct Sources {
     pub task: Option<Source<TaskDefinition>>,
     /// Other task definitions, which were not taken.
     pub other_tasks: Vec<PathBuf>,
+    /// What Terraform deploys, where there is no task definition.
+    pub deployed: Vec<Deployed>,
     pub compose: Option<Source<Vec<compose::Service>>>,
     /// The process that takes requests, of a Procfile or else of package.json.
     pub process: Option<Source<CommandText>>,
@@ -80,6 +83,7 @@ impl Sources {
             config: None,
             task: None,
             other_tasks: Vec::new(),
+            deployed: Vec::new(),
             compose: None,
             process: None,
             changed,
@@ -90,6 +94,9 @@ impl Sources {
             sources.task = sources.parsed(path, &task_definition::parse)?;
         }
         sources.other_tasks = tasks.collect();
+        if sources.task.is_none() {
+            sources.deployed = deployed(&sources.root, &|path| sources.text(path))?;
+        }
         let outside = sources.variables(Path::new(".env"))?;
         let value = |name: &str| {
             let set = outside.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.clone());
@@ -216,6 +223,13 @@ impl Sources {
             is && !lower.split(['.', '-', '_']).any(|part| other.iter().any(|o| part.contains(o)))
         };
         self.names("").into_iter().filter(named).map(PathBuf::from).collect()
+    }
+
+    /// What Terraform deploys of a container: of that name, else of the only one that takes requests.
+    pub fn deployed(&self, name: &str) -> Option<&Deployed> {
+        let mut open = self.deployed.iter().filter(|deployed| deployed.port.is_some());
+        let only = || open.next().filter(|_| open.next().is_none());
+        self.deployed.iter().find(|deployed| deployed.name == name).or_else(only)
     }
 
     /// The first of these paths that is a file.

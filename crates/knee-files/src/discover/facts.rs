@@ -80,6 +80,15 @@ impl Facts<'_> {
             let told = format!("container {}: {}", left.name, left.why);
             tell("left out", Sourced::from_file(told, left.path.display().to_string(), left.line));
         }
+        for container in self.containers {
+            let blueprint = &container.blueprint;
+            let deployed = self.sources.deployed(&blueprint.name);
+            let command = deployed.filter(|_| blueprint.definition.is_none());
+            if let Some(origin) = command.and_then(|deployed| deployed.command.clone()) {
+                let told = "a command of Terraform's; where it differs, name it: --command '…'";
+                tell("not read", Sourced::new(told.into(), origin));
+            }
+        }
         for path in &self.sources.other_tasks {
             let taken = self.sources.task.as_ref().map(|task| task.path.display().to_string());
             let because = format!("{} is taken", taken.unwrap_or_default());

@@ -41,6 +41,10 @@ pub(super) fn port(
     {
         return Some(sourced(stated, &file.path));
     }
+    let deployed = sources.deployed(&container.name);
+    if let Some(port) = deployed.and_then(|deployed| deployed.port.clone()) {
+        return Some(port);
+    }
     if let Some(port) = programs.iter().find_map(|program| of_program(program, container, env)) {
         return Some(port);
     }
@@ -116,6 +120,12 @@ pub(super) fn ready(
     }
     if let Some(built) = &container.built {
         checks.extend(built.image.health.as_ref().map(|h| (h, &built.path)));
+    }
+    let deployed = sources.deployed(&container.name).and_then(|deployed| deployed.health.as_ref());
+    let path = deployed
+        .and_then(|check| Some(Sourced::new(url_path(&check.value, port)?, check.origin.clone())));
+    if path.is_some() {
+        return path;
     }
     checks.into_iter().find_map(|((command, line), path)| {
         let asked = url_path(command, port)?;

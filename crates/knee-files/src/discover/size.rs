@@ -22,8 +22,11 @@ pub(super) fn task(
     serving: &Blueprint,
     asked: Option<Task>,
 ) -> Result<(Option<Sourced<Task>>, Option<Missing>), FilesError> {
-    let definition = sources.task.as_ref();
-    let fargate = definition.is_none_or(|task| task.parsed.fargate);
+    let fargate = match (&sources.task, sources.deployed(&serving.name)) {
+        (Some(task), _) => task.parsed.fargate,
+        (None, Some(deployed)) => deployed.fargate,
+        (None, None) => true,
+    };
     if let Some(task) = asked {
         let origin = Origin::Flag { name: "--task".into() };
         return checked(Sourced::new(task, origin), fargate).map(|task| (Some(task), None));
@@ -65,7 +68,12 @@ fn missing(lacks: String, sources: &Sources) -> Missing {
         let text = task.text.get(entry.word.range.clone())?;
         Some(format!("; {}:{} leaves it open with {text}", task.path.display(), entry.line))
     });
-    let what = format!("{lacks}{}", open.unwrap_or_default());
+    let several = || {
+        let names: Vec<&str> = sources.deployed.iter().map(|d| d.name.as_str()).collect();
+        let told = format!("; Terraform deploys {}: --container says which", names.join(", "));
+        (names.len() > 1).then_some(told)
+    };
+    let what = format!("{lacks}{}", open.or_else(several).unwrap_or_default());
     Missing { what, flag: "--task".into(), example: "--task 0.5,1GB".into() }
 }
 
@@ -100,7 +108,15 @@ fn stated(
             let sum = sum(|c| Some(mib(&c.memory.as_ref()?.value)?.0 as f64));
             memory = memory.or_else(|| Some(Sourced::assumed(Bytes(sum? as u64), because)));
         }
-    } else if let (Some(file), Some(index)) = (&sources.compose, serving.service) {
+    } else if let Some(deployed) = sources.deployed(&serving.name) {
+        let of_cpu =
+            |text: &Sourced<String>| Some(Sourced::new(units(&text.value)?, text.origin.clone()));
+        let of_memory =
+            |text: &Sourced<String>| Some(Sourced::new(mib(&text.value)?, text.origin.clone()));
+        cpu = cpu.or_else(|| of_cpu(deployed.cpu.as_ref()?));
+        memory = memory.or_else(|| of_memory(deployed.memory.as_ref()?));
+    }
+    if let (Some(file), Some(index), None) = (&sources.compose, serving.service, &sources.task) {
         let path = file.path.display().to_string();
         let service = &file.parsed[index];
         let at = |entry: &Entry| Origin::File { path: path.clone(), line: entry.line };

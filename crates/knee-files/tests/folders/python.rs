@@ -104,3 +104,56 @@ fn variables_that_cannot_be_given_are_refused() {
         "{said}"
     );
 }
+
+const TERRAFORM: &str = r#"variable "cpu" { default = 512 }
+resource "aws_ecs_task_definition" "web" {
+  family                   = "shop"
+  requires_compatibilities = ["FARGATE"]
+  cpu                      = var.cpu
+  memory                   = 1024
+  container_definitions = jsonencode([
+    {
+      name         = "web"
+      image        = "${aws_ecr_repository.shop.repository_url}:${var.tag}"
+      portMappings = [{ containerPort = 8000 }]
+      environment = [
+        { name = "WEB_CONCURRENCY", value = "4" },
+        { name = "DATABASE_HOST", value = aws_db_instance.shop.address }
+      ]
+      secrets     = [{ name = "CARGO_PKG_NAME", valueFrom = aws_ssm_parameter.key.arn }]
+      healthCheck = { command = ["CMD-SHELL", "curl -f http://localhost:8000/up || exit 1"] }
+    }
+  ])
+}
+"#;
+
+#[test]
+fn terraform_says_the_size_and_what_the_container_is_given() {
+    let folder = image(r#"["gunicorn", "-b", ":8000", "app:app"]"#);
+    folder.write("infra/ecs.tf", TERRAFORM);
+    let discovery = folder.discover();
+    let service = &discovery.service;
+    assert_eq!(service.task.as_ref().unwrap().to_string(), "0.5 vCPU, 1 GiB (infra/ecs.tf:1)");
+    assert_eq!(service.port.as_ref().unwrap().to_string(), "8000 (infra/ecs.tf:11)");
+    assert_eq!(service.ready.as_ref().unwrap().to_string(), "/up (infra/ecs.tf:17)");
+    let env = &service.containers[0].env;
+    assert_eq!(env.get("CARGO_PKG_NAME"), Some("knee-files"), "a secret of that name");
+    assert_eq!(env.get("DATABASE_HOST"), None);
+    assert_eq!(told(&discovery, "workers"), "4 (infra/ecs.tf:13)");
+    let diff = diff(&discovery, &[("workers", 8)]);
+    assert!(diff.contains("+        { name = \"WEB_CONCURRENCY\", value = \"8\" },"), "{diff}");
+}
+
+#[test]
+fn of_several_services_terraform_says_nothing_until_one_is_named() {
+    let folder = image(r#"["gunicorn", "-b", ":8000", "app:app"]"#);
+    folder.write("infra/ecs.tf", TERRAFORM);
+    let other = TERRAFORM.replace("\"web\"", "\"admin\"").replace("1024", "2048");
+    folder.write("other/ecs.tf", &other);
+    let asked = missing(&folder.discover());
+    let several = "memory; Terraform deploys web, admin: --container says which (";
+    assert!(asked.iter().any(|m| m.contains(several)), "{asked:?}");
+    let asked = Overrides { container: Some("admin".into()), ..Overrides::default() };
+    let found = knee_files::discover(folder.path(), &asked).unwrap();
+    assert_eq!(found.service.task.unwrap().to_string(), "0.5 vCPU, 2 GiB (other/ecs.tf:1)");
+}
