@@ -104,6 +104,8 @@ impl Root {
             return look_like(&host, &place);
         }
         if let Some(layer) = self.layers.get_mut(&at).filter(|_| at != Path::new("/")) {
+            // The kernel refuses a layer that stands twice in one overlay.
+            layer.lowers.retain(|lower| *lower != host);
             layer.lowers.insert(0, host);
             layer.needed = true;
             return Ok(());
@@ -314,6 +316,18 @@ mod tests {
         assert_eq!(fs::metadata(&place).unwrap().mode() & 0o777, 0o640);
         let user = fs::read_to_string(dir.path().join("project/conf/app.ini")).unwrap();
         assert_eq!(user, "old");
+    }
+
+    #[test]
+    fn what_two_containers_show_at_one_path_is_one_layer() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut root = example(dir.path());
+        let host = dir.path().join("project/conf");
+        let bind = Bind { host: host.clone(), container: "/srv/knee-test-app/public".into() };
+        root.bind(&bind).unwrap();
+        root.bind(&bind).unwrap();
+        let layer = &root.layers[Path::new("/srv/knee-test-app/public")];
+        assert_eq!(layer.lowers, [host.canonicalize().unwrap()]);
     }
 
     #[test]
