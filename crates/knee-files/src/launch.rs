@@ -103,6 +103,9 @@ impl Start<'_> {
             return Ok(Vec::new());
         };
         let Some(users) = self.inject_entries(part, &injection)? else { return Ok(Vec::new()) };
+        if let (Some(directive), Some(program)) = (injection.log, self.program(part)?) {
+            self.bench.rewrite(program.heard(directive)?);
+        }
         for (path, text) in &injection.files {
             files.insert(path.into(), text.as_bytes().to_vec());
         }

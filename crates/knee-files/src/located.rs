@@ -6,6 +6,7 @@ use crate::error::FilesError;
 use crate::formats::argv::{self, Found};
 use crate::formats::ini::Ini;
 use crate::formats::nginx::Nginx;
+use crate::formats::word::Word;
 use crate::formats::{Entry, FormatError, ecosystem, python};
 use crate::program::{self, Files};
 use crate::text::Edit;
@@ -269,6 +270,32 @@ impl Located {
             along.iter().flat_map(beside).map(|edit| file.rewrite(edit)).collect::<Vec<_>>()
         });
         Ok(edits.collect())
+    }
+
+    /// The rewrites that lead nginx's logs of a directive to standard error, where they go to a file.
+    pub fn heard(&self, directive: &str) -> Result<Vec<Rewrite>, FilesError> {
+        let mut rewrites = Vec::new();
+        let mut stated = false;
+        for file in self.config.iter().filter(|_| self.format() == Some(Format::Nginx)) {
+            let text = &file.seen.text;
+            let nginx = Nginx::parse(text, &file.top).map_err(file.broken())?;
+            stated |= nginx.find("main", directive).is_some();
+            let named = nginx.anywhere(directive).filter_map(|d| d.args.first());
+            let elsewhere = |word: &&Word| {
+                let kinds = ["stderr", "syslog:", "memory:", "/dev/"];
+                !kinds.iter().any(|kind| word.text.starts_with(kind))
+            };
+            let led = named.filter(elsewhere).map(|word| word.replace(text, "stderr"));
+            rewrites.extend(led.map(|edit| file.rewrite(edit)));
+        }
+        if let Some(first) = self.config.first().filter(|_| !stated)
+            && self.format() == Some(Format::Nginx)
+        {
+            let nginx = Nginx::parse(&first.seen.text, &first.top).map_err(first.broken())?;
+            let edits = nginx.set("main", directive, "stderr");
+            rewrites.extend(edits.into_iter().map(|edit| first.rewrite(edit)));
+        }
+        Ok(rewrites)
     }
 
     /// Whether requests are passed on to an upstream that a configuration file defines.

@@ -180,6 +180,7 @@ fn inject() -> Option<Injection> {
     let debug = Site::Environment { name: "GODEBUG".into() };
     Some(Injection {
         entries: vec![(debug, "gctrace=1".into())],
+        log: None,
         files: vec![],
         answers: vec![Told::Stderr],
     })

@@ -160,6 +160,9 @@ pub struct Injection {
     /// Settings at their sites, each with its value; added to what a list-like environment
     /// variable already holds.
     pub entries: Vec<(Site, String)>,
+    /// A directive of its configuration that says where its log goes: to standard error, where it
+    /// is heard, in every place that names a file.
+    pub log: Option<&'static str>,
     /// Files that it needs, by absolute path as the service sees them.
     pub files: Vec<(&'static str, &'static str)>,
     /// Where it then answers.

@@ -90,10 +90,11 @@ fn knobs() -> Vec<Knob> {
     ]
 }
 
-/// Its error log tells of connections that it refuses, where that goes to standard error: as in the
-/// official image, and with `error_log stderr` or `-e stderr`.
+/// Its error log tells of connections that it refuses. The official image links the usual file to
+/// standard error; here it is led there wherever it goes to a file.
 fn inject() -> Option<Injection> {
-    Some(Injection { entries: vec![], files: vec![], answers: vec![Told::Stderr] })
+    let log = Some("error_log");
+    Some(Injection { entries: vec![], log, files: vec![], answers: vec![Told::Stderr] })
 }
 
 /// New lines of the error log, among others:

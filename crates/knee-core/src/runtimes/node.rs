@@ -145,6 +145,7 @@ fn inject() -> Option<Injection> {
     let folder = Site::Environment { name: "KNEE_STATUS".into() };
     Some(Injection {
         entries: vec![(options, format!("--require {PRELOAD}")), (folder, FOLDER.into())],
+        log: None,
         files: vec![
             (PRELOAD, include_str!("node_preload.cjs")),
             (WHERE, include_str!("node_where.cjs")),

@@ -198,6 +198,7 @@ fn inject() -> Option<Injection> {
     let entry = |key: &'static str, value: &str| (Site::Ini { key: key.into() }, value.to_string());
     Some(Injection {
         entries: vec![entry("pm.status_listen", SOCKET), entry("pm.status_path", PAGE)],
+        log: None,
         files: vec![(OPCACHE, include_str!("php_opcache.php"))],
         answers: vec![
             Told::FastCgi { listen: SOCKET, page: PAGE },

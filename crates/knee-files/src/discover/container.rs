@@ -177,8 +177,11 @@ impl Container {
                     built.path.display(),
                     copy.line
                 ),
-                flag: "--command".into(),
-                example: format!("build it, or name one: --command ./{}", program::base(name)),
+                flag: "a build".into(),
+                example: format!(
+                    "build it here as its image does, or name one: --command ./{}",
+                    program::base(name)
+                ),
             },
             None => {
                 let why = match name.contains('/') {

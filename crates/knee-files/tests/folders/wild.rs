@@ -383,3 +383,23 @@ fn secrets_are_names_only() {
         "/up (task-definition.json:8)"
     );
 }
+
+#[test]
+fn nginx_is_heard_where_its_log_goes_to_a_file() {
+    let docker = "FROM debian:12\nCOPY nginx.conf /etc/nginx/nginx.conf\nCMD [\"nginx\", \"-g\", \"daemon off;\"]\n";
+    let written = |conf: &str| {
+        let folder = Folder::tree(&[("Dockerfile", docker), ("nginx.conf", conf)]);
+        let service = folder.discover().service;
+        let task = knee_core::Task { cpu: 1.0, memory: knee_core::Bytes::mib(2048) };
+        let launch = knee_files::launch(&service, &service.current(), task).unwrap();
+        let mut files = launch.files.into_iter();
+        let copy = files.find(|(path, _)| path.ends_with("nginx.conf"));
+        copy.map(|(_, text)| String::from_utf8(text).unwrap())
+    };
+    let events = "events {}\nhttp { server { error_log off.log; } }\n";
+    let file = format!("error_log /var/log/nginx/error.log warn;\n{events}");
+    let heard = "error_log stderr warn;\nevents {}\nhttp { server { error_log stderr; } }\n";
+    assert_eq!(written(&file).unwrap(), heard);
+    assert!(written("events {}\n").unwrap().contains("error_log stderr;\n"));
+    assert_eq!(written("error_log /dev/stderr;\nevents {}\n"), None, "it is heard as it is");
+}

@@ -46,6 +46,10 @@ impl Run<'_> {
             None => false,
         };
         let best = if better { best } else { 0 };
+        if best == 0 {
+            let unknown = |why| format!("{why}: whether other settings carry more cannot be told");
+            validity.invalid.extend(self.at_ceiling(&self.trials[0]).map(unknown));
+        }
         let conclusion = match () {
             () if !validity.is_valid() => Conclusion::Inconclusive,
             () if satisfied => Conclusion::Satisfied,

@@ -58,8 +58,10 @@ const SETTLED: f64 = 0.85;
 /// How much longer than under a lighter load a request may take before it is no light load any
 /// more: that many times, and as many seconds that any machine may add.
 const CROWDED: (f64, f64) = (2.0, 0.005);
-/// How often the generator's own ceiling is looked for, where a busy host gave it none.
+/// How often the generator's own ceiling is looked for, where a busy moment of the host may have
+/// lowered it, and the requests/s from which on nobody looks again.
 const CEILINGS: usize = 3;
+const PLENTY: f64 = 5_000.0;
 /// Share of the generator's own ceiling up to which it is trusted.
 const TRUSTED: f64 = 0.8;
 
@@ -148,10 +150,10 @@ impl<'a> Run<'a> {
         self.rest.get_or_insert(used);
         stage.reckon_with(self.alone());
         if self.ceiling.is_infinite() {
-            let mut ceiling = 0.0;
+            let mut ceiling = 0.0f64;
             for _ in 0..CEILINGS {
-                ceiling = TRUSTED * stage.ceiling()?;
-                if ceiling > 0.0 {
+                ceiling = ceiling.max(TRUSTED * stage.ceiling()?);
+                if ceiling > PLENTY {
                     break;
                 }
             }
@@ -276,6 +278,19 @@ impl<'a> Run<'a> {
         Some(match self.concurrency(settings) {
             Some(c) => knee_plan::bound(&c, &demand, self.around.task_cpu),
             None => ceiling(&demand, self.around.task_cpu),
+        })
+    }
+
+    /// What is said where a trial carries all that the generator can make: what others carry more
+    /// cannot be told on this host. None where a rate is asked for.
+    pub fn at_ceiling(&self, trial: &Trial) -> Option<String> {
+        let capacity = trial.capacity.as_ref()?;
+        let reached = self.request.goal.value.rate.is_none() && capacity.rate >= self.ceiling;
+        reached.then(|| {
+            format!(
+                "{:.0} requests/s are carried, all that this host's generator can make",
+                capacity.rate
+            )
         })
     }
 

@@ -52,6 +52,9 @@ impl Run<'_> {
             if let Some(why) = self.out_of_time() {
                 return Ok(why);
             }
+            if let Some(why) = self.trials.iter().find_map(|trial| self.at_ceiling(trial)) {
+                return Ok(why);
+            }
             let tested = self.tested();
             let (settings, because, forecast, beat) = match strategy::next(&problem, &tested) {
                 Next::Try { settings, because, forecast, beat } => {

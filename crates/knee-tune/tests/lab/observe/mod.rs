@@ -25,7 +25,7 @@ fn observe(running: &Running) -> Observer {
 /// Entries for configuration files are returned.
 fn inject(launch: &mut Launch, runtime: &str) -> Vec<(String, String)> {
     let runtime = by_id(runtime).unwrap();
-    let Injection { entries, files, answers } = (runtime.inject)().unwrap();
+    let Injection { entries, files, answers, .. } = (runtime.inject)().unwrap();
     let text = |(path, text): (&str, &str)| (path.into(), text.into());
     launch.files.extend(files.into_iter().map(text));
     let ask =
