@@ -22,6 +22,7 @@ mod plan;
 #[doc(hidden)]
 pub mod program;
 mod sources;
+mod templates;
 #[doc(hidden)]
 pub mod text;
 mod turn;

@@ -116,6 +116,11 @@ static PHP_FPM: Official = Official {
 /// Where PHP-FPM of Debian looks, version by version.
 const DEBIAN_PHP: &str = "/etc/php";
 
+/// Whether an image makes its configuration of templates.
+pub(crate) fn has_templates(name: &str) -> bool {
+    image(name).is_some_and(|official| std::ptr::eq(official, &NGINX))
+}
+
 /// The files that stand in for those of the images that containers build on.
 pub(crate) fn stand_ins(blueprints: &[Blueprint]) -> Vec<(PathBuf, String)> {
     let mut files: Vec<(PathBuf, String)> = Vec::new();

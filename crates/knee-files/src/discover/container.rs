@@ -73,7 +73,7 @@ pub(crate) fn text_of(
 }
 
 /// What the image and the task set, and where programs are found.
-fn environment(blueprint: &Blueprint, root: &Path) -> Environment {
+pub(super) fn environment(blueprint: &Blueprint, root: &Path) -> Environment {
     let mut env = Environment::default();
     for variable in blueprint.variables.iter().rev() {
         env.set(&variable.name, &variable.value);

@@ -66,6 +66,11 @@ impl<'a> Reading<'a> {
             binds.extend(elsewhere);
         }
         let mut stand_ins = official::stand_ins(&blueprints);
+        let nginx = blueprints.iter().filter(|b| b.image().is_some_and(official::has_templates));
+        for blueprint in nginx {
+            let env = container::environment(blueprint, &sources.root);
+            stand_ins.extend(crate::templates::rendered(&binds, &env));
+        }
         stand_ins.extend(hosts(&blueprints));
         let (containers, facts, missing) = (Vec::new(), Vec::new(), Vec::new());
         let mut reading =

@@ -403,3 +403,21 @@ fn nginx_is_heard_where_its_log_goes_to_a_file() {
     assert!(written("events {}\n").unwrap().contains("error_log stderr;\n"));
     assert_eq!(written("error_log /dev/stderr;\nevents {}\n"), None, "it is heard as it is");
 }
+
+#[test]
+fn templates_of_nginxs_image_are_made_into_its_configuration() {
+    let task = r#"{ "family": "edge", "cpu": "512", "memory": "1024", "containerDefinitions": [
+      { "name": "edge", "image": "edge:1", "environment": [{ "name": "LISTEN_AT", "value": "8081" }] }] }"#;
+    let folder = Folder::tree(&[
+        ("task-definition.json", task),
+        ("Dockerfile", "FROM nginx:1.25-alpine\nCOPY templates /etc/nginx/templates\n"),
+        ("templates/knee.conf.template", "server { listen ${LISTEN_AT}; return 200 $host; }\n"),
+    ]);
+    let service = folder.discover().service;
+    assert_eq!(service.port.as_ref().unwrap().value, 8081);
+    let task = knee_core::Task { cpu: 0.5, memory: knee_core::Bytes::mib(1024) };
+    let launch = knee_files::launch(&service, &service.current(), task).unwrap();
+    let at = Path::new("/etc/nginx/conf.d/knee.conf");
+    let (_, text) = launch.files.iter().find(|(path, _)| path == at).unwrap();
+    assert_eq!(String::from_utf8_lossy(text), "server { listen 8081; return 200 $host; }\n");
+}

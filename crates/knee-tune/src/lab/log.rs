@@ -32,12 +32,17 @@ pub(super) fn tail(path: &Path, n: usize, env: &Environment) -> Tail {
     let mut lines: Vec<_> = text
         .lines()
         .rev()
-        .filter(|l| !l.trim().is_empty())
+        .filter(|l| !l.trim().is_empty() && !is_inside(l))
         .take(n)
         .map(|l| shorten(&mask(l, &secrets)))
         .collect();
     lines.reverse();
     Tail(lines)
+}
+
+/// Whether a line is a place inside of Node.js itself: a dozen of them hide what went wrong.
+fn is_inside(line: &str) -> bool {
+    line.trim_start().starts_with("at ") && line.contains("node:internal/")
 }
 
 fn read_end(path: &Path) -> std::io::Result<String> {
@@ -127,6 +132,18 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let lines = tail(&path, 3, &environment()).0;
         assert_eq!(lines, ["***", "*** abc hello world", "dsn postgres://app:***@db /srv/app"]);
+    }
+
+    #[test]
+    fn places_inside_of_node_do_not_hide_the_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let inside = "    at Module._load (node:internal/modules/cjs/loader:1104:12)\n".repeat(20);
+        let own = "    at Object.<anonymous> (/srv/server.js:1:9)";
+        std::fs::write(&path, format!("Error: Cannot find module 'express'\n{inside}{own}\n"))
+            .unwrap();
+        let lines = tail(&path, 12, &Environment::default()).0;
+        assert_eq!(lines, ["Error: Cannot find module 'express'", own]);
     }
 
     #[test]
