@@ -46,6 +46,7 @@ bench: setup ## what BENCHMARKS.md reports, on an idle machine; GRID="node --tas
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench boot
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench watch
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench stop -- --stops 10
+	$(WITH_SETUP) cargo bench --locked -p knee --bench throughput
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench grid -- $(GRID)
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench regret
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench forecast
@@ -55,7 +56,7 @@ corpus: ## how much the audit finds in repositories with labels: CORPUS=labels.j
 	CORPUS="$(abspath $(CORPUS))" REPOS="$(abspath $(REPOS))" LINTERS="$(CURDIR)/target/setup/linters/bin" \
 		cargo bench --locked -p knee --bench corpus
 
-soak: setup ## what takes hours: fifty stops under load of each service, bare and with knee-run
+soak: setup ## what takes half an hour: fifty stops under load of each service, bare and with knee-run
 	@scripts/bench-setup
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench stop
 

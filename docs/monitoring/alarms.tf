@@ -10,27 +10,94 @@ variable "topic" {
   description = "ARN of the SNS topic that is told."
 }
 
-resource "aws_cloudwatch_metric_alarm" "throttled" {
-  alarm_name          = "${var.service}-knee-throttled"
-  alarm_description   = "The CPU quota ran out in more than a quarter of the periods"
+locals {
+  # A metric above its threshold in so many of so many minutes.
+  metrics = {
+    throttled = {
+      description = "The CPU quota ran out in more than a quarter of the periods"
+      metric      = "knee.cpu.throttled"
+      statistic   = "Average"
+      threshold   = 0.25
+      minutes     = 3
+      of          = 5
+    }
+    accept-queue = {
+      description = "Connections wait to be accepted"
+      metric      = "knee.accept_queue"
+      statistic   = "Minimum"
+      threshold   = 0
+      minutes     = 5
+      of          = 5
+    }
+    event-loop = {
+      description = "The event loop is more than half a second late"
+      metric      = "nodejs.eventloop.delay.p99"
+      statistic   = "Maximum"
+      threshold   = 0.5
+      minutes     = 3
+      of          = 5
+    }
+    troubles = {
+      description = "knee told of trouble: the log has the evidence and the remedy"
+      metric      = "knee.troubles"
+      statistic   = "Sum"
+      threshold   = 0
+      minutes     = 1
+      of          = 1
+    }
+  }
+
+  # A metric above a share of another one in three of five minutes.
+  shares = {
+    memory = {
+      description = "More than 90 % of the task's memory is used"
+      metric      = "container.memory.working_set"
+      statistic   = "Maximum"
+      most        = "knee.memory.limit"
+      threshold   = 0.9
+    }
+    descriptors = {
+      description = "More than 80 % of the descriptors of a process are open"
+      metric      = "process.unix.file_descriptor.count"
+      statistic   = "Maximum"
+      most        = "knee.file_descriptor.limit"
+      threshold   = 0.8
+    }
+    pool = {
+      description = "More than 90 % of the workers are busy"
+      metric      = "knee.in_service"
+      statistic   = "Average"
+      most        = "knee.slots"
+      threshold   = 0.9
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "metric" {
+  for_each = local.metrics
+
+  alarm_name          = "${var.service}-knee-${each.key}"
+  alarm_description   = each.value.description
   comparison_operator = "GreaterThanThreshold"
-  threshold           = 0.25
-  evaluation_periods  = 5
-  datapoints_to_alarm = 3
+  threshold           = each.value.threshold
+  evaluation_periods  = each.value.of
+  datapoints_to_alarm = each.value.minutes
   treat_missing_data  = "notBreaching"
   alarm_actions       = [var.topic]
   namespace           = "knee"
-  metric_name         = "knee.cpu.throttled"
+  metric_name         = each.value.metric
   dimensions          = { service = var.service }
   period              = 60
-  statistic           = "Average"
+  statistic           = each.value.statistic
 }
 
-resource "aws_cloudwatch_metric_alarm" "memory" {
-  alarm_name          = "${var.service}-knee-memory"
-  alarm_description   = "More than 90 % of the task's memory is used"
+resource "aws_cloudwatch_metric_alarm" "share" {
+  for_each = local.shares
+
+  alarm_name          = "${var.service}-knee-${each.key}"
+  alarm_description   = each.value.description
   comparison_operator = "GreaterThanThreshold"
-  threshold           = 0.9
+  threshold           = each.value.threshold
   evaluation_periods  = 5
   datapoints_to_alarm = 3
   treat_missing_data  = "notBreaching"
@@ -39,7 +106,7 @@ resource "aws_cloudwatch_metric_alarm" "memory" {
   metric_query {
     id          = "share"
     expression  = "used / most"
-    label       = "More than 90 % of the task's memory is used"
+    label       = each.value.description
     return_data = true
   }
 
@@ -48,10 +115,10 @@ resource "aws_cloudwatch_metric_alarm" "memory" {
 
     metric {
       namespace   = "knee"
-      metric_name = "container.memory.working_set"
+      metric_name = each.value.metric
       dimensions  = { service = var.service }
       period      = 60
-      stat        = "Maximum"
+      stat        = each.value.statistic
     }
   }
 
@@ -60,142 +127,10 @@ resource "aws_cloudwatch_metric_alarm" "memory" {
 
     metric {
       namespace   = "knee"
-      metric_name = "knee.memory.limit"
+      metric_name = each.value.most
       dimensions  = { service = var.service }
       period      = 60
       stat        = "Average"
     }
   }
-}
-
-resource "aws_cloudwatch_metric_alarm" "descriptors" {
-  alarm_name          = "${var.service}-knee-descriptors"
-  alarm_description   = "More than 80 % of the descriptors of a process are open"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0.8
-  evaluation_periods  = 5
-  datapoints_to_alarm = 3
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [var.topic]
-
-  metric_query {
-    id          = "share"
-    expression  = "used / most"
-    label       = "More than 80 % of the descriptors of a process are open"
-    return_data = true
-  }
-
-  metric_query {
-    id = "used"
-
-    metric {
-      namespace   = "knee"
-      metric_name = "process.unix.file_descriptor.count"
-      dimensions  = { service = var.service }
-      period      = 60
-      stat        = "Maximum"
-    }
-  }
-
-  metric_query {
-    id = "most"
-
-    metric {
-      namespace   = "knee"
-      metric_name = "knee.file_descriptor.limit"
-      dimensions  = { service = var.service }
-      period      = 60
-      stat        = "Average"
-    }
-  }
-}
-
-resource "aws_cloudwatch_metric_alarm" "pool" {
-  alarm_name          = "${var.service}-knee-pool"
-  alarm_description   = "More than 90 % of the workers are busy"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0.9
-  evaluation_periods  = 5
-  datapoints_to_alarm = 3
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [var.topic]
-
-  metric_query {
-    id          = "share"
-    expression  = "used / most"
-    label       = "More than 90 % of the workers are busy"
-    return_data = true
-  }
-
-  metric_query {
-    id = "used"
-
-    metric {
-      namespace   = "knee"
-      metric_name = "knee.in_service"
-      dimensions  = { service = var.service }
-      period      = 60
-      stat        = "Average"
-    }
-  }
-
-  metric_query {
-    id = "most"
-
-    metric {
-      namespace   = "knee"
-      metric_name = "knee.slots"
-      dimensions  = { service = var.service }
-      period      = 60
-      stat        = "Average"
-    }
-  }
-}
-
-resource "aws_cloudwatch_metric_alarm" "accept_queue" {
-  alarm_name          = "${var.service}-knee-accept-queue"
-  alarm_description   = "Connections wait to be accepted"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  evaluation_periods  = 5
-  datapoints_to_alarm = 5
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [var.topic]
-  namespace           = "knee"
-  metric_name         = "knee.accept_queue"
-  dimensions          = { service = var.service }
-  period              = 60
-  statistic           = "Minimum"
-}
-
-resource "aws_cloudwatch_metric_alarm" "event_loop" {
-  alarm_name          = "${var.service}-knee-event-loop"
-  alarm_description   = "The event loop is more than half a second late"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0.5
-  evaluation_periods  = 5
-  datapoints_to_alarm = 3
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [var.topic]
-  namespace           = "knee"
-  metric_name         = "nodejs.eventloop.delay.p99"
-  dimensions          = { service = var.service }
-  period              = 60
-  statistic           = "Maximum"
-}
-
-resource "aws_cloudwatch_metric_alarm" "troubles" {
-  alarm_name          = "${var.service}-knee-troubles"
-  alarm_description   = "knee told of trouble: the log has the evidence and the remedy"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  evaluation_periods  = 1
-  datapoints_to_alarm = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [var.topic]
-  namespace           = "knee"
-  metric_name         = "knee.troubles"
-  dimensions          = { service = var.service }
-  period              = 60
-  statistic           = "Sum"
 }

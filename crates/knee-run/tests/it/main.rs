@@ -1,5 +1,7 @@
 //! The program from the outside, as a container starts it.
 
+mod celery;
+mod disk;
 mod fill;
 mod group;
 mod init;

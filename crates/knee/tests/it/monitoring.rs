@@ -45,39 +45,68 @@ fn the_dashboard_asks_for_metrics_that_exist() {
     assert_eq!(ids.len(), panels.len());
 }
 
-/// Names of metrics by alarm: namespace and metric.
-fn cloudformation() -> BTreeSet<String> {
+/// An alarm in both forms: its name, what it says, its threshold, and the metrics with their statistics.
+type Alarm = (String, String, f64, BTreeSet<(String, String)>);
+
+fn cloudformation() -> Vec<Alarm> {
     let template: Value = serde_json::from_str(&text("alarms.json")).unwrap();
-    let (mut metrics, mut spaces) = (Vec::new(), Vec::new());
-    members(&template, "MetricName", &mut metrics);
-    members(&template, "Namespace", &mut spaces);
-    assert!(spaces.iter().all(|space| *space == "knee") && spaces.len() == metrics.len());
-    for alarm in template["Resources"].as_object().unwrap().values() {
+    let word = |value: &Value| value.as_str().unwrap().to_string();
+    let alarm = |alarm: &Value| {
         assert_eq!(alarm["Type"], "AWS::CloudWatch::Alarm");
-    }
-    metrics.into_iter().map(Into::into).collect()
+        let of = &alarm["Properties"];
+        let queries =
+            of["Metrics"].as_array().into_iter().flatten().map(|query| &query["MetricStat"]);
+        let queries = queries.filter(|query| !query.is_null());
+        let of_query = |query: &Value| {
+            assert_eq!(query["Metric"]["Namespace"], "knee");
+            (word(&query["Metric"]["MetricName"]), word(&query["Stat"]))
+        };
+        let alone = of.get("MetricName").map(|name| (word(name), word(&of["Statistic"])));
+        let name = word(&of["AlarmName"]["Fn::Sub"]).replace("${Service}-knee-", "");
+        let metrics = queries.map(of_query).chain(alone).collect();
+        (name, word(&of["AlarmDescription"]), of["Threshold"].as_f64().unwrap(), metrics)
+    };
+    let mut all: Vec<Alarm> =
+        template["Resources"].as_object().unwrap().values().map(alarm).collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
 }
 
-fn terraform() -> BTreeSet<String> {
+fn terraform() -> Vec<Alarm> {
+    use hcl_edit::expr::{Expression, Object};
     let body: hcl_edit::structure::Body = text("alarms.tf").parse().unwrap();
-    let mut metrics = BTreeSet::new();
-    for alarm in body.get_blocks("resource") {
-        assert!(alarm.has_labels(&["aws_cloudwatch_metric_alarm"]));
-        let inner = alarm.body.get_blocks("metric_query").flat_map(|q| q.body.get_blocks("metric"));
-        for body in inner.map(|metric| &metric.body).chain([&alarm.body]) {
-            let name = body.get_attribute("metric_name").and_then(|a| a.value.as_str());
-            metrics.extend(name.map(String::from));
+    let locals = body.get_blocks("locals").next().unwrap();
+    let member = |object: &Object, name: &str| -> Option<Expression> {
+        let (_, value) =
+            object.iter().find(|(key, _)| key.as_ident().is_some_and(|k| k.as_str() == name))?;
+        Some(value.expr().clone())
+    };
+    let mut all = vec![];
+    for list in ["metrics", "shares"] {
+        let list = locals.body.get_attribute(list).unwrap();
+        for (key, alarm) in list.value.as_object().unwrap() {
+            let alarm = alarm.expr().as_object().unwrap();
+            let word = |name: &str| Some(member(alarm, name)?.as_str()?.to_string());
+            let used = (word("metric").unwrap(), word("statistic").unwrap());
+            let most = word("most").map(|most| (most, "Average".to_string()));
+            let threshold =
+                member(alarm, "threshold").unwrap().as_number().unwrap().as_f64().unwrap();
+            let metrics = most.into_iter().chain([used]).collect();
+            let name = key.as_ident().unwrap().to_string();
+            all.push((name, word("description").unwrap(), threshold, metrics));
         }
     }
-    metrics
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
 }
 
 #[test]
-fn alarms_in_both_forms_watch_the_same_metrics_and_these_exist() {
-    let (template, module) = (cloudformation(), terraform());
-    assert_eq!(template, module);
-    assert!(template.len() >= 10, "{template:?}");
+fn alarms_are_the_same_in_both_forms_and_watch_metrics_that_exist() {
+    let all = cloudformation();
+    assert_eq!(all, terraform());
+    assert_eq!(all.len(), 7);
     let known = names();
-    let unknown: Vec<_> = template.iter().filter(|name| !known.contains(&name.as_str())).collect();
-    assert!(unknown.is_empty(), "{unknown:?}");
+    for (name, _) in all.iter().flat_map(|(_, _, _, metrics)| metrics) {
+        assert!(known.contains(&name.as_str()), "{name}");
+    }
 }
