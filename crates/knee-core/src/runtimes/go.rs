@@ -166,7 +166,31 @@ fn choose(set: &Settings, room: &Room) -> Vec<Choice> {
         let because = format!("90 % of {memory}");
         choices.push(Choice { knob: "GOMEMLIMIT", value: mib.into(), because });
     }
+    choices.extend(growth(set, room));
     choices
+}
+
+/// Share of memory that a heap may grow to between two collections: what is alive may double, and
+/// GOMEMLIMIT is above it.
+const GROWN: f64 = 0.5;
+/// GOGC beyond which collections are so rare that more of it gains nothing: a sixteenth of Go's own.
+const RAREST: i64 = 1600;
+
+/// With a measured heap, collections as rare as memory allows; where nothing guards it, none rarer.
+fn growth(set: &Settings, room: &Room) -> Option<Choice> {
+    let (memory, needs) = (room.memory?, room.needs.as_ref()?);
+    let live = needs.live.filter(|live| live.0 > 0)?;
+    let open = !set.0.contains_key("GOGC") && set.text("GOMEMLIMIT") != Some("off");
+    let limit = set.int("GOMEMLIMIT").map_or(memory, |mib| Bytes::mib(mib.max(0) as u64));
+    let room = GROWN * memory.0.min(limit.0) as f64 / live.0 as f64 - 1.0;
+    let percent = ((room * 100.0) as i64).min(RAREST);
+    let because = format!(
+        "a heap of {live} that is alive grows within {} % of {} ({})",
+        GROWN * 100.0,
+        memory.min(limit),
+        needs.source
+    );
+    (open && percent > 100).then(|| Choice { knob: "GOGC", value: percent.into(), because })
 }
 
 const MIB: f64 = (1 << 20) as f64;
@@ -243,7 +267,9 @@ fn trace(line: &str) -> Option<Trace> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtimes::Needs;
     use crate::runtimes::figure::{Said, fold};
+    use crate::units::Seconds;
 
     const LOG: &str = "listening\n\
         gc 1 @0.017s 1%: 0.009+0.31+0.003 ms clock, 0.020+0.1/0.2/0.5+0.080 ms cpu, 3->3->1 MB, 4 MB goal, 0 MB stacks, 0 MB globals, 2 P\n\
@@ -260,6 +286,32 @@ mod tests {
         let none = Settings::default();
         assert_eq!(chosen(&none), "GOMAXPROCS=1 GOMEMLIMIT=460");
         assert_eq!(chosen(&none.with("GOMAXPROCS", 4).with("GOGC", "off")), "");
+    }
+
+    #[test]
+    fn a_measured_heap_is_collected_as_rarely_as_memory_allows() {
+        let gogc = |live: u64, set: &Settings| {
+            let needs = Needs {
+                cpu: Seconds(0.002),
+                wait: Seconds(0.02),
+                shared: Bytes(0),
+                per_process: Bytes(0),
+                live: Some(Bytes::mib(live)),
+                source: "knee.lock".into(),
+            };
+            let memory = Some(Bytes::mib(512));
+            let room = Room { cpu: 0.5, memory, needs: Some(needs), ..Room::default() };
+            let all = choose(set, &room);
+            all.iter().find(|c| c.knob == "GOGC").and_then(|c| c.value.as_int())
+        };
+        let none = Settings::default();
+        assert_eq!(
+            [3, 32, 64, 130].map(|live| gogc(live, &none)),
+            [Some(1600), Some(700), Some(300), None]
+        );
+        assert_eq!(gogc(3, &none.with("GOGC", 100)), None);
+        assert_eq!(gogc(3, &none.with("GOMEMLIMIT", "off")), None, "nothing guards it");
+        assert_eq!(gogc(20, &none.with("GOMEMLIMIT", 100)), Some(150));
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Needs {
     pub shared: Bytes,
     /// Memory of a process.
     pub per_process: Bytes,
+    /// What is alive in a collected heap, where there is one.
+    pub live: Option<Bytes>,
     /// Who says so, in words.
     pub source: String,
 }
@@ -55,6 +57,7 @@ impl Needs {
             wait: Seconds(mean(&|class| class.wait.mean.value + class.blocking.mean.value)?),
             shared: bytes(profile.memory.shared.value),
             per_process: bytes(profile.memory.per_process.value),
+            live: profile.heap.as_ref().map(|heap| bytes(heap.live.value)),
             source: source.into(),
         })
         .filter(|needs| needs.cpu.0 > 0.0)
@@ -126,6 +129,7 @@ mod tests {
             wait: Seconds(wait),
             shared: Bytes::mib(32),
             per_process: Bytes::mib(40),
+            live: None,
             source: "knee.lock".into(),
         };
         Room { cpu: 0.5, memory: Some(Bytes::mib(512)), needs: Some(needs), files: None }

@@ -1,10 +1,10 @@
 //! A Celery worker with a real Redis: as many processes as there is CPU for, a stop that loses no task, and
 //! workers that are replaced.
 
-use crate::support::{Talk, free_port, knee_run, until};
+use crate::support::{Ended, Talk, free_port, knee_run, until};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// Tasks that take a while, and note that they have ended.
 const TASKS: &str = "\
@@ -19,27 +19,16 @@ def slow(number):
     with open(os.environ['DONE'], 'a') as done: done.write(f'{number} {os.getpid()}\\n')
 ";
 
-/// Redis on a port of its own, ended with this.
-struct Redis(Child);
-
-impl Redis {
-    fn start(folder: &Path, port: u16) -> Redis {
-        let redis = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-            .arg(folder)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("scripts/setup installs redis-server");
-        until("Redis listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Redis(redis)
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Redis on a port of its own.
+fn redis(folder: &Path, port: u16) -> Ended {
+    let redis = Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+        .arg(folder)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("scripts/setup installs redis-server");
+    until("Redis listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    Ended(redis)
 }
 
 #[test]
@@ -47,7 +36,7 @@ fn a_stop_loses_no_task_and_begins_none() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("tasks.py"), TASKS).unwrap();
     let port = free_port();
-    let _redis = Redis::start(dir.path(), port);
+    let _redis = redis(dir.path(), port);
     let broker = format!("redis://127.0.0.1:{port}/0");
     let done = dir.path().join("done");
     let worker = || {

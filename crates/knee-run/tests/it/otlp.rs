@@ -1,12 +1,12 @@
 //! Metrics for an OpenTelemetry collector: a real one takes them, OpenTelemetry's own schema accepts
 //! them, and one that is absent, slow or refuses costs the service nothing.
 
-use crate::support::{Talk, free_port, kill, knee_run, until};
+use crate::support::{Ended, Talk, free_port, kill, knee_run, until};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// The environment that the tests' Python packages are in.
@@ -113,16 +113,6 @@ fn opentelemetrys_own_schema_accepts_what_is_sent() {
         "\nprocess.thread.count sum {thread} False 2 1.0\n",
     ] {
         assert!(read.contains(line), "{line}: {read} of {document}");
-    }
-}
-
-/// A process that ends with this.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -68,6 +68,16 @@ pub fn echo(flags: &[&str]) -> Talk {
     talk
 }
 
+/// A process that ends with this.
+pub struct Ended(pub Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A process that is being talked to. It and its kin end with the test.
 pub struct Talk {
     pub child: Child,

@@ -91,6 +91,8 @@ impl<'a> Place<'a> {
         let ready = service.ready.as_ref().map(|path| path.value.as_str());
         let port = service.port.as_ref().map(|port| port.value);
         let port = running.wait_ready(port, ready, READY, &|| false)?;
+        // Before the service says more than is kept.
+        let said = running.log_tail(LINES);
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let target = Target { addr, host: addr.to_string() };
         let options = GeneratorOptions { seed, ..GeneratorOptions::default() };
@@ -110,7 +112,6 @@ impl<'a> Place<'a> {
         };
         let capacity = search_on(vec![], &mut step, &goal, &options, &mut |_| {})?;
         let p99 = rate.map(|rate| step(rate, STEP)).transpose()?.map(|step| step.latency.p99);
-        let said = running.log_tail(LINES);
         running.stop()?;
         let settings = match side {
             Side::Tuned => shown(&self.tuned.best.to_string()),

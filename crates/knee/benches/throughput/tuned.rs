@@ -40,11 +40,11 @@ impl Tuned {
             _ => None,
         });
         let trial = |number: Option<u32>| {
-            let trials = events.iter().filter_map(|event| match event {
+            let mut trials = events.iter().filter_map(|event| match event {
                 Event::Tried(trial) if Some(trial.number) == number => Some(trial),
                 _ => None,
             });
-            let trial = trials.last()?;
+            let trial = trials.next_back()?;
             Some((trial.settings.clone(), trial.capacity.as_ref()?.rate))
         };
         let open = "its run has not ended; --tune begins anew";
