@@ -22,7 +22,7 @@ pub struct Measured {
 impl Picture {
     /// The profile of a program: the nearest one around its sources, of its runtime.
     pub fn measured(&self, program: &Program) -> Option<&Measured> {
-        let id = id(program.runtime)?;
+        let ids = ids(program.runtime);
         let started = || {
             let path = &self.files.get(program.command.place()?.file).path;
             Some(path.rsplit_once('/').map_or("", |(folder, _)| folder))
@@ -32,7 +32,7 @@ impl Picture {
             let rest = folder.strip_prefix(&*measured.folder);
             measured.folder.is_empty() || rest.is_some_and(|r| r.is_empty() || r.starts_with('/'))
         };
-        let own = self.profiles.iter().filter(|measured| measured.profile.runtime == id);
+        let own = self.profiles.iter().filter(|m| ids.contains(&&*m.profile.runtime));
         own.filter(around).max_by_key(|measured| measured.folder.len())
     }
 
@@ -69,19 +69,19 @@ fn key(id: FileId, text: &str, key: &str) -> Place {
     Place::new(id, at)
 }
 
-/// What `knee tune` calls a runtime.
-fn id(runtime: Runtime) -> Option<&'static str> {
-    Some(match runtime {
-        Runtime::PhpFpm => "php-fpm",
-        Runtime::Octane => "octane",
-        Runtime::Nginx => "nginx",
-        Runtime::Gunicorn => "gunicorn",
-        Runtime::Uvicorn => "uvicorn",
-        Runtime::Celery => "celery",
-        Runtime::Node => "node",
-        Runtime::Go => "go",
-        Runtime::Apache | Runtime::Uwsgi | Runtime::Worker | Runtime::Other => return None,
-    })
+/// What `knee tune` calls a runtime: Node.js under pm2 is one of its own there.
+fn ids(runtime: Runtime) -> &'static [&'static str] {
+    match runtime {
+        Runtime::PhpFpm => &["php-fpm"],
+        Runtime::Octane => &["octane"],
+        Runtime::Nginx => &["nginx"],
+        Runtime::Gunicorn => &["gunicorn"],
+        Runtime::Uvicorn => &["uvicorn"],
+        Runtime::Celery => &["celery"],
+        Runtime::Node => &["node", "pm2"],
+        Runtime::Go => &["go"],
+        Runtime::Apache | Runtime::Uwsgi | Runtime::Worker | Runtime::Other => &[],
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
             Runtime::Go,
         ];
         for runtime in knee_core::runtimes::all() {
-            assert!(known.iter().any(|r| id(*r) == Some(runtime.id)), "{}", runtime.id);
+            assert!(known.iter().any(|r| ids(*r).contains(&runtime.id)), "{}", runtime.id);
         }
     }
 
