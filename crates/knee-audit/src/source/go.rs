@@ -194,7 +194,7 @@ impl Reader<'_> {
             && found.imports.iter().any(|i| i == "net/http")
         {
             self.response(node, found);
-        } else if matches!(name, "signal.Notify" | "signal.NotifyContext") {
+        } else if matches!(name, "signal.Notify" | "signal.NotifyContext") || self.notifies(name) {
             let signals = arguments.iter().skip(1).map(|a| text(*a, self.source).into()).collect();
             found.notified.push((self.place(node), signals));
         } else if method == "SetMaxOpenConns" {
@@ -253,6 +253,16 @@ impl Reader<'_> {
             at += whole.len();
         }
         None
+    }
+
+    /// Whether a name is another one for `signal.Notify`: `var notify = signal.Notify`, for tests.
+    fn notifies(&self, name: &str) -> bool {
+        let named = |rest: &str| !rest.starts_with(|c: char| c == '(' || c.is_alphanumeric());
+        !name.contains('.')
+            && ["=", ":="].iter().any(|sign| {
+                let given = format!("{name} {sign} signal.Notify");
+                self.source.split_once(&given).is_some_and(|(_, rest)| named(rest))
+            })
     }
 
     /// Whether the function around the node shuts something down behind it.

@@ -211,6 +211,12 @@ impl Join {
     ) {
         let mut task = ecs::task(&resource.body);
         task.agent_stop_timeout.clone_from(agent);
+        // A module that makes both says of both.
+        if service.is_none() && resource.body.get("container_definitions").is_some() {
+            ecs::service(&resource.body, &mut task);
+            let most = resource.body.get("autoscaling_max_capacity");
+            task.maximum = most.map(|n| ecs::found(n, |node| node.number().map(|n| n as u64)));
+        }
         if let Some(service) = &service {
             ecs::service(&service.body, &mut task);
             for at in self.of_kind("scaling") {

@@ -67,6 +67,13 @@ impl Join {
     /// A call of a module that is known by its arguments: a service, a container, a balancer.
     pub(super) fn module(&mut self, id: String, source: &str, body: Node, span: Span) {
         let resource = |kind, body| Resource { id: id.clone(), kind, body, span: span.clone() };
+        // https://registry.terraform.io/modules/terraform-aws-modules/ecs/aws: services by name.
+        let services = body.get("services").map(Node::entries).unwrap_or_default();
+        for (name, service) in
+            services.iter().filter(|(_, s)| s.get("container_definitions").is_some())
+        {
+            self.module(format!("{id}.{name}"), source, service.clone(), service.span.clone());
+        }
         let sized = body.get("cpu").is_some() && body.get("memory").is_some();
         if body.get("container_definitions").is_some() {
             let known = self.resources.iter().any(|r| {

@@ -364,3 +364,18 @@ fn versions_of_python_and_go() {
     let go = "FROM golang:1.25-alpine AS build\nCOPY . .\nRUN go build -o /app .\nFROM scratch\nCOPY --from=build /app /app\nCMD [\"/app\"]\n";
     assert_eq!(version(go, ("main.go", "package main\nfunc main() {}\n")).as_deref(), Some("1.25"));
 }
+
+#[test]
+fn the_services_of_a_module_of_the_registry() {
+    let main = "module \"ecs\" {\n  source = \"terraform-aws-modules/ecs/aws\"\n  services = {\n    web = {\n      cpu = 512\n      memory = 1024\n      desired_count = 2\n      autoscaling_max_capacity = 6\n      container_definitions = {\n        app = { image = \"nginx:1\" }\n      }\n    }\n  }\n}\n";
+    let joined = picture(&[("main.tf", main)]);
+    let (service, app) = containers(&joined).next().unwrap();
+    let task = &service.task;
+    let number =
+        |found: &Option<crate::picture::Found<u64>>| found.as_ref().and_then(|f| f.get().copied());
+    assert_eq!(
+        (app.name.as_str(), number(&task.desired), number(&task.maximum)),
+        ("app", Some(2), Some(6))
+    );
+    assert_eq!(task.cpu.as_ref().and_then(|f| f.get().copied()), Some(0.5));
+}

@@ -31,3 +31,19 @@ fn check(subject: &Subject) -> Vec<Finding> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::contract::subject;
+
+    #[test]
+    fn by_another_name_for_notify() {
+        let found = |notify: &str| {
+            let main = format!("package main\nimport (\"net/http\"; \"os\"; \"os/signal\")\n{notify}\nfunc main() {{\n\tsrv := &http.Server{{}}\n\tc := make(chan os.Signal, 1)\n\tnotify(c, os.Interrupt)\n\tgo srv.ListenAndServe()\n\t<-c\n\tsrv.Shutdown(nil)\n}}\n");
+            let dockerfile = "FROM golang:1.25\nCOPY . .\nRUN go build -o /web .\nCMD [\"/web\"]\n";
+            check(&subject(&[("Dockerfile", dockerfile), ("go.mod", "module web\n"), ("main.go", &main)])).len()
+        };
+        assert_eq!((found("var notify = signal.Notify"), found("func notify(c chan os.Signal, s os.Signal) {}")), (1, 0));
+    }
+}
