@@ -2,6 +2,7 @@
 
 use crate::cli::{knee, run};
 use crate::process::{Process, command, free_port};
+use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -186,6 +187,33 @@ fn ctrl_c_ends_it_and_closes_what_it_opened() {
     assert_eq!(watch.wait().unwrap().code(), Some(143));
     assert!(!listens(port) && !program.drawing().exists());
     assert!(program.child.try_wait().unwrap().is_none(), "the program goes on");
+}
+
+/// Stands still again and again.
+const STILL: &str = "\
+function still() { for (const end = Date.now() + 900; Date.now() < end; ); }
+setInterval(still, 1500);
+console.log('runs');
+";
+
+#[test]
+fn where_an_event_loop_stands_still_is_seen_in_what_knee_run_started() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("still.js"), STILL).unwrap();
+    let mut knee_run = command(assert_cmd::cargo::cargo_bin("knee"));
+    knee_run.args(["run", "--serve-for", "0s", "--", "node", "still.js"]);
+    let program = Program::start(knee_run, folder);
+    let pid = program.pid();
+    let words = ["--pid", pid.as_str()];
+    let place = |d: &Value| d["services"][0]["stall"]["place"].clone();
+    let (_, document) = crate::watch::until(&words, |d| place(d).is_object());
+    let place = place(&document);
+    assert_eq!((&place["file"], &place["line"]), (&"still.js".into(), &1.into()), "{document}");
+    assert_eq!(place["function"], "still", "{document}");
+    let told = || run(knee().args(["watch", "--once", "--interval", "2s"]).args(words)).1;
+    let said =
+        std::iter::repeat_with(told).take(10).find(|said| said.contains("it stood still for "));
+    assert!(said.unwrap().contains(" ms at still.js:1 (still)"));
 }
 
 #[test]

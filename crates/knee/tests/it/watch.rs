@@ -36,7 +36,7 @@ fn once(words: &[&str]) -> (i32, Value) {
 }
 
 /// Watches again until it holds: a machine of continuous integration may stall the load.
-fn until(words: &[&str], holds: impl Fn(&Value) -> bool) -> (i32, Value) {
+pub fn until(words: &[&str], holds: impl Fn(&Value) -> bool) -> (i32, Value) {
     let mut last = once(words);
     for _ in 0..40 {
         if holds(&last.1) {
