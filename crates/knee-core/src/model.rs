@@ -24,6 +24,9 @@ pub struct Network {
     /// What more processes than CPUs usually cost: growth of the CPU per request with each e-fold of
     /// them, as a share.
     pub crowding: f64,
+    /// CPU that a request takes more than on one lane where it is handed between several: threads
+    /// that sleep are woken on other CPUs; seconds.
+    pub handing: f64,
 }
 
 /// One process.
@@ -99,6 +102,31 @@ pub struct Collector {
     pub limit: Option<f64>,
 }
 
+impl Collector {
+    /// Bytes that are allocated from one collection to the next, `live` bytes being alive after each:
+    /// up to GOGC's share more than that, for a small heap up to Go's least of 4 MiB at GOGC=100, less
+    /// where the limit comes first (<https://go.dev/doc/gc-guide#GOGC>).
+    pub fn room(&self, live: f64) -> f64 {
+        let least = LEAST_HEAP * self.growth;
+        let goal = (live * (1.0 + self.growth)).max(least);
+        let limited = self.limit.map_or(goal, |limit| goal.min(limit));
+        (limited - live).max(LEAST_GROWTH * live).max(LEAST_ROOM)
+    }
+
+    /// Whether the limit comes before the growth.
+    pub fn limits(&self, live: f64) -> bool {
+        self.limit.is_some_and(|limit| limit < live * (1.0 + self.growth))
+    }
+}
+
+/// Go's least heap at GOGC=100, bytes.
+const LEAST_HEAP: f64 = 4.0 * (1 << 20) as f64;
+/// Stacks, which pace a collection too, and what is allocated while it marks leave at least so much:
+/// about what examples/go showed at GOGC=25.
+const LEAST_ROOM: f64 = 0.75 * (1 << 20) as f64;
+/// Growth that is left to a heap at its limit, a guess that keeps collections finite.
+const LEAST_GROWTH: f64 = 0.05;
+
 /// What keeps a process to its lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -130,6 +158,7 @@ impl Network {
             recycling: None,
             collector: None,
             crowding: WORKERS,
+            handing: 0.0,
         }
     }
 
@@ -143,7 +172,13 @@ impl Network {
             recycling: None,
             collector: None,
             crowding: LOOPS,
+            handing: 0.0,
         }
+    }
+
+    /// Requests that one process serves at once, or computes where it may serve any number.
+    pub fn at_once(&self) -> u32 {
+        self.process.slots.unwrap_or(self.process.lanes)
     }
 
     /// The same, told as far as bounds need it.

@@ -144,6 +144,10 @@ pub struct Measured {
     pub rates: (f64, f64),
     /// Fewest and most serving processes among all settings measured.
     pub processes: (u32, u32),
+    /// Fewest and most requests that one of them serves or computes at once; None in profiles that do
+    /// not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<(u32, u32)>,
 }
 
 impl Estimate {

@@ -59,6 +59,7 @@ fn events_per_second(requests: u64, seed: u64) -> f64 {
         clients: Clients::PATIENT,
         connections: None,
         start: 0.0,
+        wake: 0.0,
         collector: None,
     };
     let began = cpu();

@@ -23,6 +23,7 @@ fn scenario(network: Network, host: Host, class: Class, rate: f64) -> Scenario {
         clients: Clients::PATIENT,
         connections: None,
         start: 0.0,
+        wake: 0.0,
         collector: None,
     }
 }

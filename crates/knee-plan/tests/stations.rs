@@ -14,6 +14,7 @@ fn scenario(network: Network, host: Host, class: Class, arrivals: Arrivals) -> S
         clients: Clients::PATIENT,
         connections: None,
         start: 0.0,
+        wake: 0.0,
         collector: None,
     }
 }
@@ -229,4 +230,40 @@ fn an_overload_is_given_up() {
     let run = Run { requests: 100_000, warm_up: 0, seed: 1, give_up: Some((0.5, 100)) };
     let outcome = simulate(&pool, &run);
     assert!(outcome.overloaded && outcome.events < 2_000, "{}", outcome.events);
+}
+
+#[test]
+fn threads_that_wait_for_the_interpreters_lock_cost_cpu() {
+    let threads = |wake: f64| {
+        let process =
+            Process { slots: Some(64), turn: Some(0.005), ..Network::workers(1, 64).process };
+        let network = Network { process, serial: Serial::Gil, ..Network::workers(1, 64) };
+        let class = Class::constant(0.020, 0.0);
+        let arrivals = Arrivals::Poisson(40.0);
+        let scenario = Scenario { wake, ..scenario(network, Host::task(2.0, 2), class, arrivals) };
+        simulate(&scenario, &Run::of(20_000, 1)).cpu
+    };
+    // At 0.8 of the lock's time, a request waits for it for some 40 ms: eight turns.
+    let (free, dear) = (threads(0.0), threads(50e-6));
+    assert!((free - 0.8).abs() < 0.02, "{free}");
+    assert!(dear > free + 0.005 && dear < free + 0.08, "{free} {dear}");
+}
+
+#[test]
+fn idle_workers_wake_in_vain_but_once_while_all_are_stopped() {
+    let cpu = |workers: u32, rate: f64, quota: f64| {
+        let pool = Network::workers(workers, 2048);
+        let network = Network { intake: Intake { herd: true, ..pool.intake }, ..pool };
+        let (host, class) = (Host::task(quota, 2), Class::constant(0.001, 0.020));
+        let wakes = scenario(network, host, class, Arrivals::Poisson(rate));
+        simulate(&Scenario { wake: 20e-6, ..wakes }, &Run::of(20_000, 1))
+    };
+    let each = |workers, rate, quota| cpu(workers, rate, quota).cpu / rate;
+    // 63 of 64 wake for nothing where requests come one by one.
+    let light = each(64, 5.0, 2.0);
+    assert!((light - 0.001 - 63.0 * 20e-6).abs() < 1e-4, "{light}");
+    // Paid for each request, that would end it at 220 requests/s. Busy workers do not wake.
+    let busy = cpu(64, 400.0, 0.5);
+    assert!(busy.quantile(0.99) < 0.25, "{}", busy.quantile(0.99));
+    assert!((each(1, 5.0, 2.0) - 0.001).abs() < 1e-5);
 }

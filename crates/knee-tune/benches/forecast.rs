@@ -4,6 +4,8 @@
 //! grid's benchmark has left below `target/tmp/grid/`. A folder holds a run of `knee tune` and, in
 //! `grid.jsonl`, the points of a grid. The profile is fitted from the calibration and the trial of
 //! today's settings alone; the grid's points, or else the run's other trials, are forecast from it.
+//! Latencies are compared in the steps of those searches, and in the long ones of `steady.jsonl` where
+//! `grid --steady` has measured some: only these are long enough to tell a 99th percentile.
 //! `--each` prints the profile, every setting and every latency.
 
 use knee_core::event::{Event, Trial};
@@ -79,6 +81,8 @@ fn cells() -> Vec<PathBuf> {
 struct Measured {
     profiles: Vec<Profile>,
     checks: Vec<Compared>,
+    /// Settings in long steps.
+    steady: Vec<Compared>,
     /// Settings whose own measurement leaves more open than what a forecast is held to.
     vague: usize,
 }
@@ -103,7 +107,11 @@ impl Measured {
         let mut known = events[..calibrating].to_vec();
         // Today's trial is what the profile was fitted from.
         let today = profile.measured.as_ref().map(|measured| measured.settings.clone());
-        match points(folder)? {
+        let long = points(folder, "steady.jsonl")?.unwrap_or_default();
+        let mut steady = events[..calibrating].to_vec();
+        steady.retain(|event| !first(event));
+        steady.extend(long.into_iter().map(|p| Event::Tried(Box::new(p))));
+        match points(folder, "grid.jsonl")? {
             Some(points) => known.extend(points.into_iter().map(|p| Event::Tried(Box::new(p)))),
             None => known.extend(events[calibrating..].iter().filter(|e| first(e)).cloned()),
         }
@@ -120,7 +128,14 @@ impl Measured {
             let own = own(&name, &events[..calibrating], &known, &profile, &check);
             Compared { check, crowds, own }
         });
-        Ok(Measured { checks: checks.collect(), profiles: vec![profile], vague: vague.len() })
+        let checks = checks.collect();
+        let long = fit::check(&name, &steady, &profile)?.into_iter();
+        let steady = long.map(|check| {
+            let crowds = crowds(&profile, &check);
+            Compared { check, crowds, own: None }
+        });
+        let (steady, vague) = (steady.collect(), vague.len());
+        Ok(Measured { checks, steady, profiles: vec![profile], vague })
     }
 
     /// The profile, and every setting with its latencies.
@@ -128,7 +143,7 @@ impl Measured {
         for profile in &self.profiles {
             println!("{}", serde_json::to_string(profile).unwrap_or_default());
         }
-        for Compared { check, own, .. } in &self.checks {
+        for Compared { check, own, .. } in self.checks.iter().chain(&self.steady) {
             let Check { settings, measured, forecast, tails } = check;
             println!(
                 "{settings}: measured {measured:.1}/s, forecast {forecast:.1}/s ({:+.0} %; {} with its own CPU)",
@@ -151,16 +166,13 @@ impl Measured {
 
     fn take(&mut self, other: Measured) {
         self.checks.extend(other.checks);
+        self.steady.extend(other.steady);
         self.vague += other.vague;
-    }
-
-    fn tails(&self) -> impl Iterator<Item = (&Tail, bool)> {
-        self.checks.iter().flat_map(|c| c.check.tails.iter().map(move |tail| (tail, c.crowds)))
     }
 
     fn row(&self, cell: &str) -> String {
         let errors = absolute(self.checks.iter().map(|c| c.check.error()));
-        let tails = absolute(self.tails().map(|(tail, _)| tail.error()));
+        let tails = absolute(tails(&self.checks).map(|(tail, _)| tail.error()));
         let within = errors.iter().filter(|error| **error <= CAPACITY).count();
         let worst = self.checks.iter().map(|c| c.check.error());
         let worst = worst.max_by(|a, b| a.abs().total_cmp(&b.abs()));
@@ -184,21 +196,11 @@ impl Measured {
             percent(Some(CAPACITY)),
             self.vague
         );
-        for (name, from, to) in LOADS {
-            let near = |tail: &Tail| (from..to).contains(&tail.load);
-            say(
-                &format!("p99 at {name} of the capacity"),
-                self.tails().map(|(t, _)| t).filter(|t| near(t)),
-            );
+        for (what, compared) in
+            [("in long steps", &self.steady), ("in the searches' steps", &self.checks)]
+        {
+            latencies(what, compared);
         }
-        let stalled = self.tails().filter(|(tail, crowds)| *crowds && tail.throttled >= STALLED);
-        say(
-            "p99 with more threads than quota, while the quota runs out",
-            stalled.map(|(tail, _)| tail),
-        );
-        let inside = |tail: &Tail| (tail.between.0..=tail.between.1).contains(&tail.measured);
-        let (all, held) = (self.tails().count(), self.tails().filter(|(t, _)| inside(t)).count());
-        println!("p99 inside the 90 % of steps of its length: {held} of {all} steps");
         let own = absolute(self.checks.iter().filter_map(|c| c.own));
         println!(
             "capacity with the CPU per request that each trial itself showed: {} settings, {} off in the median, {} at the 90th percentile",
@@ -237,6 +239,9 @@ fn own(
         taken.value = 0.0;
     }
     own.heap = None;
+    if let Some(measured) = &mut own.measured {
+        measured.settings = check.settings.clone();
+    }
     let mut events = calibrating.to_vec();
     events.retain(|event| !matches!(event, Event::Tried(_)));
     events.push(Event::Tried(Box::new(trial.clone())));
@@ -254,9 +259,9 @@ fn tried<'a>(events: &'a [Event], settings: &Settings) -> Option<&'a Trial> {
 /// Share of the capacity from which a step shows the CPU per request there.
 const NEAR: f64 = 0.9;
 
-/// The points of a grid, where there is one.
-fn points(folder: &Path) -> Result<Option<Vec<Trial>>, Failure> {
-    let path = folder.join("grid.jsonl");
+/// The points of a file of a grid, where there is one.
+fn points(folder: &Path, file: &str) -> Result<Option<Vec<Trial>>, Failure> {
+    let path = folder.join(file);
     if !path.exists() {
         return Ok(None);
     }
@@ -278,6 +283,26 @@ fn crowds(profile: &Profile, check: &Check) -> bool {
         Some((model(&check.settings, &around)?, measured.task.cpu))
     };
     network().is_some_and(|(network, cpu)| network.concurrency().cores > cpu)
+}
+
+fn tails(compared: &[Compared]) -> impl Iterator<Item = (&Tail, bool)> {
+    compared.iter().flat_map(|c| c.check.tails.iter().map(move |tail| (tail, c.crowds)))
+}
+
+/// How far off latencies are, by load and where the quota stalls threads.
+fn latencies(what: &str, compared: &[Compared]) {
+    for (name, from, to) in LOADS {
+        let near = tails(compared).map(|(t, _)| t).filter(|t| (from..to).contains(&t.load));
+        say(&format!("p99 at {name} of the capacity, {what}"), near);
+    }
+    let stalled = tails(compared).filter(|(tail, crowds)| *crowds && tail.throttled >= STALLED);
+    say(
+        &format!("p99 with more threads than quota, while the quota runs out, {what}"),
+        stalled.map(|(tail, _)| tail),
+    );
+    let inside = |tail: &Tail| (tail.between.0..=tail.between.1).contains(&tail.measured);
+    let (all, held) = (tails(compared).count(), tails(compared).filter(|(t, _)| inside(t)).count());
+    println!("p99 inside the 90 % of steps of its length, {what}: {held} of {all} steps");
 }
 
 fn say<'a>(what: &str, tails: impl Iterator<Item = &'a Tail>) {

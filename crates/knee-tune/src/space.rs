@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_collector_that_works_hard_brings_its_knobs() {
-        let heap = Heap { collector: 0.3, live: 50e6 };
+        let heap = Heap { collector: 0.3, live: 50e6, ..Heap::default() };
         let searched = Searched { heap: Some(heap), limits: false };
         let all = candidates(&service("go"), &AROUND, searched);
         assert_eq!(values(&all, "GOMEMLIMIT"), [1024.into(), 921.into(), 460.into()].into());

@@ -6,7 +6,7 @@
 use super::room::open;
 use super::{
     Choice, ConfigFile, Evidence, Room, Runtime, Surroundings, bare, base, from_to, is, plain,
-    same, silent,
+    same, silent, uncollected,
 };
 use crate::model::{Full, Intake, Network, Process, Recycling, Serial, Spread};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
@@ -22,6 +22,7 @@ pub static RUNTIME: Runtime = Runtime {
     settle,
     suits,
     model,
+    heap: uncollected,
     collect: same,
     choose,
     stop: 15,

@@ -21,7 +21,7 @@ pub use room::{Needs, Room};
 
 use crate::launch::Answer;
 use crate::model::Network;
-use crate::observe::Stall;
+use crate::observe::{Stall, Usage};
 use crate::settings::{Knob, Range, Settings, Site, Value};
 use figure::Figure;
 
@@ -47,6 +47,9 @@ pub struct Runtime {
     pub suits: fn(today: &Settings, settings: &Settings) -> bool,
     /// The settings as a network of stations; None where no model is known (a foreign worker class).
     pub model: fn(&Settings, &Surroundings) -> Option<Network>,
+    /// What its collector was seen to do on so many lanes at low load; None where there is none that
+    /// settings pace, or where it takes too little to be worth a model.
+    pub heap: fn(&Usage, lanes: f64) -> Option<Heap>,
     /// What other settings of its memory cost, where a collector trades memory for CPU.
     pub collect: fn(today: &Settings, then: &Settings, Heap) -> Cost,
     /// What was left open, for a container of that size, by rules that are stated and rest on no
@@ -136,6 +139,10 @@ pub struct Heap {
     pub collector: f64,
     /// What is alive after a collection, bytes.
     pub live: f64,
+    /// CPU of one collection, seconds; 0 where it is not known.
+    pub cycle: f64,
+    /// Bytes allocated per second while this was seen; 0 where it is not known.
+    pub allocated: f64,
 }
 
 /// What settings cost compared with today's.
@@ -263,6 +270,11 @@ fn bare(_: &str, value: &Value) -> String {
 /// No memory to be traded for CPU.
 fn same(_: &Settings, _: &Settings, _: Heap) -> Cost {
     Cost::default()
+}
+
+/// No collector that settings pace.
+fn uncollected(_: &Usage, _: f64) -> Option<Heap> {
+    None
 }
 
 /// No answer to decode.

@@ -7,7 +7,7 @@ use super::figure::{Among, Figure, Over};
 use super::room::open;
 use super::{
     Along, Choice, ConfigFile, DecodeError, Evidence, Injection, Room, Runtime, Surroundings, Told,
-    bare, base, from_to, same,
+    bare, base, from_to, same, uncollected,
 };
 use crate::model::{Full, Intake, Network, Process, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
@@ -23,6 +23,7 @@ pub static RUNTIME: Runtime = Runtime {
     settle: Settings::clone,
     suits: |_, _| true,
     model,
+    heap: uncollected,
     collect: same,
     choose,
     stop: 3,

@@ -6,7 +6,7 @@
 use super::figure::{Among, Figure, Over};
 use super::{
     Choice, DecodeError, Evidence, Injection, Room, Runtime, Surroundings, Told, bare, base,
-    from_to, member, plain, same, words,
+    from_to, member, plain, same, uncollected, words,
 };
 use crate::model::{Network, Spread};
 use crate::observe::{Place, Stall};
@@ -23,6 +23,7 @@ pub static RUNTIME: Runtime = Runtime {
     settle: Settings::clone,
     suits: |_, _| true,
     model,
+    heap: uncollected,
     collect: same,
     choose,
     stop: 15,

@@ -5,6 +5,7 @@
 use super::room::open;
 use super::{
     Choice, Evidence, Room, Runtime, Surroundings, bare, base, from_to, is, plain, same, silent,
+    uncollected,
 };
 use crate::model::{Network, Recycling};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
@@ -20,6 +21,7 @@ pub static RUNTIME: Runtime = Runtime {
     settle: Settings::clone,
     suits: |_, _| true,
     model,
+    heap: uncollected,
     collect: same,
     choose,
     stop: 15,

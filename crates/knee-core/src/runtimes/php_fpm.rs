@@ -6,7 +6,7 @@ use super::figure::{Among, Figure, Over};
 use super::room::open;
 use super::{
     Choice, ConfigFile, DecodeError, Evidence, Injection, Room, Runtime, Surroundings, Told, bare,
-    base, from_to, is, member, plain, same,
+    base, from_to, is, member, plain, same, uncollected,
 };
 use crate::model::{Full, Intake, Network, Recycling};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
@@ -22,6 +22,7 @@ pub static RUNTIME: Runtime = Runtime {
     settle,
     suits: |_, _| true,
     model,
+    heap: uncollected,
     collect: same,
     choose,
     stop: 3,

@@ -6,6 +6,7 @@
 use super::room::open;
 use super::{
     Choice, Evidence, Room, Runtime, Surroundings, bare, base, from_to, is, plain, same, silent,
+    uncollected,
 };
 use crate::model::{Network, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
@@ -21,6 +22,7 @@ pub static RUNTIME: Runtime = Runtime {
     settle: Settings::clone,
     suits: |_, _| true,
     model,
+    heap: uncollected,
     collect: same,
     choose,
     stop: 15,

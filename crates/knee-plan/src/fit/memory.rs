@@ -2,9 +2,8 @@
 
 use super::Observed;
 use crate::statistics::line;
-use knee_core::observe::{Step, Usage};
+use knee_core::observe::Step;
 use knee_core::profile::{Estimate, Heap, Memory};
-use knee_core::runtimes::Runtime;
 use std::collections::BTreeMap;
 
 /// Relative error of what one process takes, from one number of processes alone.
@@ -58,36 +57,17 @@ fn by_processes(observed: &Observed<'_>, today: u32) -> Vec<(f64, f64)> {
     most.into_iter().map(|(n, m)| (f64::from(n), m)).collect()
 }
 
-/// Share of the CPU from which a collector is worth a model, and the most that Go's takes
-/// (<https://go.dev/doc/gc-guide#Memory_limit>).
-const COLLECTS: f64 = 0.05;
-const MOST_COLLECTED: f64 = 0.5;
-
 /// What a collector has to do, from the low load: there the quota stretches none of its times.
 /// `lanes` are the threads of whose time it says a share.
 pub(super) fn heap(observed: &Observed<'_>, lanes: f64) -> Option<Heap> {
-    observed.network(&observed.calibration.settings)?.collector?;
     let step = observed.light;
-    let usage = step.usage.as_ref()?;
-    let reading = |end| reading(usage, observed.runtime, end);
-    let live = reading("heap.live")? * 1e6;
-    let goal = reading("heap.goal")? * 1e6;
-    let collector = reading("gc.cpu")? * lanes / usage.cpu.max(1e-3);
-    let allocated = reading("gc.cycles")? * (goal - live).max(0.0) / step.throughput.max(1e-9);
-    if collector < COLLECTS || allocated < 1.0 {
-        return None;
-    }
+    let seen = (observed.runtime.heap)(step.usage.as_ref()?, lanes)?;
     let estimate = |value: f64, error: f64| {
         Estimate::observed(value, error * value, observed.by("collections"))
     };
     Some(Heap {
-        per_request: estimate(allocated, 0.15),
-        live: estimate(live, 0.10),
-        collector: estimate(collector.min(MOST_COLLECTED), 0.15),
+        per_request: estimate(seen.allocated / step.throughput.max(1e-9), 0.15),
+        live: estimate(seen.live, 0.10),
+        collector: estimate(seen.collector, 0.15),
     })
-}
-
-fn reading(usage: &Usage, runtime: &Runtime, end: &str) -> Option<f64> {
-    let name = format!("{}.{end}", runtime.id);
-    usage.readings.iter().find(|r| r.name == name).map(|r| r.value)
 }

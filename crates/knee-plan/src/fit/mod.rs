@@ -3,10 +3,12 @@
 //! What lives here: arithmetic over the events of a run. What never does: reading them.
 
 mod check;
+mod law;
 mod memory;
 mod time;
 
 pub use check::{Check, Tail, check};
+pub use law::{Law, law};
 pub use time::crowding;
 
 use crate::forecast::{Case, Place};
@@ -150,31 +152,34 @@ impl<'a> Observed<'a> {
         Place::of(self.task, self.visible_cpus)
     }
 
-    /// Steps under today's settings, the light one first, that are to be believed.
-    fn today(&self) -> impl Iterator<Item = &'a Step> {
-        let today = &self.calibration.settings;
-        let same = self.steps.iter().filter(move |(s, _)| *s == today).map(|(_, step)| *step);
-        std::iter::once(self.light).chain(same.filter(|s| s.validity.is_valid()))
-    }
-
     fn by(&self, what: &str) -> String {
         format!("run {}, {what}", self.run)
     }
 
     fn measured(&self) -> Measured {
-        let processes = |settings: &Settings| Some(self.network(settings)?.processes);
-        let all = || {
-            let settings = self.steps.iter().map(|(settings, _)| *settings);
-            settings.chain([&self.calibration.settings]).filter_map(processes)
+        let settings = self.steps.iter().map(|(settings, _)| *settings);
+        let networks: Vec<Network> = settings
+            .chain([&self.calibration.settings])
+            .filter_map(|settings| self.network(settings))
+            .collect();
+        let between = |of: fn(&Network) -> u32| {
+            let all = || networks.iter().map(of);
+            (all().min().unwrap_or(1), all().max().unwrap_or(1))
         };
-        let rates = || self.today().filter(|s| s.counts.ok > 0).map(|s| s.throughput);
+        let steps = self.steps.iter().map(|(_, step)| *step).filter(|s| s.validity.is_valid());
+        let steps = steps.chain([self.light]).filter(|step| step.counts.ok > 0);
+        let rates: Vec<f64> = steps.map(|step| step.throughput).collect();
         Measured {
             run: self.run.into(),
             task: self.task,
             visible_cpus: self.visible_cpus,
             settings: self.calibration.settings.clone(),
-            rates: (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max)),
-            processes: (all().min().unwrap_or(1), all().max().unwrap_or(1)),
+            rates: (
+                rates.iter().copied().fold(f64::INFINITY, f64::min),
+                rates.iter().copied().fold(0.0, f64::max),
+            ),
+            processes: between(|network| network.processes),
+            at_once: Some(between(Network::at_once)),
         }
     }
 }

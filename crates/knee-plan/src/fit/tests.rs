@@ -32,6 +32,7 @@ impl Truth {
             clients: Clients::PATIENT,
             connections: None,
             start: 0.0,
+            wake: 0.0,
             collector: None,
         };
         let requests = (rate * seconds) as u64;
@@ -214,6 +215,29 @@ fn a_run_is_checked_against_its_own_profile() {
         assert_eq!(loads, [50.0, 80.0], "{check:?}");
         assert!(check.tails.iter().all(|tail| tail.error().abs() < 0.35), "{check:?}");
     }
+}
+
+#[test]
+fn the_scalability_law_goes_through_what_many_settings_carried() {
+    let truth = Truth {
+        class: sim::Class::constant(0.004, 0.025),
+        background: 0.0,
+        contention: 0.0,
+        quota: 1.0,
+    };
+    let profile = profile("1", &truth.run(4, &[], &[20.0, 50.0])).unwrap();
+    let right = crate::closed::usl::Usl { rate: 30.0, contention: 0.08, crosstalk: 0.002 };
+    let point = |n: i64| {
+        let measured = right.throughput(n as f64);
+        Check { settings: workers(n), measured, forecast: 1.1 * measured, tails: vec![] }
+    };
+    let checks: Vec<Check> = [1, 2, 4, 8, 16, 32].map(point).to_vec();
+    let said = law(&profile, &checks).unwrap();
+    assert_eq!((said.settings, said.between), (6, (1.0, 32.0)));
+    assert!((said.contention - 0.08).abs() < 1e-6 && (said.crosstalk - 0.002).abs() < 1e-8);
+    assert!((said.peak.unwrap() - (0.92f64 / 0.002).sqrt()).abs() < 0.01, "{said:?}");
+    assert!(said.off < 1e-6 && (said.simulated - 0.1).abs() < 1e-9, "{said:?}");
+    assert_eq!(law(&profile, &checks[..4]), None, "four points go through anything");
 }
 
 #[test]

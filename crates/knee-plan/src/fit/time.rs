@@ -84,10 +84,11 @@ fn seen(observed: &Observed<'_>, idle: f64) -> Vec<Seen> {
             && step.counts.failed_share() < 0.01
             && step.counts.ok >= 20;
         let network = observed.network(settings)?;
-        let woken = |network: &Network| {
-            profile::wake().value * herd(network, step.throughput, &demand, observed.task.cpu)
+        let woken = |network: &Network, rate: f64| {
+            profile::wake().value * herd(network, rate, &demand, observed.task.cpu)
         };
-        let more = woken(&network) - before.as_ref().map_or(0.0, woken);
+        let light = |network: &Network| woken(network, observed.light.throughput);
+        let more = woken(&network, step.throughput) - before.as_ref().map_or(0.0, light);
         let cpu = (usage.cpu - idle) / step.throughput.max(1e-9) - more;
         (clean && cpu > 0.0).then(|| Seen {
             busy: (usage.cpu / observed.task.cpu).min(1.0),

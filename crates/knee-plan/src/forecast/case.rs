@@ -7,7 +7,7 @@ use crate::bounds::{Demand, bound};
 use crate::gaussian::exceeds;
 use crate::sim::{Cycle, Host, Scenario};
 use knee_core::Goal;
-use knee_core::model::{Collector, Network};
+use knee_core::model::Network;
 use knee_core::observe::{Bound, Resource};
 use knee_core::profile::Profile;
 use knee_core::runtimes::{self, Cost, Surroundings};
@@ -79,18 +79,11 @@ impl<'a> Case<'a> {
     pub fn new(profile: &'a Profile, settings: &Settings, place: Place) -> Option<Case<'a>> {
         let runtime = runtimes::by_id(&profile.runtime)?;
         let network = (runtime.model)(settings, &place.surroundings())?;
-        let cost = match (&profile.heap, &profile.measured) {
-            (Some(heap), Some(measured)) => {
-                let heap =
-                    runtimes::Heap { collector: heap.collector.value, live: heap.live.value };
-                (runtime.collect)(&measured.settings, settings, heap)
-            }
+        let before = measured(profile);
+        let cost = match (&profile.measured, heap(profile)) {
+            (Some(measured), Some(heap)) => (runtime.collect)(&measured.settings, settings, heap),
             _ => Cost::default(),
         };
-        let before = profile.measured.as_ref().and_then(|measured| {
-            let seen = Place::of(measured.task, measured.visible_cpus);
-            Some(((runtime.model)(&measured.settings, &seen.surroundings())?, measured.task))
-        });
         let measured = before.map_or(0.0, |(network, task)| crowd(network.processes, task));
         Some(Case {
             profile,
@@ -132,19 +125,20 @@ impl<'a> Case<'a> {
     /// Requests/s that hold the goal, by a closed form.
     pub fn quick(&self, goal: &Goal) -> f64 {
         let mut demand = Demand::from(self.profile);
-        demand.cpu *= self.cost.cpu * self.slower(&Parameters::best(self.profile), 1.0);
+        let best = Parameters::best(self.profile);
+        demand.cpu = demand.cpu * self.taken(&best, 1.0).all() + self.handed(&best);
         capacity(&self.network.concurrency(), &demand, self.place.task.cpu, goal)
     }
 
     /// The most requests/s that the service could carry, with the resource that says so.
     pub(super) fn bound(&self, parameters: &Parameters) -> Bound {
         let mut demand = parameters.demand();
-        demand.cpu *= self.cost.cpu * self.slower(parameters, 1.0);
+        demand.cpu = demand.cpu * self.taken(parameters, 1.0).all() + self.handed(parameters);
         let host = self.host(parameters);
         let most = |demand: &Demand| {
             bound(&self.network.concurrency(), demand, host.quota.min(host.cores))
         };
-        demand.cpu = (demand.cpu + self.woken(parameters, most(&demand).rate)).max(1e-9);
+        demand.cpu = (demand.cpu - self.woken(parameters)).max(1e-9);
         let own = most(&demand);
         let connections = self.place.connections.map(|n| Bound {
             resource: Resource::Backend,
@@ -156,14 +150,13 @@ impl<'a> Case<'a> {
     /// What is simulated for so many requests/s.
     pub(super) fn scenario(&self, parameters: &Parameters, rate: f64) -> Scenario {
         let host = self.host(parameters);
-        let alone = parameters.demand().cpu * self.cost.cpu * self.slower(parameters, 0.0);
+        let alone = parameters.demand().cpu * self.taken(parameters, 0.0).all();
         let busy = (rate * alone / host.quota.min(host.cores)).min(1.0);
-        let slower = self.slower(parameters, busy);
-        let (program, collector) = self.collector(parameters, slower);
-        let woken = self.woken(parameters, rate);
+        let taken = self.taken(parameters, busy);
+        let more = self.handed(parameters) - self.woken(parameters);
         let classes = parameters.classes.iter().cloned().map(|mut class| {
-            class.cpu.0 = (class.cpu.0 * program * slower + woken).max(0.0);
-            class.offloaded.0 *= slower;
+            class.cpu.0 = (class.cpu.0 * taken.program + more).max(0.0);
+            class.offloaded.0 *= taken.program;
             class
         });
         Scenario {
@@ -174,36 +167,58 @@ impl<'a> Case<'a> {
             clients: self.traffic.clients,
             connections: self.place.connections,
             start: parameters.start / self.place.speed,
-            collector,
+            wake: parameters.wake / self.place.speed,
+            collector: self.collections(parameters, taken.collector),
         }
     }
 
-    /// CPU of a request over that of the profile, while such a share of the quota is used.
-    fn slower(&self, parameters: &Parameters, busy: f64) -> f64 {
-        let crowded = libm::exp(parameters.crowding * self.crowd);
-        (1.0 + parameters.contention * busy) * crowded / self.place.speed
-    }
-
-    /// CPU of a request that goes into waking idle processes in vain, over what was measured.
-    fn woken(&self, parameters: &Parameters, rate: f64) -> f64 {
-        let demand = parameters.demand();
-        let host = self.host(parameters);
-        let idle = |network: &Network| herd(network, rate, &demand, host.quota.min(host.cores));
-        let before = self.before.as_ref().map_or(0.0, idle);
-        parameters.wake * (idle(&self.network) - before) / self.place.speed
-    }
-
-    /// CPU of a request without the collector, over today's with it; and what the collector does.
-    fn collector(&self, parameters: &Parameters, slower: f64) -> (f64, Option<Cycle>) {
-        let (Some(heap), Some(pace)) = (parameters.heap, self.network.collector) else {
-            return (self.cost.cpu, None);
+    /// CPU of a request while such a share of the quota is used, over that of the profile.
+    fn taken(&self, parameters: &Parameters, busy: f64) -> Taken {
+        let everywhere = libm::exp(parameters.crowding * self.crowd) / self.place.speed;
+        let change = parameters.contention * busy;
+        let Some(heap) = parameters.heap.filter(|_| self.network.collector.is_some()) else {
+            return Taken { program: self.cost.cpu * (1.0 + change) * everywhere, collector: 0.0 };
         };
         let program = 1.0 - heap.collector;
-        let collecting = (self.cost.cpu - program).max(0.0) * parameters.demand().cpu * slower;
-        let every = growth(pace, heap.live).max(1.0);
+        let collector = (self.cost.cpu - program).max(0.0);
+        let several = |network: &Network| network.process.lanes > 1;
+        if !self.before.as_ref().is_some_and(several) {
+            let grown = (1.0 + change) * everywhere;
+            return Taken { program: program * grown, collector: collector * grown };
+        }
+        // How dear it is to wake other threads for a collection depends on how busy they are; the program
+        // itself takes about the same.
+        let woken = if several(&self.network) { 1.0 + change / heap.collector } else { 1.0 };
+        Taken {
+            program: program * everywhere,
+            collector: collector * woken.max(LEAST_WOKEN) * everywhere,
+        }
+    }
+
+    /// CPU of a request that goes into handing it between threads, over what was measured.
+    fn handed(&self, parameters: &Parameters) -> f64 {
+        let before = self.before.as_ref().unwrap_or(&self.network);
+        let less = -MOST_HANDED * parameters.demand().cpu;
+        (self.network.handing - before.handing).max(less) / self.place.speed
+    }
+
+    /// CPU of a request that went into waking idle processes in vain where it was measured.
+    fn woken(&self, parameters: &Parameters) -> f64 {
+        let idle = |network: &Network| {
+            let rate = self.profile.measured.as_ref().map_or(0.0, |m| m.rates.0);
+            let cpu = self.profile.measured.as_ref().map_or(1.0, |m| m.task.cpu);
+            herd(network, rate, &parameters.demand(), cpu)
+        };
+        parameters.wake * self.before.as_ref().map_or(0.0, idle) / self.place.speed
+    }
+
+    /// What the collector does, whose CPU for each request is so much of the profile's.
+    fn collections(&self, parameters: &Parameters, share: f64) -> Option<Cycle> {
+        let (heap, pace) = (parameters.heap?, self.network.collector?);
+        let every = pace.room(heap.live);
         let requests = every / heap.per_request.max(1.0);
         let threads = self.network.process.lanes.div_ceil(4);
-        (program, Some(Cycle { every, cpu: collecting * requests, threads }))
+        Some(Cycle { every, cpu: share * parameters.demand().cpu * requests, threads })
     }
 
     /// How far a forecast for so many requests/s reaches beyond what was measured; empty where it
@@ -217,6 +232,13 @@ impl<'a> Case<'a> {
         let processes = self.network.processes;
         if !(fewest..=most).contains(&processes) {
             beyond.push(format!("{processes} processes, measured with {fewest} to {most}"));
+        }
+        let at_once = self.network.at_once();
+        if let Some((fewest, most)) = measured.at_once.filter(|(f, m)| !(f..=m).contains(&&at_once))
+        {
+            beyond.push(format!(
+                "{at_once} requests at once in a process, measured with {fewest} to {most}"
+            ));
         }
         if (self.place.task.cpu - measured.task.cpu).abs() > 1e-9 {
             let (asked, known) = (self.place.task.cpu, measured.task.cpu);
@@ -235,27 +257,59 @@ pub(crate) fn crowd(processes: u32, task: Task) -> f64 {
     libm::log(f64::from(processes) / task.cpu.max(1.0)).max(0.0)
 }
 
-/// Processes that wake for a new connection in vain at so many requests/s: those that are not busy,
-/// each request taking the longer the more of the CPU is used.
+/// Processes that wake for a new connection in vain at so many requests/s, for each request: those that
+/// are not busy, each request taking the longer the more of the CPU is used. While the quota stops
+/// all, several connections wake them but once.
 pub(crate) fn herd(network: &Network, rate: f64, demand: &Demand, cpu: f64) -> f64 {
     if !network.intake.herd {
         return 0.0;
     }
     let used = (rate * demand.cpu / cpu).min(MOST_USED);
     let seconds = demand.wait + (demand.cpu / (1.0 - used)).min(LONGEST);
-    (f64::from(network.processes) - 1.0 - rate * seconds).max(0.0)
+    let idle = (f64::from(network.processes) - 1.0 - rate * seconds).max(0.0);
+    idle * (1.0 - STOPPED * used)
 }
+
+/// Share of the time in which the quota stops a task that uses all of it, about.
+const STOPPED: f64 = 0.7;
 
 /// Share of the CPU beyond which a request would take for ever, and the time that it takes then: a
 /// period of the quota, seconds.
 const MOST_USED: f64 = 0.99;
 const LONGEST: f64 = 0.1;
 
-/// Bytes by which a heap grows until the next collection: GOGC's share of what is live, less
-/// where the limit comes first, and Go's least heap of 4 MB at GOGC=100
-/// (<https://go.dev/doc/gc-guide#GOGC>).
-fn growth(pace: Collector, live: f64) -> f64 {
-    const LEAST: f64 = 4e6;
-    let room = pace.limit.map_or(f64::INFINITY, |limit| (limit - live).max(0.05 * live));
-    (pace.growth * live.max(LEAST)).min(room)
+/// CPU of a request over that of the profile: the program's own, and its part in collections.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    program: f64,
+    collector: f64,
+}
+
+impl Taken {
+    fn all(self) -> f64 {
+        self.program + self.collector
+    }
+}
+
+/// Least of a collection's CPU at low load that is left of it at a high one.
+const LEAST_WOKEN: f64 = 0.3;
+/// Most of a request's CPU that goes into handing it between threads.
+const MOST_HANDED: f64 = 0.15;
+
+/// The settings that were measured, as stations.
+fn measured(profile: &Profile) -> Option<(Network, Task)> {
+    let measured = profile.measured.as_ref()?;
+    let seen = Place::of(measured.task, measured.visible_cpus);
+    let model = runtimes::by_id(&profile.runtime)?.model;
+    Some((model(&measured.settings, &seen.surroundings())?, measured.task))
+}
+
+/// A profile's heap under the settings that were measured, as their runtime sees it.
+pub fn heap(profile: &Profile) -> Option<runtimes::Heap> {
+    let heap = profile.heap.as_ref()?;
+    let (network, _) = measured(profile)?;
+    let (collector, live) = (heap.collector.value, heap.live.value);
+    let requests = network.collector?.room(live) / heap.per_request.value.max(1.0);
+    let cycle = collector * Demand::from(profile).cpu * requests;
+    Some(runtimes::Heap { collector, live, cycle, allocated: 0.0 })
 }

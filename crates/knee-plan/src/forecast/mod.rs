@@ -11,7 +11,7 @@ mod quick;
 mod search;
 mod traffic;
 
-pub use case::{Case, Need, Place};
+pub use case::{Case, Need, Place, heap};
 pub(crate) use case::{crowd, herd};
 pub use load::Load;
 pub(crate) use load::WARM_UP;

@@ -218,6 +218,8 @@ impl<'a> Engine<'a> {
             Kind::Lane if is_of(what, self.requests[place as usize].plan) => self.off_lane(place),
             Kind::Helper => self.off_helper(place),
             Kind::Started => self.started(place),
+            Kind::Herd => self.asleep(),
+            Kind::Woken => self.cpu.stop(),
             _ => {}
         }
     }

@@ -18,6 +18,8 @@ pub(super) struct Intake {
     idle: VecDeque<Accepting>,
     /// Kept connections that are idle, the one used last on top.
     kept: Vec<Accepting>,
+    /// Whether processes that woke in vain are still awake: then they do not wake again.
+    herd: bool,
     /// Whose turn it is (`Spread::InTurn`).
     turn: usize,
 }
@@ -47,6 +49,7 @@ impl Intake {
                 .map(|process| Accepting { process, life: 0 })
                 .collect(),
             kept: Vec::new(),
+            herd: false,
             turn: 0,
         }
     }
@@ -69,9 +72,29 @@ impl Engine<'_> {
             return self.admit(index, place);
         }
         match self.accepting() {
-            Some(index) => self.admit(index, place),
+            Some(index) => {
+                self.wake_herd();
+                self.admit(index, place);
+            }
             None => self.queue(place),
         }
+    }
+
+    /// A connection wakes every idle process; those that do not get it find that out and sleep again.
+    /// While all are stopped, one connection after another wakes them but once.
+    #[inline]
+    fn wake_herd(&mut self) {
+        let idle = self.intake.idle.len();
+        if self.scenario.network.intake.herd && !self.intake.herd && idle > 0 {
+            self.intake.herd = true;
+            let seconds = idle as f64 * self.scenario.wake;
+            self.cpu.start(self.now, seconds, Kind::Herd.of(0, 0));
+        }
+    }
+
+    pub fn asleep(&mut self) {
+        self.cpu.stop();
+        self.intake.herd = false;
     }
 
     /// The process of the idle connection that was used last.

@@ -41,6 +41,9 @@ pub struct Scenario {
     pub connections: Option<u32>,
     /// CPU to start a process that replaces another, seconds.
     pub start: f64,
+    /// CPU of a thread that wakes in vain, seconds: for a connection that another one takes, or to find
+    /// the interpreter's lock still held.
+    pub wake: f64,
     /// What its collector does, as its settings say; None where there is none.
     pub collector: Option<Cycle>,
 }

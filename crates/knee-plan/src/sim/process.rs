@@ -4,7 +4,7 @@ use super::draw::Source;
 use super::engine::Engine;
 use super::program::{Step, Times};
 use super::request::{Kind, Request};
-use knee_core::model::{Network, Recycling};
+use knee_core::model::{Network, Recycling, Serial};
 use std::collections::VecDeque;
 
 /// One process.
@@ -100,7 +100,9 @@ impl Engine<'_> {
             return self.compute(index, place);
         }
         process.ready.push_back(place);
-        if process.ready.len() == 1 && self.scenario.network.process.turn.is_some() {
+        let waiting = process.ready.len();
+        self.waits(place);
+        if waiting == 1 && self.scenario.network.process.turn.is_some() {
             self.end_turns(index);
         }
     }
@@ -125,6 +127,29 @@ impl Engine<'_> {
         }
     }
 
+    /// A thread begins to wait for the interpreter's lock.
+    #[inline]
+    fn waits(&mut self, place: u32) {
+        if self.scenario.network.serial == Serial::Gil && self.scenario.wake > 0.0 {
+            self.requests[place as usize].since = self.cpu.settle(self.now);
+        }
+    }
+
+    /// A thread has got the interpreter's lock. While it waited it woke once in each turn, to ask for
+    /// it; that was spread over the time, and is accounted for at its end (`take_gil` in <https://github.com/python/cpython/blob/main/Python/ceval_gil.c>).
+    #[inline]
+    fn waited_for_lock(&mut self, place: u32) {
+        let network = &self.scenario.network;
+        if let (Serial::Gil, Some(turn)) = (network.serial, network.process.turn)
+            && self.scenario.wake > 0.0
+        {
+            let turns = (self.cpu.settle(self.now) - self.requests[place as usize].since) / turn;
+            if turns >= 1.0 {
+                self.cpu.start(self.now, turns.floor() * self.scenario.wake, Kind::Woken.of(0, 0));
+            }
+        }
+    }
+
     /// Somebody waits for a lane now: what computes has a turn left and no more.
     fn end_turns(&mut self, index: usize) {
         let Some(turn) = self.scenario.network.process.turn else { return };
@@ -145,7 +170,7 @@ impl Engine<'_> {
     pub fn off_lane(&mut self, place: u32) {
         self.cpu.stop();
         let request = &mut self.requests[place as usize];
-        let index = request.process as usize;
+        let (index, since) = (request.process as usize, request.since);
         let process = &mut self.processes[index];
         if self.scenario.network.process.turn.is_some() {
             let at = process.running.iter().position(|job| job.place == place);
@@ -155,13 +180,14 @@ impl Engine<'_> {
         let blocks = steps.get(request.step as usize) == Some(&Step::Block);
         if request.left > 0.0 {
             process.ready.push_back(place);
+            self.waits(place);
         } else if blocks {
             let what = Kind::Blocked.of(0, place);
             self.timers.add(self.now + request.times.blocking, what);
             return;
         }
-        let done = request.left <= 0.0;
-        self.release_lane(index, place);
+        let done = self.requests[place as usize].left <= 0.0;
+        self.release_lane(index, since);
         if done {
             self.step(place);
         }
@@ -169,17 +195,20 @@ impl Engine<'_> {
 
     /// Blocking is over, and with it the hold on the lane.
     pub fn unblocked(&mut self, place: u32) {
-        let index = self.requests[place as usize].process as usize;
-        self.release_lane(index, place);
+        let request = self.requests[place as usize];
+        self.release_lane(request.process as usize, request.since);
         self.step(place);
     }
 
     #[inline]
-    fn release_lane(&mut self, index: usize, place: u32) {
+    fn release_lane(&mut self, index: usize, since: f64) {
         let process = &mut self.processes[index];
-        process.lane_time += self.now - self.requests[place as usize].since;
+        process.lane_time += self.now - since;
         match process.ready.pop_front() {
-            Some(next) => self.compute(index, next),
+            Some(next) => {
+                self.waited_for_lock(next);
+                self.compute(index, next);
+            }
             None => process.lanes += 1,
         }
     }

@@ -9,7 +9,7 @@ pub(super) struct Request {
     pub due: f64,
     /// When it got a slot.
     pub begun: f64,
-    /// When it got its lane.
+    /// When it got its lane; while it waits for one under a GIL, the CPU's mark at which that began.
     pub since: f64,
     pub times: Times,
     /// CPU of its present step that is still to come.
@@ -50,10 +50,14 @@ pub(super) enum Kind {
     Helper,
     /// A process has started.
     Started,
+    /// Processes that woke for a connection in vain sleep again.
+    Herd,
+    /// A thread has paid for its wake-ups.
+    Woken,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Waited,
         Kind::Blocked,
         Kind::Submit,
@@ -61,6 +65,8 @@ impl Kind {
         Kind::Lane,
         Kind::Helper,
         Kind::Started,
+        Kind::Herd,
+        Kind::Woken,
     ];
 
     #[inline]

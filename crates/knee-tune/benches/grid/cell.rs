@@ -45,10 +45,13 @@ pub struct Chosen {
     pub cells: Vec<Cell>,
     /// Points of the grid that are kept from an earlier time are not measured again.
     pub again: bool,
+    /// Instead of the grid: so many of its settings in long steps below what they carry.
+    pub steady: Option<usize>,
 }
 
 pub fn chosen(args: impl Iterator<Item = String>) -> Result<Chosen, String> {
     let (mut examples, mut task, mut mix, mut again) = (vec![], None, None, false);
+    let mut steady = None;
     let mut args = args;
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -56,6 +59,10 @@ pub fn chosen(args: impl Iterator<Item = String>) -> Result<Chosen, String> {
             "--task" => task = args.next(),
             "--mix" => mix = args.next(),
             "--again" => again = true,
+            "--steady" => {
+                let count = args.next().and_then(|n| n.parse().ok());
+                steady = Some(count.ok_or("--steady takes a number of settings")?);
+            }
             name => match EXAMPLES.iter().find(|e| **e == name) {
                 Some(example) => examples.push(*example),
                 None => {
@@ -77,7 +84,7 @@ pub fn chosen(args: impl Iterator<Item = String>) -> Result<Chosen, String> {
     if cells.is_empty() {
         return Err("nothing chosen; tasks are 0.5 and 1".into());
     }
-    Ok(Chosen { cells, again })
+    Ok(Chosen { cells, again, steady })
 }
 
 fn examples() -> PathBuf {

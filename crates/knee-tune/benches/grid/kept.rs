@@ -21,17 +21,16 @@ impl Points {
         Ok(Points(File::create(path(cell))?))
     }
 
+    /// Long steps of some of the points, beside the grid.
+    pub fn steady(cell: &Cell) -> Result<Points, Failure> {
+        Ok(Points(File::create(folder(cell).join("steady.jsonl"))?))
+    }
+
     /// Goes on with the points that were measured, and returns them. Others may have failed for
     /// want of what is there now, or were cut off: they are measured again.
     pub fn again(cell: &Cell) -> Result<(Points, Vec<Trial>), Failure> {
-        let text = match fs::read_to_string(path(cell)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            read => read?,
-        };
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let points: Vec<Trial> =
-            whole.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-        let measured: Vec<Trial> = points.into_iter().filter(|p| p.capacity.is_some()).collect();
+        let measured: Vec<Trial> =
+            read(cell)?.into_iter().filter(|p| p.capacity.is_some()).collect();
         let mut kept = Points::create(cell)?;
         measured.iter().try_for_each(|point| kept.add(point))?;
         Ok((kept, measured))
@@ -42,6 +41,16 @@ impl Points {
         line.push(b'\n');
         Ok(self.0.write_all(&line)?)
     }
+}
+
+/// The points of a cell's grid that are kept; none where it was not measured.
+pub fn read(cell: &Cell) -> Result<Vec<Trial>, Failure> {
+    let text = match fs::read_to_string(path(cell)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    Ok(whole.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
 }
 
 fn path(cell: &Cell) -> PathBuf {

@@ -1,6 +1,6 @@
 //! The tuned setting against the best of an exhaustive grid and against what articles advise.
 //!
-//! `cargo bench -p knee-tune --bench grid -- [EXAMPLE ...] [--task 0.5|1] [--mix MIX] [--again]`; without
+//! `cargo bench -p knee-tune --bench grid -- [EXAMPLE ...] [--task 0.5|1] [--mix MIX] [--again] [--steady N]`; without
 //! arguments everything, which takes hours. Needs what `scripts/setup` brings, the privileges of
 //! the laboratory, and an otherwise idle machine. A cell is an example, a task and a mix:
 //!
@@ -13,9 +13,13 @@
 //! `grid.jsonl`, knee's run in its journal. The benchmark of the forecasts compares with it. With
 //! `--again` kept points stand as they are, so that a change of the search is judged against the
 //! same grid in minutes, and a grid that was interrupted goes on.
+//!
+//! `--steady N` measures N settings of a kept grid in long steps at 30, 50 and 80 % of what they carry,
+//! into `steady.jsonl`: what the forecasts of latencies are compared with.
 
 mod cell;
 mod kept;
+mod steady;
 mod table;
 
 use cell::Cell;
@@ -36,6 +40,14 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(count) = chosen.steady {
+        for cell in &chosen.cells {
+            if let Err(error) = steady::measure(cell, count) {
+                println!("{cell}: not measured: {error}");
+            }
+        }
+        return ExitCode::SUCCESS;
+    }
     let mut rows = vec![];
     println!("{}", Row::HEADER);
     for cell in &chosen.cells {

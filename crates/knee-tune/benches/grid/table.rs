@@ -153,7 +153,7 @@ fn grid(request: &TuneRequest) -> Result<Vec<Candidate>, Failure> {
         task_memory: request.task.value.memory.0,
     };
     // Memory is searched too where there is a collector to be tuned.
-    let heap = Heap { collector: 0.2, live: 8e6 };
+    let heap = Heap { collector: 0.2, live: 8e6, ..Heap::default() };
     let searched = Searched { heap: Some(heap), limits: false };
     let all = space::candidates(&request.service, &around, searched);
     let today = all[0].settings.clone();

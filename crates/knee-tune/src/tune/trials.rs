@@ -24,16 +24,12 @@ use std::time::Instant;
 
 /// Relative standard deviation of one measured capacity, until repeats tell better.
 pub(super) const NOISE: f64 = 0.04;
-/// Share of the CPU from which a collector is worth tuning.
-const COLLECTS: f64 = 0.05;
 /// Share of its bound at which the search for a capacity begins.
 const FIRST: f64 = 0.6;
 /// Share of the first rate at which a fresh service is warmed: compilers and caches get ready.
 pub(super) const WARM: f64 = 0.5;
 /// Most of a budget that goes into one confirming step.
 const QUARTER: f64 = 4.0;
-/// Most of the CPU that Go's collector takes: <https://go.dev/doc/gc-guide#Memory_limit>.
-const MOST_COLLECTED: f64 = 0.5;
 
 /// What became of a candidate on stage.
 enum Measured {
@@ -130,16 +126,12 @@ impl Run<'_> {
         }
     }
 
-    /// The heap of a collector that takes enough of the CPU to be worth tuning. Its share is taken
-    /// at low load, where the quota does not stretch its times.
+    /// The heap of a collector that takes enough of the CPU to be worth tuning, as the low load showed it.
     fn heap(&self, trial: &Trial) -> Option<Heap> {
         let light = self.calibration.as_ref()?.light.as_ref()?.usage.as_ref()?;
         let cores = self.concurrency(&trial.settings)?.cores;
-        // The runtime says a share of its own threads' time.
-        let collector = limit::gc_share(light)? * cores / light.cpu.max(1e-3);
-        let live = light.readings.iter().find(|r| r.name.ends_with("heap.live"))?.value;
-        let heap = Heap { collector: collector.min(MOST_COLLECTED), live: live * 1e6 };
-        (heap.collector > COLLECTS).then_some(heap)
+        let (_, runtime) = space::serving(&self.request.service)?;
+        (runtime.heap)(light, cores)
     }
 
     /// The trials as the search sees them.

@@ -143,7 +143,8 @@ fn landscape(
         luck: (0.08 * chance.normal()).exp(),
     };
     let service = service(kind, &around);
-    let heap = Heap { collector: traits.collector.0, live: traits.collector.1 * MIB };
+    let live = traits.collector.1 * MIB;
+    let heap = Heap { collector: traits.collector.0, live, ..Heap::default() };
     let searched = Searched { heap: allocates.then_some(heap), limits: false };
     let candidates = candidates(&service, &around, searched);
     let goal = Goal::default();
@@ -287,6 +288,7 @@ fn profile(
             settings: today,
             rates: (1.0, 100.0),
             processes: (network.processes, network.processes),
+            at_once: None,
         }),
     }
 }

@@ -3,11 +3,11 @@
 
 use crate::landscapes::{Landscape, NOISE};
 use knee_core::profile::Profile;
-use knee_core::runtimes::{self, Heap, Surroundings};
+use knee_core::runtimes::{self, Surroundings};
 use knee_core::service::Service;
 use knee_core::{Goal, Settings, Task};
 use knee_plan::Demand;
-use knee_plan::forecast::Place;
+use knee_plan::forecast::{self, Place};
 use knee_tune::space::{Searched, candidates};
 use knee_tune::strategy::{Memory, Problem};
 use serde::Deserialize;
@@ -82,9 +82,7 @@ impl Grid {
             task_memory: self.task.memory.0,
         };
         let service = self.service(&around);
-        let heap = self.profile.heap.as_ref();
-        let heap = heap.map(|h| Heap { collector: h.collector.value, live: h.live.value });
-        let searched = Searched { heap, limits: false };
+        let searched = Searched { heap: forecast::heap(&self.profile), limits: false };
         let mut known = candidates(&service, &around, searched);
         known.retain(|c| self.point(&c.settings).is_some());
         let limit = 0.9 * self.task.memory.0 as f64;

@@ -9,7 +9,7 @@ use knee_core::Goal;
 use knee_core::profile::Profile;
 use knee_core::service::Service;
 use knee_files::Overrides;
-use knee_plan::fit::{self, Check, FitError};
+use knee_plan::fit::{self, Check, FitError, Law};
 use knee_plan::statistics::median;
 use knee_tune::journal::{self, JournalError};
 use std::path::{Path, PathBuf};
@@ -31,6 +31,8 @@ pub struct Basis {
     pub carried: Option<(f64, String)>,
     /// The run's own measurements with their forecasts.
     pub checks: Vec<Check>,
+    /// The Universal Scalability Law through them, where they are enough.
+    pub law: Option<Law>,
 }
 
 /// A profile that is kept with the service's files.
@@ -65,6 +67,7 @@ impl Basis {
             from: name.clone(),
             goal: run.started.as_ref().map(|s| s.goal.value),
             carried: (best > 0.0).then_some((best, name)),
+            law: fit::law(&profile, &checks),
             checks,
             ..Basis::with_files(root, profile)?
         })
@@ -109,6 +112,7 @@ impl Basis {
             memory_free,
             carried: None,
             checks: vec![],
+            law: None,
         })
     }
 
@@ -133,6 +137,26 @@ impl Basis {
                 worst.settings
             ),
         })
+    }
+
+    /// What the Universal Scalability Law says of the same measurements, in words.
+    pub fn cross_check(&self) -> Option<String> {
+        let Law { settings, between: (few, many), contention, crosstalk, peak, off, simulated } =
+            self.law?;
+        let peak = match peak.filter(|peak| *peak <= many) {
+            Some(peak) => format!("most is carried with {peak:.0}"),
+            None => "more than were measured carry no less".into(),
+        };
+        Some(format!(
+            "the Universal Scalability Law through {settings} settings that serve {few} to {many} \
+             requests at once: {:.1} % of the work is done by one alone, {:.3} % is lost to each \
+             pair, {peak}; left out one by one they are {:.0} % off its curve in the median, {:.0} % \
+             off the simulator's forecast",
+            100.0 * contention,
+            100.0 * crosstalk,
+            100.0 * off,
+            100.0 * simulated
+        ))
     }
 
     /// What of the profile rests on an assumption, in words.

@@ -5,7 +5,7 @@
 use super::Answer;
 use knee_core::Goal;
 use knee_core::profile::Profile;
-use knee_plan::fit::Check;
+use knee_plan::fit::{Check, Law};
 use knee_plan::plan::{Choice, Curve, Impossible, OnInstances, Sweep, Unfit};
 use serde::Serialize;
 
@@ -30,6 +30,7 @@ pub struct Document<'a> {
     curve: Option<&'a Curve>,
     traffic: Option<&'a str>,
     checks: &'a [Check],
+    law: Option<Law>,
     assumptions: Vec<String>,
     caveats: &'a [String],
     prices: Dated<'a>,
@@ -62,6 +63,7 @@ pub fn document(answer: &Answer) -> Document<'_> {
         curve: plan.curve.as_ref(),
         traffic: answer.traffic.as_deref(),
         checks: &basis.checks,
+        law: basis.law,
         assumptions: basis.assumptions(),
         caveats,
         prices: Dated { region: &prices.region, date: &prices.date, source: &prices.source },

@@ -22,7 +22,7 @@ use knee_core::runtimes::{self, Runtime, Surroundings};
 use knee_core::service::Service;
 use knee_core::settings::{Effect, Knob, Range, Settings, Value};
 use knee_core::{Goal, Task};
-use knee_plan::forecast::{Effort, Traffic};
+use knee_plan::forecast::{self, Effort, Traffic};
 use knee_plan::plan::{Growth, Plan, Request, Sweep, plan, sweep};
 use knee_plan::prices::Prices;
 use knee_tune::space::{self, Searched};
@@ -186,11 +186,7 @@ fn candidates(
             &unknown
         }
     };
-    let heap = basis
-        .profile
-        .heap
-        .as_ref()
-        .map(|heap| runtimes::Heap { collector: heap.collector.value, live: heap.live.value });
+    let heap = forecast::heap(&basis.profile);
     let all = space::candidates(service, around, Searched { heap, limits: false });
     let mut seen = BTreeSet::new();
     let pinned = |candidate: space::Candidate| {

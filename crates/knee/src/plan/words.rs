@@ -185,6 +185,7 @@ pub fn notes(answer: &Answer) -> Vec<(&'static str, Vec<String>)> {
         ("EC2", instances.collect()),
         ("from", vec![from(answer)]),
         ("checked", answer.basis.accuracy().into_iter().collect()),
+        ("cross-check", answer.basis.cross_check().into_iter().collect()),
         ("assumed", answer.basis.assumptions()),
         ("with care", answer.caveats.clone()),
         (

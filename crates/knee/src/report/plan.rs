@@ -8,7 +8,7 @@ use crate::plan::{Answer, dollars, headline, notes, row};
 use crate::render::words::rate;
 use askama::Template;
 use knee_core::observe::Validity;
-use knee_plan::plan::{Choice, Sweep};
+use knee_plan::plan::{Choice, Curve, Loaded, Sweep};
 
 /// The page of an answer.
 #[derive(Template)]
@@ -22,9 +22,18 @@ pub struct PlanPage<'a> {
     figures: Vec<Figure>,
     costs: Option<String>,
     sweep: Option<Turned<'a>>,
+    overload: Option<Overload>,
     rows: Vec<Vec<String>>,
     unfit: Vec<(String, &'a str)>,
     conditions: Vec<(&'static str, String)>,
+}
+
+/// The pictures of a task under more and more load.
+struct Overload {
+    task: String,
+    clients: &'static str,
+    answered: String,
+    latency: String,
 }
 
 /// The pictures of a knob that is turned.
@@ -64,6 +73,7 @@ impl<'a> PlanPage<'a> {
             figures: plan.choices.first().map_or(vec![], figures),
             costs: costs(answer),
             sweep: answer.sweep.as_ref().and_then(|sweep| Turned::of(sweep, answer)),
+            overload: plan.curve.as_ref().and_then(|curve| Overload::of(curve, answer)),
             rows: plan.choices.iter().map(|choice| row(answer, choice)).collect(),
             unfit: plan.unfit.iter().map(|u| (u.task.to_string(), u.because.as_str())).collect(),
             conditions,
@@ -136,6 +146,81 @@ impl<'a> Turned<'a> {
         })
     }
 }
+
+impl Overload {
+    fn of(curve: &Curve, answer: &Answer) -> Option<Overload> {
+        let most = curve.points.iter().map(|p| p.rate).reduce(f64::max)?;
+        let x = Scale::linear(0.0, tame(most) * 1.02);
+        let clients = match answer.impatient {
+            true => "Clients give up and try again as stated.",
+            false => "Clients wait for as long as it takes.",
+        };
+        Some(Overload {
+            task: curve.task.to_string(),
+            clients,
+            answered: answered(curve, &x),
+            latency: loaded(curve, &x, answer.plan.goal.latency.0),
+        })
+    }
+}
+
+/// What a task answers in time, of what it is asked.
+fn answered(curve: &Curve, x: &Scale) -> String {
+    let most = curve.points.iter().map(|p| tame(p.answered)).fold(0.0, f64::max);
+    let y = Scale::linear(0.0, most * 1.08);
+    let says = |p: &Loaded| {
+        format!(
+            "{} asked: {} answered in time, {:.1} % failed, {:.2} attempts each, CPU {:.0} %",
+            say::per_second(p.rate),
+            say::per_second(p.answered),
+            100.0 * p.errors,
+            p.attempts,
+            100.0 * p.cpu
+        )
+    };
+    let points: Vec<(&Loaded, f64)> = curve.points.iter().map(|p| (p, p.answered)).collect();
+    let d = marked(&points, (x, &y), "requests/s asked of the task", &say::round, &says);
+    let described = format!("At most {} are answered in time.", say::per_second(most));
+    d.finish("answered", "Requests answered in time over those asked", &described)
+}
+
+/// The 99th percentile below and above what a task carries.
+fn loaded(curve: &Curve, x: &Scale, goal: f64) -> String {
+    let finite: Vec<(&Loaded, f64)> = curve
+        .points
+        .iter()
+        .filter(|p| p.p99.is_finite() && p.p99 > 0.0)
+        .map(|p| (p, p.p99))
+        .collect();
+    let (low, high) = finite.iter().fold((goal, goal), |(l, h), (_, v)| (l.min(*v), h.max(*v)));
+    let y = Scale::logarithmic(low, high);
+    let says = |p: &Loaded| format!("{} asked: p99 {}", say::per_second(p.rate), say::time(p.p99));
+    let d = marked(&finite, (x, &y), "requests/s asked of the task", &say::round_time, &says);
+    d.finish("loaded", "p99 over the requests asked", "Logarithmic axis.")
+}
+
+/// A curve with a mark at each of its points.
+fn marked(
+    points: &[(&Loaded, f64)],
+    (x, y): (&Scale, &Scale),
+    title: &str,
+    label: &dyn Fn(f64) -> String,
+    says: &dyn Fn(&Loaded) -> String,
+) -> Drawing {
+    let place =
+        |(p, v): &(&Loaded, f64)| (x.share(tame(p.rate)), TOP + HEIGHT * (1.0 - y.share(tame(*v))));
+    let mut d = Drawing::new(TOP + HEIGHT + AXIS);
+    axes(&mut d, x, y, title, label);
+    d.curve(&points.iter().map(place).collect::<Vec<_>>(), "best");
+    for point in points {
+        let symbol = if point.0.errors < FAILING { "held" } else { "missed" };
+        d.mark(place(point), symbol, "best", &says(point.0));
+    }
+    d
+}
+
+/// Share of failures from which a point is drawn as missed.
+const FAILING: f64 = 0.01;
 
 /// What a task carries, with its interval, for each value of the knob.
 fn carries(sweep: &Sweep, x: &Scale) -> String {

@@ -231,7 +231,7 @@ fn the_page_is_complete_in_itself() {
     )
     .unwrap();
     let charts = parsed.descendants().filter(|n| n.attribute("class") == Some("chart")).count();
-    assert_eq!(charts, 3, "costs, what is carried, and the latency");
+    assert_eq!(charts, 5, "costs, what is carried, the latency, and both under more and more load");
     let rows = parsed.descendants().filter(|n| n.has_tag_name("tr") || n.tag_name().name() == "tr");
     assert!(rows.count() > 40);
     assert!(!page.contains("http-equiv=\"refresh\"") && !page.contains("<link"));
