@@ -3,6 +3,7 @@
 
 use crate::goal::Goal;
 use crate::observe::{Bound, Calibration, Capacity, Limit, Step, Validity};
+use crate::service::{Part, PlacedKnob};
 use crate::settings::{Settings, Value};
 use crate::sourced::Sourced;
 use crate::task::Task;
@@ -116,6 +117,20 @@ pub struct KnobFact {
     pub range: String,
     /// Today's value.
     pub current: Sourced<Value>,
+}
+
+impl KnobFact {
+    /// Of a knob of a service, and of the part that has it.
+    pub fn of((part, placed): (&Part, &PlacedKnob)) -> KnobFact {
+        KnobFact {
+            name: placed.knob.name.to_string(),
+            runtime: part.runtime.to_string(),
+            doc: placed.knob.doc.to_string(),
+            unit: placed.knob.unit.to_string(),
+            range: placed.knob.range.to_string(),
+            current: placed.current.clone(),
+        }
+    }
 }
 
 /// The host that measured.

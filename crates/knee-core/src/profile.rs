@@ -42,10 +42,10 @@ pub struct Profile {
     pub measured: Option<Measured>,
 }
 
-/// What a wake-up in vain costs an interpreter: two context switches and a failing accept(2), of
-/// the order of ten microseconds.
+/// What a wake-up in vain costs an interpreter: two context switches and a failing accept(2). 64 idle sync
+/// workers of examples/gunicorn took 16 µs each for a connection.
 pub fn wake() -> Estimate {
-    Estimate::assumed(10e-6, 5e-6, "an accept that fails, and the switch to it and back")
+    Estimate::assumed(15e-6, 5e-6, "an accept that fails, and the switch to it and back")
 }
 
 /// One kind of request.

@@ -211,7 +211,7 @@ fn choice(
         head_room: 1.0 - rate / value,
         month: request.month(task, count),
         tracking: tracking(&carries, &at_target, &request.growth),
-        beyond: case.beyond(rate),
+        beyond: case.beyond(value),
         carries,
     }
 }

@@ -12,7 +12,6 @@ use knee_core::limit::Scene;
 use knee_core::model::Concurrency;
 use knee_core::observe::{Bound, Calibration, Validity};
 use knee_core::runtimes::Surroundings;
-use knee_core::service::{Part, PlacedKnob};
 use knee_core::settings::Settings;
 use knee_plan::pairs::{Pair, Side};
 use knee_plan::{Demand, ceiling};
@@ -191,7 +190,7 @@ impl<'a> Run<'a> {
             task: request.task.clone(),
             goal: request.goal.clone(),
             requests: request.requests.clone(),
-            knobs: request.service.knobs().map(fact).collect(),
+            knobs: request.service.knobs().map(KnobFact::of).collect(),
             machine: self.machine.clone(),
             confinement: self.lab.confinement(request.task.value),
             seed: request.seed,
@@ -319,17 +318,6 @@ impl<'a> Run<'a> {
     pub fn tried(&mut self, trial: Trial) {
         self.trials.push(trial.clone());
         self.tell(&Event::Tried(Box::new(trial)));
-    }
-}
-
-fn fact((part, placed): (&Part, &PlacedKnob)) -> KnobFact {
-    KnobFact {
-        name: placed.knob.name.to_string(),
-        runtime: part.runtime.to_string(),
-        doc: placed.knob.doc.to_string(),
-        unit: placed.knob.unit.to_string(),
-        range: placed.knob.range.to_string(),
-        current: placed.current.clone(),
     }
 }
 

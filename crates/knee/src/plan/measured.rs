@@ -118,14 +118,6 @@ impl Sized {
 
     fn started(&self, goal: Goal, request: Request) -> Started {
         let flag = |name: &str| Origin::Flag { name: name.into() };
-        let knobs = self.service.knobs().map(|(part, placed)| KnobFact {
-            name: placed.knob.name.to_string(),
-            runtime: part.runtime.to_string(),
-            doc: placed.knob.doc.to_string(),
-            unit: placed.knob.unit.to_string(),
-            range: placed.knob.range.to_string(),
-            current: placed.current.clone(),
-        });
         Started {
             knee: env!("CARGO_PKG_VERSION").into(),
             at: 0,
@@ -134,7 +126,7 @@ impl Sized {
             task: Sourced::new(self.task, Origin::Observed { by: "knee measure".into() }),
             goal: Sourced::new(goal, flag("--goal")),
             requests: vec![request],
-            knobs: knobs.collect(),
+            knobs: self.service.knobs().map(KnobFact::of).collect(),
             machine: self.machine.clone(),
             confinement: String::new(),
             seed: 0,
