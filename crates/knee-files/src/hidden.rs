@@ -34,9 +34,11 @@ pub(crate) fn shown(path: &Path, before: &str, after: &str) -> (String, String) 
 pub fn without_values(command: &str) -> String {
     let mut shown = String::new();
     let mut end = 0;
-    for (_, range) in assigned_in(command) {
+    for Assigned { range, closes, .. } in assigned_in(command) {
         shown += &command[end..range.start];
         shown += HIDDEN;
+        // What was opened before stays closed, so that it reads as it did.
+        shown += closes.unwrap_or_default();
         end = range.end;
     }
     shown += &command[end..];
@@ -63,15 +65,23 @@ pub fn lacks_values(command: &str) -> bool {
 /// The variables that a command line assigns, in whichever quotes it does so, with their values.
 pub fn assignments(command: &str) -> Vec<(String, String)> {
     let plain = |range: Range<usize>| command[range].replace(['\'', '"', '\\'], "");
-    assigned_in(command).into_iter().map(|(name, range)| (name, plain(range))).collect()
+    assigned_in(command).into_iter().map(|a| (a.name, plain(a.range))).collect()
 }
 
 /// Stands where a value was.
 const HIDDEN: &str = "…";
 
-/// Names and the bytes of their values. Rather too much is taken for a value than too little: a
+/// A variable with the bytes of its value.
+struct Assigned {
+    name: String,
+    range: Range<usize>,
+    /// The quote that was opened before the name, where the value goes on beyond its end.
+    closes: Option<&'static str>,
+}
+
+/// Every assignment. Rather too much is taken for a value than too little: a
 /// text for the shell may stand in a word of another one.
-fn assigned_in(command: &str) -> Vec<(String, Range<usize>)> {
+fn assigned_in(command: &str) -> Vec<Assigned> {
     let begins = |at: usize| {
         let before = command[..at].chars().next_back();
         before.is_none_or(|c| c.is_whitespace() || "'\"`;&|(".contains(c))
@@ -85,15 +95,17 @@ fn assigned_in(command: &str) -> Vec<(String, Range<usize>)> {
         });
         at = sign + 1;
         if shell::is_name(&command[name..sign]) && begins(name) {
-            let end = at
-                + match quote_at_end(&command[..name]) {
-                    Some(quote) => quoted_length(&command[at..], quote),
-                    None => value_length(&command[at..]),
-                };
-            if !command[at..end].is_empty() && !names_another(&command[at..end]) {
-                found.push((command[name..sign].into(), at..end));
+            let rest = &command[at..];
+            let (length, closes) = match quote_at_end(&command[..name]) {
+                Some(quote) => quoted_length(rest, quote),
+                None => (value_length(rest), None),
+            };
+            let range = at..at + length;
+            at = range.end;
+            let value = &command[range.clone()];
+            if !value.is_empty() && !names_another(value) {
+                found.push(Assigned { name: command[name..sign].into(), range, closes });
             }
-            at = end;
         }
     }
     found
@@ -107,15 +119,15 @@ fn quote_at_end(text: &str) -> Option<&'static str> {
 }
 
 /// How many bytes of a text belong to the value that it begins with, where a quote was opened before
-/// its name: those up to that quote's end, and what is joined to it.
-fn quoted_length(text: &str, quote: &str) -> usize {
+/// its name: those up to that quote's end, and what is joined to it, with the quote that is among them then.
+fn quoted_length(text: &str, quote: &'static str) -> (usize, Option<&'static str>) {
     let is_end = |at: &usize| quote.starts_with('\\') || !text[..*at].ends_with('\\');
     let Some(close) = text.match_indices(quote).map(|(at, _)| at).find(is_end) else {
-        return text.len();
+        return (text.len(), None);
     };
     match value_length(&text[close + quote.len()..]) {
-        0 => close,
-        joined => close + quote.len() + joined,
+        0 => (close, None),
+        joined => (close + quote.len() + joined, Some(quote)),
     }
 }
 
@@ -268,7 +280,8 @@ mod tests {
             ("sh -c \"exec T=\\\"hunter 2\\\" node x.js\"", "sh -c \"exec T=… node x.js\""),
             ("sh -c \"T=\\\"hunter 2\\\" node x.js\"", "sh -c \"T=…\""),
             ("env 'T=hunter 2' node", "env 'T=…' node"),
-            ("env 'T=hunt'\\''er 2' node", "env 'T=…"),
+            ("env 'T=hunt'\\''er 2' node", "env 'T=…'"),
+            ("'_='hunter2 \"", "'_=…' \""),
             ("env TOKEN=hunter2 node x.js", "env TOKEN=… node x.js"),
             (
                 "PORT=$PORT HOST=${HOST} node --a=b x?y=z",
