@@ -32,9 +32,13 @@ impl Owner {
         Some(Owner { pid, started: started(pid)?, namespace: pid_namespace()? })
     }
 
-    /// Whether it ended. An owner in another PID namespace cannot be judged and counts as alive.
+    /// Whether it ended. An owner in another PID namespace, or that cannot be read (for want of
+    /// descriptors, say), cannot be judged and counts as alive.
     pub fn is_gone(self) -> bool {
-        pid_namespace() == Some(self.namespace) && started(self.pid) != Some(self.started)
+        let folder = format!("/proc/{}", self.pid);
+        let gone = || Path::new(&folder).try_exists().is_ok_and(|exists| !exists);
+        let other = |started| started != self.started;
+        pid_namespace() == Some(self.namespace) && started(self.pid).map_or_else(gone, other)
     }
 }
 
@@ -85,6 +89,7 @@ mod tests {
         let me = Owner::myself().unwrap();
         assert!(!me.is_gone());
         assert!(Owner { started: me.started + 1, ..me }.is_gone());
+        assert!(Owner { pid: i32::MAX.unsigned_abs(), ..me }.is_gone());
         assert!(!Owner { namespace: 1, pid: 0, ..me }.is_gone(), "cannot be judged");
     }
 

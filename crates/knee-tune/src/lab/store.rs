@@ -94,14 +94,21 @@ fn left_in(below: &Path) -> Vec<(PathBuf, Name)> {
 fn sweep_belongings(folder: &Path, name: Name) {
     let text = fs::read_to_string(folder.join(MANIFEST)).unwrap_or_default();
     let mut marks = Marks::default();
+    let mut in_cgroups = false;
     for line in text.lines() {
         match line.split_once(' ') {
             Some(("cgroup", path)) if Path::new(path).ends_with(name.to_string()) => {
+                in_cgroups = true;
                 sweep_cgroup(Path::new(path));
             }
             Some(("namespace", number)) => marks.namespaces.extend(number.parse::<u64>()),
             _ => {}
         }
+    }
+    // A cgroup held all of its processes. The kernel gives the number of a namespace that is gone to the next
+    // one that is made, which may be another knee's: it is only asked where there was no cgroup.
+    if in_cgroups {
+        return;
     }
     // A namespace that knee itself is in is not one of a task.
     let mine = super::identity::namespace_inode(Path::new("/proc/self/ns/mnt"));
