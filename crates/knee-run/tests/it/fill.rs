@@ -1,6 +1,7 @@
 //! What the command finds in its environment, and what is said of it.
 
-use crate::support::knee_run;
+use crate::support::{self, knee_run};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -62,16 +63,7 @@ fn open_files_are_raised_to_the_hard_limit() {
 /// A folder with PHP-FPM's files as they are packaged.
 fn fpm() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
-    let at = folder.path().display();
-    std::fs::create_dir(folder.path().join("pool.d")).unwrap();
-    let main = format!("[global]\nerror_log = /dev/stderr\ninclude={at}/pool.d/*.conf\n");
-    std::fs::write(folder.path().join("php-fpm.conf"), main).unwrap();
-    let pool = format!(
-        "[www]\nlisten = {at}/fpm.sock\nuser = www-data\npm = dynamic\npm.max_children = 5\n\
-         pm.start_servers = 2\npm.min_spare_servers = 1\npm.max_spare_servers = 3\n"
-    );
-    std::fs::write(folder.path().join("pool.d/www.conf"), pool).unwrap();
-    let main = format!("{at}/php-fpm.conf");
+    let main = support::fpm(folder.path());
     (folder, main)
 }
 

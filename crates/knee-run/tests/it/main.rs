@@ -3,6 +3,7 @@
 mod celery;
 mod disk;
 mod fill;
+mod fpm;
 mod group;
 mod init;
 mod otlp;

@@ -1,18 +1,12 @@
 //! Metrics for an OpenTelemetry collector: a real one takes them, OpenTelemetry's own schema accepts
 //! them, and one that is absent, slow or refuses costs the service nothing.
 
-use crate::support::{Ended, Talk, free_port, kill, knee_run, until};
+use crate::support::{Ended, Talk, free_port, kill, knee_run, packages, until};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-
-/// The environment that the tests' Python packages are in.
-fn packages() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/setup/venv")
-}
 
 /// Something that listens, as most services do.
 const SERVICE: &str = "import socket, time\n\
@@ -145,36 +139,42 @@ fn a_real_collector_takes_them() {
     talk.end();
 }
 
-/// What is said beside a service that runs for a while, and whether it ran to its own end.
-fn beside(url: &str) -> String {
-    let mut command = knee_run(&["--watch-every", "100ms", "--otlp", url, "--"]);
-    let output = command.args(["sh", "-c", "sleep 2; exit 7"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(7));
-    String::from_utf8(output.stderr).unwrap()
+/// What is said beside a service that ends by itself once that is enough.
+fn beside(url: &str, enough: impl Fn(&str) -> bool) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let said = || fs::read_to_string(&log).unwrap();
+    let service = "while [ ! -e end ]; do sleep 0.1; done; exit 7";
+    let mut command =
+        knee_run(&["--watch-every", "100ms", "--otlp", url, "--", "sh", "-c", service]);
+    command.current_dir(dir.path()).stderr(fs::File::create(&log).unwrap());
+    let talk = Talk::with(command);
+    until("that is enough", || enough(&said()));
+    fs::write(dir.path().join("end"), "").unwrap();
+    assert_eq!(talk.end().0, Some(7));
+    said()
 }
 
 #[test]
 fn a_collector_that_fails_costs_one_line() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let busy = collector("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\r\n").0;
-    let wrong = collector("HTTP/1.1 404 Not Found\r\n\r\n").0;
-    let broken = collector("HTTP/1.1 500 Internal Server Error\r\n\r\n").0;
-    let foreign = collector("SSH-2.0-OpenSSH_9.2\r\n\r\n").0;
-    for (at, why) in [
-        (closed, "Connection refused"),
-        (busy, "it answers with status 429"),
-        (wrong, "it answers with status 404"),
-        (broken, "it answers with status 500"),
-        (foreign, "what it answered is no HTTP/1.1"),
+    let said = beside(&format!("http://{closed}"), |said| said.contains("collector takes"));
+    assert!(said.contains("takes no metrics: Connection refused"), "{said}");
+    for (answer, why) in [
+        ("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\r\n", "it answers with status 429"),
+        ("HTTP/1.1 404 Not Found\r\n\r\n", "it answers with status 404"),
+        ("HTTP/1.1 500 Internal Server Error\r\n\r\n", "it answers with status 500"),
+        ("SSH-2.0-OpenSSH_9.2\r\n\r\n", "what it answered is no HTTP/1.1"),
     ] {
-        let said = beside(&format!("http://{at}"));
+        let (at, came) = collector(answer);
+        let said = beside(&format!("http://{at}"), |_| came.lock().unwrap().len() > 2);
         let lines: Vec<&str> = said.lines().filter(|l| l.contains("collector takes")).collect();
         assert!(lines.len() == 1 && lines[0].contains(why), "{why}: {said}");
     }
     // One that is silent is waited for by nobody but the thread that asks it.
     let (silent, came) = collector("");
-    let said = beside(&format!("http://{silent}"));
-    assert!(!said.contains("collector takes") && came.lock().unwrap().len() == 1, "{said}");
+    let said = beside(&format!("http://{silent}"), |_| came.lock().unwrap().len() == 1);
+    assert!(!said.contains("collector takes"), "{said}");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Starting the program, and waiting for what it does.
 
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,6 +33,26 @@ pub fn knee_run(words: &[&str]) -> Command {
     let mut command = command(env!("CARGO_BIN_EXE_knee-run"));
     command.args(words).stdin(Stdio::null()).env_remove("ECS_CONTAINER_METADATA_URI_V4");
     command
+}
+
+/// The environment that the tests' Python packages are in.
+pub fn packages() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/setup/venv")
+}
+
+/// PHP-FPM's files as they are packaged, in that folder; the main one. Its children get there, too.
+pub fn fpm(folder: &Path) -> String {
+    let at = folder.display();
+    fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(folder.join("pool.d")).unwrap();
+    let main = format!("[global]\nerror_log = /dev/stderr\ninclude={at}/pool.d/*.conf\n");
+    fs::write(folder.join("php-fpm.conf"), main).unwrap();
+    let pool = format!(
+        "[www]\nlisten = {at}/fpm.sock\nuser = www-data\nlisten.owner = www-data\npm = dynamic\n\
+         pm.max_children = 5\npm.start_servers = 2\npm.min_spare_servers = 1\npm.max_spare_servers = 3\n"
+    );
+    fs::write(folder.join("pool.d/www.conf"), pool).unwrap();
+    format!("{at}/php-fpm.conf")
 }
 
 /// A port that nobody listens on now.

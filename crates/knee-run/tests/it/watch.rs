@@ -9,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 
 /// The page at a port of this machine; empty where nobody answers.
-fn page(port: u16) -> String {
+pub fn page(port: u16) -> String {
     let mut text = String::new();
     if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
         let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -19,7 +19,7 @@ fn page(port: u16) -> String {
 }
 
 /// The value of the first line of that metric.
-fn value(page: &str, name: &str) -> Option<f64> {
+pub fn value(page: &str, name: &str) -> Option<f64> {
     let line =
         page.lines().find(|line| line.strip_prefix(name).is_some_and(|l| l.starts_with('{')))?;
     line.rsplit(' ').next()?.parse().ok()
@@ -80,76 +80,6 @@ fn a_port_that_is_taken_is_said_and_the_service_goes_on() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(8), "{said}");
     assert!(said.contains("KNEE_METRICS: `everywhere` is no port"), "{said}");
-}
-
-/// FPM's folder as it is packaged, with a script that it runs.
-fn pool(folder: &std::path::Path) -> String {
-    let at = folder.display();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(folder, open).unwrap();
-    fs::create_dir(folder.join("pool.d")).unwrap();
-    let main = format!("[global]\nerror_log = /dev/stderr\ninclude={at}/pool.d/*.conf\n");
-    fs::write(folder.join("php-fpm.conf"), main).unwrap();
-    let pool = format!(
-        "[www]\nlisten = {at}/fpm.sock\nuser = www-data\nlisten.owner = www-data\npm = dynamic\n\
-         pm.max_children = 5\npm.start_servers = 2\npm.min_spare_servers = 1\npm.max_spare_servers = 3\n"
-    );
-    fs::write(folder.join("pool.d/www.conf"), pool).unwrap();
-    format!("{at}/php-fpm.conf")
-}
-
-#[test]
-fn fpm_is_asked_on_a_socket_of_its_own_that_goes_with_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let main = pool(dir.path());
-    let port = free_port();
-    let at = format!("127.0.0.1:{port}");
-    let flags = ["--watch-every", "300ms", "--metrics", &at, "--serve-for", "0s"];
-    let words = ["--", "php-fpm8.2", "--nodaemonize", "--fpm-config", &main];
-    let mut command = knee_run(&[&flags[..], &words].concat());
-    command.stderr(Stdio::piped());
-    let mut talk = Talk::with(command);
-    until("FPM tells of its children", || value(&page(port), "knee_fpm_active").is_some());
-    until("OPcache is asked", || value(&page(port), "knee_opcache_hit_rate_ratio").is_some());
-    let (page, pool) = (page(port), dir.path().join("pool.d/zzz-knee.conf"));
-    // The process that answers is none that serves.
-    assert_eq!(value(&page, "knee_workers"), value(&page, "knee_slots"), "{page}");
-    let written = fs::read_to_string(&pool).unwrap();
-    let of = |key: &str| {
-        let line = written.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(" = "));
-        line.unwrap_or_else(|| panic!("no {key} in {written}")).to_string()
-    };
-    assert_eq!(of("pm.max_children").parse::<f64>().ok(), value(&page, "knee_slots"), "{page}");
-    let (socket, secret) = (of("pm.status_listen"), of("pm.status_path"));
-    assert!(secret.len() > 32 && fs::exists(&socket).unwrap(), "{written}");
-    talk.signal(libc::SIGTERM);
-    let mut said = String::new();
-    talk.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(said.contains("pm.status_listen /run/knee/") && !said.contains(&secret), "{said}");
-    talk.end();
-    assert!(!fs::exists(socket).unwrap() && !fs::exists(pool).unwrap());
-}
-
-#[test]
-fn a_status_page_of_the_users_own_is_left_alone_and_asked() {
-    let dir = tempfile::tempdir().unwrap();
-    let main = pool(dir.path());
-    fs::write(
-        dir.path().join("pool.d/x.conf"),
-        "[www]\npm.max_children = 3\npm.status_path = /own\n",
-    )
-    .unwrap();
-    let port = free_port();
-    let at = format!("127.0.0.1:{port}");
-    let flags = ["--watch-every", "300ms", "--metrics", &at, "--serve-for", "0s"];
-    let words = ["--", "php-fpm8.2", "--nodaemonize", "--fpm-config", &main];
-    let mut command = knee_run(&[&flags[..], &words].concat());
-    command.stderr(Stdio::null());
-    let talk = Talk::with(command);
-    until("FPM tells of its children", || value(&page(port), "knee_fpm_active").is_some());
-    assert!(!dir.path().join("pool.d/zzz-knee.conf").exists());
-    talk.signal(libc::SIGTERM);
-    talk.end();
 }
 
 /// The first trouble of that sort that is told.
