@@ -64,19 +64,28 @@ impl Written {
     /// # Errors
     /// The folder takes no file (read-only, full, another owner).
     pub fn add(&mut self, overlay: &Overlay) -> io::Result<()> {
-        if let Some(folder) = &overlay.fills {
-            open_to_all(folder)?;
-        }
-        let file = match overlay.there() {
-            Some(file) => file,
-            None => {
-                write(overlay)?;
-                overlay.there().ok_or(io::ErrorKind::ResourceBusy)?
+        let new = overlay.fills.as_ref().filter(|folder| !folder.exists());
+        let file = held(overlay).inspect_err(|_| {
+            // Nobody comes to fill it.
+            if let Some(folder) = new {
+                let _ = fs::remove_dir(folder);
             }
-        };
+        })?;
         self.0.push(Held { path: overlay.path.clone(), file, fills: overlay.fills.clone() });
         Ok(())
     }
+}
+
+/// The file that stands there now, and the folder that is to be filled.
+fn held(overlay: &Overlay) -> io::Result<File> {
+    if let Some(folder) = &overlay.fills {
+        open_to_all(folder)?;
+    }
+    if let Some(file) = overlay.there() {
+        return Ok(file);
+    }
+    write(overlay)?;
+    Ok(overlay.there().ok_or(io::ErrorKind::ResourceBusy)?)
 }
 
 /// A folder that everybody may fill, and nobody may take from others: the service may be started as
@@ -147,6 +156,19 @@ mod tests {
         drop(second);
         assert!(!one.path.exists() && !filled.exists());
         assert_eq!(fs::read_dir(dir.path().join("below")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn where_no_file_is_taken_nothing_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = overlay(dir.path(), "x");
+        let filled = dir.path().join("filled");
+        // A folder in the place of the file: it cannot be written, whoever asks.
+        fs::create_dir_all(&one.path).unwrap();
+        assert!(Written::default().add(&one).is_err());
+        assert!(!filled.exists() && fs::read_dir(dir.path().join("below")).unwrap().count() == 1);
+        fs::create_dir(&filled).unwrap();
+        assert!(Written::default().add(&one).is_err() && filled.exists(), "it is another's");
     }
 
     #[test]

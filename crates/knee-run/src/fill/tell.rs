@@ -65,10 +65,13 @@ pub fn asks(
     if !written(found, &injection, None, put, filled) {
         return None;
     }
-    let mut secret = [0; 16];
-    File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut secret)).ok()?;
-    let page = secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let folder = PathBuf::from(format!("{FOLDER}fpm-{}", std::process::id()));
+    let mut chance = [0; 24];
+    File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut chance)).ok()?;
+    let chance: String = chance.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (own, page) = chance.split_at_checked(16)?;
+    // A folder for each: FPM does not start where another one listens, of the same container or of one
+    // that shares the folder.
+    let folder = PathBuf::from(format!("{FOLDER}fpm-{own}"));
     Some(Asks { folder, page: format!("/knee-status-{page}") })
 }
 

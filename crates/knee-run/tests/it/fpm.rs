@@ -59,3 +59,28 @@ fn a_status_page_of_the_users_own_is_left_alone_and_asked() {
     talk.signal(libc::SIGTERM);
     talk.end();
 }
+
+#[test]
+fn two_in_one_container_are_asked_each_on_its_own_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    support::fpm(dir.path());
+    let text = ["one", "two"].map(|name| {
+        let folder = dir.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        format!("{name}: php-fpm8.2 --nodaemonize --fpm-config {}\n", support::fpm(&folder))
+    });
+    let table = dir.path().join("processes");
+    fs::write(&table, text.concat()).unwrap();
+    let port = free_port();
+    let at = format!("127.0.0.1:{port}");
+    let flags = ["--watch-every", "300ms", "--metrics", &at, "--serve-for", "0s"];
+    let words = ["--processes", table.to_str().unwrap()];
+    let mut command = knee_run(&[&flags[..], &words].concat());
+    command.stderr(Stdio::null());
+    let talk = Talk::with(command);
+    until("both tell of their children", || {
+        page(port).lines().filter(|line| line.starts_with("knee_fpm_active{")).count() == 2
+    });
+    talk.signal(libc::SIGTERM);
+    assert_eq!(talk.end().0, Some(0));
+}
