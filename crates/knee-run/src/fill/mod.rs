@@ -74,13 +74,6 @@ pub fn fill(command: &[OsString], means: &mut Means) -> Filled {
     if all.is_empty() {
         filled.told.push("no runtime that is known starts here: nothing is filled in".into());
     }
-    if let Some(lock) = means.lock.take_if(|lock| all.iter().all(|f| f.runtime.id != lock.runtime))
-    {
-        let Lock { path, runtime, .. } = lock;
-        filled.told.push(format!(
-            "{path} is a profile of {runtime}, which does not start here: sized without a measurement"
-        ));
-    }
     let each = means.size.memory.as_ref().map(|m| Bytes(m.value.0 / means.sharing.max(1) as u64));
     for found in &all {
         let measured = means.lock.as_ref().filter(|lock| lock.runtime == found.runtime.id);

@@ -192,6 +192,12 @@ fn a_lock_sizes_by_what_was_measured() {
     std::fs::write(&path, lock("gunicorn")).unwrap();
     let out = dry(&["--dry-run"]);
     assert!(out.contains("at 3.00 ms of CPU and 57.0 ms of waiting"), "{out}");
+    // Also beside others, whose profile it is not.
+    let table = folder.path().join("processes");
+    std::fs::write(&table, "nginx: nginx\nweb: gunicorn app:app\n").unwrap();
+    let words = ["--dry-run", "--processes", "processes"];
+    let (out, _) = said(knee_run(&words).current_dir(folder.path()));
+    assert!(out.contains("at 3.00 ms of CPU") && !out.contains("is a profile of"), "{out}");
     std::fs::write(&path, lock("node")).unwrap();
     let out = dry(&["--dry-run"]);
     assert!(out.contains("knee.lock is a profile of node, which does not start here"), "{out}");
