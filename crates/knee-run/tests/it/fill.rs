@@ -205,6 +205,21 @@ fn a_lock_sizes_by_what_was_measured() {
     std::fs::write(&path, "{\n  \"version\": 2").unwrap();
     let out = dry(&["--dry-run"]);
     assert!(out.contains("knee.lock:2:") && out.contains("`knee plan --lock`"), "{out}");
+    // Without a user's numbers in its namespace not even root reads what nobody may.
+    std::fs::write(&path, lock("gunicorn")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let mut command = support::command("unshare");
+    command.args([
+        "--user",
+        env!("CARGO_BIN_EXE_knee-run"),
+        "--dry-run",
+        "--",
+        "gunicorn",
+        "app:app",
+    ]);
+    let (out, err) = said(command.current_dir(folder.path()));
+    assert!(out.contains("knee.lock: Permission denied"), "{out} {err}");
+    assert!(out.contains("2 × CPU + 1"), "{out} {err}");
     let out = dry(&["--dry-run", "--lock", "other.lock"]);
     assert!(out.contains("other.lock: No such file") && out.contains("2 × CPU + 1"), "{out}");
 }
