@@ -101,13 +101,23 @@ impl Family {
         self.passing.rewritten(signal)
     }
 
-    /// Passes a signal on to whom it is for, see [`right`], or to whole groups where that is asked for,
-    /// and says who that is.
-    pub fn forward(&self, signal: i32) -> Vec<i32> {
-        let signal = self.rewritten(signal).unwrap_or(signal);
+    /// Whether a signal asks for a stop.
+    pub fn stops(&self, signal: i32) -> bool {
+        matches!(signal, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)
+            && self.rewritten(signal) != Some(0)
+    }
+
+    /// Passes a signal on as what the user said that it is to become.
+    pub fn forward(&self, signal: i32) {
+        self.tell(self.rewritten(signal).unwrap_or(signal));
+    }
+
+    /// Sends a signal to whom it is for, see [`right`], or to whole groups where that is asked for, and
+    /// says who that is.
+    pub fn tell(&self, signal: i32) -> Vec<i32> {
         let started = self.started();
         if self.passing.group {
-            started.iter().for_each(|pid| send(-pid, signal));
+            started.iter().filter_map(|pid| group(*pid)).for_each(|group| send(-group, signal));
             return started;
         }
         let pids: Vec<i32> = started.iter().flat_map(|pid| right(*pid, signal)).collect();
@@ -219,6 +229,12 @@ pub fn right(pid: i32, signal: i32) -> Vec<i32> {
 /// Whether a process is a shell.
 pub fn is_shell(pid: i32) -> bool {
     SHELLS.contains(&Process::new(pid).name().as_str())
+}
+
+/// The process group of a process: one that went into the background may have another than the command's.
+fn group(pid: i32) -> Option<i32> {
+    // SAFETY: a plain call.
+    Some(unsafe { libc::getpgid(pid) }).filter(|group| *group > 0)
 }
 
 fn children(parent: i32) -> Vec<i32> {

@@ -83,7 +83,7 @@ fn start(
         if entry.listens && !listens(family, pid, signals, come) {
             say(format_args!("{} does not listen: the next one starts nevertheless", entry.name));
         }
-        if family.code().is_some() || come.iter().any(|signal| stops(*signal)) {
+        if family.code().is_some() || come.iter().any(|signal| family.stops(*signal)) {
             break;
         }
     }
@@ -100,15 +100,11 @@ fn listens(family: &mut Family, pid: i32, signals: &Signals, come: &mut Vec<i32>
         }
         come.extend(signals.wait(Some(LOOK)));
         family.reap();
-        if family.code().is_some() || come.iter().any(|signal| stops(*signal)) {
+        if family.code().is_some() || come.iter().any(|signal| family.stops(*signal)) {
             return true;
         }
     }
     false
-}
-
-fn stops(signal: i32) -> bool {
-    matches!(signal, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)
 }
 
 fn attend(signals: &Signals, mut family: Family, plan: Plan, mut come: Vec<i32>) -> u8 {
@@ -126,7 +122,7 @@ fn attend(signals: &Signals, mut family: Family, plan: Plan, mut come: Vec<i32>)
                 return code;
             }
             (Some(_), None) if !family.is_one() => {
-                stop = Some(Stop::at_once(&family, libc::SIGTERM, plan));
+                stop = Some(Stop::at_once(&family, plan));
             }
             (Some(code), Some(stop)) if family.members().is_empty() => {
                 stop.tell(code);
@@ -137,14 +133,14 @@ fn attend(signals: &Signals, mut family: Family, plan: Plan, mut come: Vec<i32>)
         for signal in std::mem::take(&mut come) {
             match (signal, &mut stop) {
                 (libc::SIGCHLD, _) => {}
-                (libc::SIGCONT, _) => family.resume(),
                 (signal, _) if family.rewritten(signal) == Some(0) => {}
-                (signal, None) if stops(signal) => {
+                (libc::SIGCONT, _) if family.rewritten(signal).is_none() => family.resume(),
+                (signal, None) if family.stops(signal) => {
                     family.end();
                     stop = Some(Stop::begin(&family, signal, plan));
                 }
-                (signal, Some(stop)) if stops(signal) => stop.again(&family, signal),
-                _ => drop(family.forward(signal)),
+                (signal, Some(stop)) if family.stops(signal) => stop.again(&family, signal),
+                _ => family.forward(signal),
             }
         }
         if let Some(stop) = &mut stop {

@@ -1,11 +1,12 @@
 //! How signals are passed on, where the user says otherwise than [`super::right`].
 
 /// Names of signals, as kill(1) writes them.
-const NAMES: [(&str, i32); 17] = [
+const NAMES: [(&str, i32); 19] = [
     ("HUP", libc::SIGHUP),
     ("INT", libc::SIGINT),
     ("QUIT", libc::SIGQUIT),
     ("ABRT", libc::SIGABRT),
+    ("KILL", libc::SIGKILL),
     ("USR1", libc::SIGUSR1),
     ("USR2", libc::SIGUSR2),
     ("PIPE", libc::SIGPIPE),
@@ -13,6 +14,7 @@ const NAMES: [(&str, i32); 17] = [
     ("TERM", libc::SIGTERM),
     ("CHLD", libc::SIGCHLD),
     ("CONT", libc::SIGCONT),
+    ("STOP", libc::SIGSTOP),
     ("TSTP", libc::SIGTSTP),
     ("TTIN", libc::SIGTTIN),
     ("TTOU", libc::SIGTTOU),
@@ -59,9 +61,10 @@ impl Passing {
     }
 }
 
-/// By number, or by name with or without `SIG`.
+/// By number, or by name with or without `SIG`, in any case.
 fn signal(text: &str) -> Option<i32> {
-    let name = text.strip_prefix("SIG").unwrap_or(text);
+    let name = text.to_ascii_uppercase();
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
     let named = NAMES.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);
     named.or_else(|| text.parse().ok().filter(|number| (1..=MOST).contains(number)))
 }
@@ -73,12 +76,12 @@ mod tests {
     #[test]
     fn numbers_and_names_are_read_and_the_last_counts() {
         let mut passing = Passing::default();
-        for text in ["TERM:QUIT", "SIGINT:0", "1:64", "15:SIGWINCH"] {
+        for text in ["TERM:QUIT", "SIGINT:0", "1:64", "15:sigwinch", "hup:KILL", "10:STOP"] {
             passing.add(text).unwrap();
         }
         assert_eq!(
-            [15, 2, 1, 3].map(|s| passing.rewritten(s)),
-            [Some(28), Some(0), Some(64), None]
+            [15, 2, 1, 10, 3].map(|s| passing.rewritten(s)),
+            [Some(28), Some(0), Some(9), Some(19), None]
         );
         for text in
             ["", "TERM", "TERM:", "0:1", "65:1", "1:65", "KILL:TERM", "CHLD:1", "9:1", "x:y"]

@@ -65,7 +65,10 @@ enum Phase {
 /// A stop under way.
 pub struct Stop {
     began: Instant,
+    /// What ends what has no way of its own.
     signal: i32,
+    /// Whether the user said what the stop signal is to become: then that ends servers, too.
+    rewritten: bool,
     plan: Plan,
     phase: Phase,
     watch: Watch,
@@ -84,7 +87,9 @@ pub struct Stop {
 impl Stop {
     /// Begins with the signal that asked for it.
     pub fn begin(family: &Family, signal: i32, plan: Plan) -> Stop {
-        let mut stop = Stop::new(family, signal, plan);
+        let own = family.rewritten(signal);
+        let mut stop = Stop::new(family, own.unwrap_or(signal), plan);
+        stop.rewritten = own.is_some();
         if stop.watch.listens() {
             let serve = plan.serve.as_secs_f64();
             say(format_args!("signal {signal}: serving for {serve} s more, then draining"));
@@ -95,9 +100,10 @@ impl Stop {
         stop
     }
 
-    /// Begins as one that the others need has ended: there is nothing left to serve with.
-    pub fn at_once(family: &Family, signal: i32, plan: Plan) -> Stop {
-        let mut stop = Stop::new(family, signal, plan);
+    /// Begins as one that the others need has ended: there is nothing left to serve with, and nobody has
+    /// sent a signal that could be rewritten.
+    pub fn at_once(family: &Family, plan: Plan) -> Stop {
+        let mut stop = Stop::new(family, libc::SIGTERM, plan);
         stop.finish(family);
         stop
     }
@@ -107,6 +113,7 @@ impl Stop {
         Stop {
             began: Instant::now(),
             signal,
+            rewritten: false,
             plan,
             phase: Phase::Serve,
             watch,
@@ -125,7 +132,7 @@ impl Stop {
         match self.phase {
             Phase::Serve => self.phase = Phase::Drain,
             Phase::Drain => self.finish(family),
-            _ => drop(family.forward(signal)),
+            _ => family.forward(signal),
         }
     }
 
@@ -166,7 +173,7 @@ impl Stop {
             && Process::new(main).catches(self.signal).unwrap_or(false);
         let servers = if own_way { vec![] } else { servers(&family.members()) };
         if servers.is_empty() {
-            self.told = family.forward(self.signal);
+            self.told = family.tell(self.signal);
             return;
         }
         // A script must not go on with its next line.
@@ -175,8 +182,7 @@ impl Stop {
         }
         let (front, behind): (Vec<Server>, Vec<Server>) =
             servers.into_iter().partition(|server| server.runtime.front);
-        let own = family.rewritten(self.signal);
-        front.iter().for_each(|server| self.end(server.pid, own.unwrap_or(server.runtime.stop)));
+        front.iter().for_each(|server| self.end_server(server));
         (self.front, self.behind) = (front.iter().map(|server| server.pid).collect(), behind);
         self.next(family);
     }
@@ -186,16 +192,20 @@ impl Stop {
         self.told.push(pid);
     }
 
+    fn end_server(&mut self, server: &Server) {
+        let signal = if self.rewritten { self.signal } else { server.runtime.stop };
+        self.end(server.pid, signal);
+    }
+
     fn next(&mut self, family: &Family) {
         let lives = |pid: &i32| Process::new(*pid).stat().is_ok_and(|stat| !stat.is_dead());
         if self.front.iter().any(lives) {
             return;
         }
-        let own = family.rewritten(self.signal);
         for server in std::mem::take(&mut self.behind) {
-            self.end(server.pid, own.unwrap_or(server.runtime.stop));
+            self.end_server(&server);
         }
-        let signal = own.unwrap_or(self.signal);
+        let signal = self.signal;
         // Those that are started beside servers and are none themselves.
         for pid in family.started() {
             if !with_descendants(&[pid]).iter().any(|pid| self.told.contains(pid)) {

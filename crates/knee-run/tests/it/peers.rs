@@ -25,6 +25,7 @@ fn signals_are_rewritten_as_dumb_init_rewrites_them() {
     let arrived = pass(&swapped, &[libc::SIGTERM, libc::SIGQUIT, libc::SIGCONT, libc::SIGINT]);
     assert_eq!(arrived, [libc::SIGINT, libc::SIGQUIT, libc::SIGCONT, libc::SIGTERM]);
     assert_eq!(pass(&["--rewrite", "1:31", "--rewrite", "31:1"], &[1, 31]), [31, 1]);
+    assert_eq!(pass(&["--rewrite", "CONT:USR1"], &[libc::SIGCONT]), [libc::SIGUSR1]);
     let suspends = ["--rewrite", "TTIN:QUIT", "--rewrite", "TTOU:INT", "--rewrite", "TSTP:HUP"];
     let arrived = pass(&suspends, &[libc::SIGTTIN, libc::SIGTTOU, libc::SIGTSTP]);
     assert_eq!(arrived, [libc::SIGQUIT, libc::SIGINT, libc::SIGHUP]);

@@ -15,8 +15,14 @@ fn table(folder: &Path, text: &str) -> String {
 
 /// Runs a table to its end.
 fn run(text: &str) -> (Option<i32>, String) {
+    run_with(&[], text)
+}
+
+fn run_with(flags: &[&str], text: &str) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
-    let words = ["--keep", "--stop-timeout", "4s", "--processes", &table(folder.path(), text)];
+    let table = table(folder.path(), text);
+    let words = ["--keep", "--stop-timeout", "4s", "--processes", &table];
+    let words = [flags, &words].concat();
     let Output { status, stderr, .. } = knee_run(&words).output().unwrap();
     (status.code(), String::from_utf8(stderr).unwrap())
 }
@@ -30,6 +36,38 @@ fn one_that_the_others_need_ends_all() {
     assert_eq!(code, Some(4), "{said}");
     let (code, said) = run("first: sleep 1000\nsecond: /no/such/program\nthird: sleep 1000\n");
     assert_eq!(code, Some(127), "{said}");
+}
+
+#[test]
+fn what_a_stop_signal_becomes_does_not_keep_the_others() {
+    let text = "first: sleep 1000\nsecond: sh -c 'exit 3'\n";
+    let (code, said) = run_with(&["--rewrite", "TERM:0"], text);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(!said.contains("its time was over"), "{said}");
+}
+
+/// Says that it runs, and listens once there is a file.
+const LATE: &str = "\
+import os, socket, time
+print('ready', flush=True)
+while not os.path.exists('go'): time.sleep(0.02)
+listener = socket.socket(); listener.bind(('127.0.0.1', 0)); listener.listen()
+time.sleep(60)
+";
+
+#[test]
+fn a_stop_signal_that_is_dropped_does_not_end_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("late.py"), LATE).unwrap();
+    let text = "first (listens): python3 late.py\nsecond: sh -c 'echo second; exec sleep 60'\n";
+    let table = table(folder.path(), text);
+    let mut command = knee_run(&["--keep", "--rewrite", "TERM:0", "--processes", &table]);
+    command.current_dir(folder.path()).stderr(Stdio::null());
+    let mut talk = Talk::with(command);
+    assert_eq!(talk.line(), "ready");
+    talk.signal(libc::SIGTERM);
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    assert_eq!(talk.line(), "second");
 }
 
 #[test]
