@@ -116,11 +116,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
         passing: Passing::default(),
         command: vec![],
     };
-    // A wrong flag is noticed when it is written; a wrong variable must not keep a service down.
     let variable = |name: &str| std::env::var(name).ok();
-    for wrong in environment(&mut options.watch, &variable) {
-        say(format_args!("{wrong}: no metrics there"));
-    }
     let mut words = words.into_iter();
     let mut first = true;
     let mut needs_watching = None;
@@ -140,48 +136,12 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
             "-h" | "--help" => return Ok(Asked::Help),
             "-V" | "--version" => return Ok(Asked::Version),
             "doctor" if first => return Ok(Asked::Doctor),
-            "--dry-run" => options.dry_run = true,
-            "--keep" => options.keep = true,
-            "--lock" => {
-                let file = value.or_else(|| words.next());
-                options.lock = Some(file.ok_or("--lock needs a file, such as knee.lock")?.into());
-            }
-            "--processes" => {
-                let file = value.or_else(|| words.next());
-                options.processes = Some(file.ok_or("--processes needs a file")?.into());
-            }
-            "--watch-every" => {
-                let every = time(flag, value.or_else(|| words.next()))?;
-                if !every.is_zero() && every < LEAST {
-                    return Err(format!("{flag}: {} ms are the least, or 0s", LEAST.as_millis()));
-                }
-                options.watch.every = (!every.is_zero()).then_some(every);
-            }
-            "--metrics" => {
-                let at = value.or_else(|| words.next()).ok_or("--metrics needs a port")?;
-                options.watch.metrics = Some(address(flag, &at.to_string_lossy())?);
-            }
-            "--otlp" => {
-                let url = value.or_else(|| words.next()).ok_or("--otlp needs a URL")?;
-                let url = url.to_string_lossy();
-                options.watch.collector = Some(Collector::at(&url, &variable)?);
-            }
-            "--emf" => options.watch.emf = true,
-            "--recycle" => options.watch.recycle = true,
-            "--group" => options.passing.group = true,
-            "--rewrite" => {
-                let text = value.or_else(|| words.next());
-                let text = text.ok_or("--rewrite needs FROM:TO, such as TERM:QUIT")?;
-                options.passing.add(&text.to_string_lossy())?;
-            }
-            "--serve-for" => options.serve_for = time(flag, value.or_else(|| words.next()))?,
-            "--stop-timeout" => options.stop_timeout = time(flag, value.or_else(|| words.next()))?,
             "--" => {
                 options.command = words.collect();
                 break;
             }
             flag if flag.starts_with('-') => {
-                return Err(format!("`{flag}` is no flag of knee-run; see knee-run --help"));
+                options.set(flag, || value.or_else(|| words.next()), &variable)?;
             }
             _ => {
                 options.command = std::iter::once(word).chain(words).collect();
@@ -190,35 +150,90 @@ pub fn parse(words: Vec<OsString>) -> Result<Asked, String> {
         }
         first = false;
     }
-    if options.watch.every.is_none()
-        && let Some(flag) = needs_watching
-    {
+    if let (None, Some(flag)) = (options.watch.every, needs_watching) {
         return Err(format!("{flag} needs what --watch-every 0s turns off: leave out one of them"));
     }
-    if options.processes.is_some() {
-        return match options.command.is_empty() {
-            true => Ok(Asked::Run(Box::new(options))),
-            false => Err("--processes names what to start: leave out the command".into()),
-        };
+    // A wrong flag is noticed when it is written; a wrong variable must not keep a service down.
+    for wrong in environment(&mut options.watch, &variable) {
+        say(format_args!("{wrong}: no metrics there"));
     }
-    if options.command.is_empty() {
-        return Err("no command to run; write it behind `--`: knee-run -- gunicorn app:app".into());
+    match (&options.processes, options.command.is_empty()) {
+        (Some(_), false) => Err("--processes names what to start: leave out the command".into()),
+        (None, true) => {
+            Err("no command to run; write it behind `--`: knee-run -- gunicorn app:app".into())
+        }
+        _ => Ok(Asked::Run(Box::new(options))),
     }
-    Ok(Asked::Run(Box::new(options)))
 }
 
-/// What the environment says, which flags overrule; what is wrong with it.
+impl Options {
+    /// Takes what a flag says; `value` is what stands behind it.
+    fn set(
+        &mut self,
+        flag: &str,
+        value: impl FnOnce() -> Option<OsString>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(), String> {
+        match flag {
+            "--dry-run" => self.dry_run = true,
+            "--keep" => self.keep = true,
+            "--lock" => {
+                let file = value().ok_or("--lock needs a file, such as knee.lock")?;
+                self.lock = Some(file.into());
+            }
+            "--processes" => {
+                self.processes = Some(value().ok_or("--processes needs a file")?.into());
+            }
+            "--watch-every" => {
+                let every = time(flag, value())?;
+                if !every.is_zero() && every < LEAST {
+                    return Err(format!("{flag}: {} ms are the least, or 0s", LEAST.as_millis()));
+                }
+                self.watch.every = (!every.is_zero()).then_some(every);
+            }
+            "--metrics" => {
+                let at = value().ok_or("--metrics needs a port")?;
+                self.watch.metrics = Some(address(flag, &at.to_string_lossy())?);
+            }
+            "--otlp" => {
+                let url = value().ok_or("--otlp needs a URL, such as http://localhost:4318")?;
+                self.watch.collector = Some(Collector::at(&url.to_string_lossy(), variable)?);
+            }
+            "--emf" => self.watch.emf = true,
+            "--recycle" => self.watch.recycle = true,
+            "--group" => self.passing.group = true,
+            "--rewrite" => {
+                let text = value().ok_or("--rewrite needs FROM:TO, such as TERM:QUIT")?;
+                self.passing.add(&text.to_string_lossy())?;
+            }
+            "--serve-for" => self.serve_for = time(flag, value())?,
+            "--stop-timeout" => self.stop_timeout = time(flag, value())?,
+            _ => return Err(format!("`{flag}` is no flag of knee-run; see knee-run --help")),
+        }
+        Ok(())
+    }
+}
+
+/// What the environment says where no flag does; what is wrong with that. Nothing is where nothing is
+/// watched.
 fn environment(
     watch: &mut watch::Options,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<String> {
-    watch.emf = variable("KNEE_EMF").is_some_and(|on| on == "1");
-    let at = variable("KNEE_METRICS").filter(|at| !at.is_empty());
-    let metrics = at.map(|at| address("KNEE_METRICS", &at)).transpose();
-    let collector = Collector::of_environment(variable);
     let mut wrong = Vec::new();
-    watch.metrics = metrics.map_err(|why| wrong.push(why)).ok().flatten();
-    watch.collector = collector.map_err(|why| wrong.push(why)).ok().flatten();
+    if watch.every.is_none() {
+        return wrong;
+    }
+    watch.emf |= variable("KNEE_EMF").is_some_and(|on| on == "1");
+    if watch.metrics.is_none()
+        && let Some(at) = variable("KNEE_METRICS").filter(|at| !at.is_empty())
+    {
+        watch.metrics = address("KNEE_METRICS", &at).map_err(|why| wrong.push(why)).ok();
+    }
+    if watch.collector.is_none() {
+        let collector = Collector::of_environment(variable);
+        watch.collector = collector.map_err(|why| wrong.push(why)).ok().flatten();
+    }
     wrong
 }
 
@@ -279,6 +294,11 @@ mod tests {
         let wrong = environment(&mut told, &variables);
         assert!(wrong.len() == 1 && wrong[0].contains("is for gRPC"), "{wrong:?}");
         assert!(told.emf && told.metrics.is_some_and(|at| at.is_ipv6()));
+        let mut flags = watch("--metrics 9090 --otlp http://localhost:4318 -- x");
+        assert_eq!(environment(&mut flags, &variables), [""; 0], "a flag overrules it");
+        assert!(flags.metrics.is_some_and(|at| at.is_ipv4()) && flags.collector.is_some());
+        let mut off = watch("--watch-every 0s -- x");
+        assert!(environment(&mut off, &variables).is_empty() && !off.emf);
         assert!(watch("--otlp http://localhost:4318 -- x").collector.is_some());
         assert!(read("--otlp https://collector -- x").unwrap_err().contains("https is not spoken"));
     }

@@ -28,12 +28,13 @@ impl std::fmt::Debug for Collector {
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Collector {
-    /// At the address that `--otlp` names.
+    /// At the address that `--otlp` names, with or without the path of metrics.
     ///
     /// # Errors
     /// It is none that can be asked from here.
     pub fn at(url: &str, variable: Variable) -> Result<Collector, String> {
-        let url = format!("{}{PATH}", url.trim_end_matches('/'));
+        let base = url.trim_end_matches('/');
+        let url = format!("{}{PATH}", base.strip_suffix(PATH).unwrap_or(base));
         checked("--otlp", url, variable)
     }
 
@@ -71,8 +72,8 @@ fn checked(name: &str, url: String, variable: Variable) -> Result<Collector, Str
     if !http::is_url(&url) {
         // Not the address itself: it may hold a password.
         return Err(format!(
-            "{name} has to be http:// and an address or localhost, such as http://localhost:4318: names \
-             are not looked up here and https is not spoken; a collector beside the service sends on"
+            "{name}: metrics go to http:// and an address or localhost, such as http://localhost:4318; \
+             https is not spoken and no name looked up: a collector beside the service sends on"
         ));
     }
     let headers = variable("OTEL_EXPORTER_OTLP_METRICS_HEADERS")
@@ -152,8 +153,18 @@ mod tests {
             assert!(wrong.contains("https is not spoken") && !wrong.contains("secret"), "{wrong}");
         }
         assert!(
-            Collector::at("localhost:4318", &|_| None).unwrap_err().starts_with("--otlp has to")
+            Collector::at("localhost:4318", &|_| None)
+                .unwrap_err()
+                .starts_with("--otlp: metrics go to")
         );
+    }
+
+    #[test]
+    fn the_flag_names_it_with_or_without_the_path() {
+        for url in ["http://localhost:4318", "http://localhost:4318/v1/metrics/"] {
+            let collector = Collector::at(url, &|_| None).unwrap();
+            assert_eq!(collector.url, "http://localhost:4318/v1/metrics");
+        }
     }
 
     #[test]
