@@ -81,7 +81,14 @@ impl Outbox {
             let document = self.take();
             let asked = http::post(&to.url, &to.fields, &document, Instant::now() + PATIENCE);
             match outcome(asked) {
-                Outcome::Taken => failing.over(self),
+                Outcome::Taken => {
+                    if failing.over() {
+                        let lost = self.lost();
+                        say(format_args!(
+                            "the OpenTelemetry collector takes metrics again; {lost} samples were lost"
+                        ));
+                    }
+                }
                 Outcome::Refused(why) => {
                     self.lose();
                     std::thread::sleep(failing.with(&why, None));
@@ -123,32 +130,32 @@ fn outcome(asked: Result<Answer, http::Wrong>) -> Outcome {
 struct Failing {
     /// The last pause; None while all is well.
     pause: Option<Duration>,
+    /// When it was said last.
     said: Option<Instant>,
+    /// Whether that goes on.
+    told: bool,
 }
 
 impl Failing {
-    /// Notes one more failure, says the first, and returns how long to wait.
+    /// Notes one more failure, says it once and seldom where it comes and goes, and returns how long to
+    /// wait.
     fn with(&mut self, why: &str, after: Option<Duration>) -> Duration {
         let again = self.said.is_some_and(|said| said.elapsed() < QUIET);
-        if self.pause.is_none() && !again {
+        if !self.told && !again {
             say(format_args!(
                 "the OpenTelemetry collector takes no metrics: {why}: the service goes on"
             ));
-            self.said = Some(Instant::now());
+            (self.said, self.told) = (Some(Instant::now()), true);
         }
         let pause = self.pause.map_or(PAUSE, |pause| pause.saturating_mul(2)).min(LONGEST);
         self.pause = Some(pause);
         after.map_or(pause, |after| after.clamp(pause, LONGEST))
     }
 
-    /// It went well.
-    fn over(&mut self, outbox: &Outbox) {
-        if self.pause.take().is_some() {
-            let lost = outbox.lost();
-            say(format_args!(
-                "the OpenTelemetry collector takes metrics again; {lost} samples were lost"
-            ));
-        }
+    /// It went well; whether to say so: not where nobody was told of the failure.
+    fn over(&mut self) -> bool {
+        self.pause = None;
+        std::mem::take(&mut self.told)
     }
 }
 
@@ -184,8 +191,9 @@ mod tests {
         let mut failing = Failing::default();
         let pauses: Vec<u64> = (0..8).map(|_| failing.with("x", None).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
-        failing.over(&Outbox::default());
+        assert!(failing.over() && !failing.over());
         assert_eq!(failing.with("x", Some(Duration::from_secs(5))).as_secs(), 5);
+        assert!(!failing.over(), "it was not told again so soon");
         assert_eq!(failing.with("x", Some(Duration::from_secs(9000))), LONGEST);
     }
 }
