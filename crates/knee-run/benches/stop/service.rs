@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_knee-run");
@@ -152,9 +153,12 @@ impl Service {
         command.env("PORT", port.to_string()).env_remove("ECS_CONTAINER_METADATA_URI_V4");
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().map_err(|error| format!("{}: {error}", words[0]))?;
-        let started = Started { port, process, members: vec![] };
+        let mut started = Started { port, process, members: vec![] };
         until_ready(port).map_err(|error| format!("{self}, {kind}: {error}"))?;
-        Ok(started)
+        match started.process.try_wait()? {
+            None => Ok(started),
+            Some(status) => Err(format!("{self}, {kind}: it has ended: {status}").into()),
+        }
     }
 
     /// nginx and PHP-FPM of one container: the example's files with ports and sockets of their own.
@@ -194,8 +198,18 @@ impl Service {
     }
 }
 
+/// A port that nobody listens on, and that nobody was given before: where several services start at once
+/// one has not taken its own yet, and another that answers there would be loaded in its place.
 pub fn free_port() -> Result<u16, Failure> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    static GIVEN: Mutex<Vec<u16>> = Mutex::new(vec![]);
+    let mut given = GIVEN.lock().map_err(|error| error.to_string())?;
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        if !given.contains(&port) {
+            given.push(port);
+            return Ok(port);
+        }
+    }
 }
 
 /// Waits until a request for /health gets its answer.
