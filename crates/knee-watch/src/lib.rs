@@ -8,6 +8,7 @@ mod ears;
 pub mod emf;
 mod eyes;
 mod find;
+mod history;
 pub mod metrics;
 pub mod otlp;
 pub mod prometheus;

@@ -1,9 +1,9 @@
 //! One service that is looked at again and again, and what each interval shows.
 
 use crate::find::Found;
-use crate::sample::{Busy, Sample, Trend, Unseen};
+use crate::history::History;
+use crate::sample::{Busy, Sample, Unseen};
 use crate::shape::{Shape, shape};
-use crate::trend::slope;
 use crate::unseen::{Sight, unseen};
 use crate::{Ears, Eyes, Source};
 use knee_core::limit::{self, BUSY_SLOTS, Scene};
@@ -13,7 +13,7 @@ use knee_core::{Bytes, Settings, Task};
 use knee_probe::limits::{self, Limits};
 use knee_probe::process::{self, Process};
 use knee_probe::sockets::{Address, Listener, Sockets};
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -25,10 +25,6 @@ const MOST_LOOKS: u32 = 200;
 const ANSWERS: usize = 1024;
 /// Samples after which it is looked again who listens where, though no process came or went.
 const AFRESH: u32 = 12;
-/// Samples that a trend is seen in.
-const HISTORY: usize = 120;
-/// Standard deviations from which a trend counts as sure: chance alone exceeds it once in 700.
-const SURE: f64 = 3.2;
 
 /// What is known of a service before it is looked at.
 pub struct Known {
@@ -65,7 +61,7 @@ pub struct Watched {
     samples: u32,
     /// None where it has to be looked for.
     unseen: Option<Vec<Unseen>>,
-    history: VecDeque<Point>,
+    history: History,
 }
 
 /// Requests in service, look by look.
@@ -74,15 +70,6 @@ struct Counted {
     looks: u32,
     sum: u64,
     most: u32,
-}
-
-/// What trends are seen in.
-#[derive(Clone, Copy)]
-struct Point {
-    at: Instant,
-    memory: f64,
-    descriptors: f64,
-    cpu: f64,
 }
 
 /// How long to wait between two looks within an interval: that long at least, and so that what is
@@ -114,7 +101,7 @@ impl Watched {
             connections: true,
             samples: 0,
             unseen: None,
-            history: VecDeque::new(),
+            history: History::default(),
             known,
         };
         let look = watched.eyes.look(true);
@@ -245,7 +232,7 @@ impl Watched {
         self.add_busy(&mut usage, busy);
         let cpu = self.eyes.own_cpu_since(look);
         let anonymous = anonymous(&self.family);
-        self.remember(&usage, cpu, anonymous);
+        self.history.add(anonymous, usage.descriptors, cpu);
         let unseen = self.unseen();
         let sample = self.tell(usage, busy, cpu, anonymous, seconds);
         self.busy = Counted::default();
@@ -290,7 +277,7 @@ impl Watched {
             cpu_limit: limits.cpu.clone(),
             memory_limit: limits.memory.clone(),
             stall: None,
-            trends: self.trends(),
+            trends: self.history.trends(),
             unseen: vec![],
         }
     }
@@ -325,35 +312,6 @@ impl Watched {
             }
             _ => limit,
         }
-    }
-
-    fn remember(&mut self, usage: &Usage, cpu: f64, anonymous: Bytes) {
-        let (memory, descriptors) = (anonymous.0 as f64, usage.descriptors as f64);
-        self.history.push_back(Point { at: Instant::now(), memory, descriptors, cpu });
-        if self.history.len() > HISTORY {
-            self.history.pop_front();
-        }
-    }
-
-    fn trends(&self) -> Vec<Trend> {
-        let Some(first) = self.history.front() else { return vec![] };
-        let trend = |of: &'static str, value: fn(&Point) -> f64| {
-            let at = |point: &Point| point.at.duration_since(first.at).as_secs_f64();
-            let points: Vec<(f64, f64)> =
-                self.history.iter().map(|point| (at(point), value(point))).collect();
-            let slope = slope(&points)?;
-            let seconds = points.last()?.0;
-            let sure = slope.z.abs() >= SURE;
-            Some(Trend { of, per_minute: slope.per_second * 60.0, seconds, sure })
-        };
-        [
-            trend("memory", |point| point.memory),
-            trend("descriptors", |point| point.descriptors),
-            trend("cpu", |point| point.cpu),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
     }
 }
 

@@ -27,20 +27,24 @@ const RULES: [(Kind, Rule); 5] = [
     (Kind::OpcacheMisses, misses),
 ];
 
-/// One for each rule, and one for each place where an event loop stood still.
+/// What was seen of each so far.
 #[derive(Clone, Debug, Default)]
-pub struct Conditions([Steady; RULES.len()], Places);
+pub struct Conditions {
+    lasting: [Steady; RULES.len()],
+    /// Where an event loop stood still.
+    places: Places,
+}
 
 impl Conditions {
     pub fn see(&mut self, at: f64, sample: &Sample) -> Vec<Trouble> {
-        let each = self.0.iter_mut().zip(RULES);
+        let each = self.lasting.iter_mut().zip(RULES);
         let lasting = each.filter_map(|(steady, (kind, rule))| {
             let evidence = rule(sample);
             let say = steady.see(at, evidence.is_some());
             evidence.filter(|_| say).map(|evidence| trouble(kind, sample, evidence))
         });
         let mut told: Vec<Trouble> = lasting.collect();
-        told.extend(blocked(sample).filter(|t| self.1.see(at, t.place.as_ref())));
+        told.extend(blocked(sample).filter(|t| self.places.see(at, t.place.as_ref())));
         told
     }
 }

@@ -41,13 +41,16 @@ const REQUESTS: [&str; 2] = ["node.requests", "fpm.accepted"];
 
 /// One course for each, and the requests that were counted so far.
 #[derive(Clone, Debug, Default)]
-pub struct Leaks([Leak; QUANTITIES.len()], f64);
+pub struct Leaks {
+    courses: [Leak; QUANTITIES.len()],
+    served: f64,
+}
 
 impl Leaks {
     pub fn see(&mut self, at: f64, sample: &Sample) -> Vec<Trouble> {
-        self.1 += REQUESTS.iter().filter_map(|name| reading(sample, name)).sum::<f64>();
-        let served = self.1;
-        let each = self.0.iter_mut().zip(QUANTITIES);
+        self.served += REQUESTS.iter().filter_map(|name| reading(sample, name)).sum::<f64>();
+        let served = self.served;
+        let each = self.courses.iter_mut().zip(QUANTITIES);
         each.filter_map(|(leak, (kind, shown, read, share))| {
             let (value, left) = read(sample)?;
             let growth = leak.see(Point { at, served, value }, left)?;
@@ -62,9 +65,8 @@ impl Leaks {
 /// `each`: what a request leaves, where that is known.
 fn evidence(growth: &Growth, each: Option<f64>, shown: Shown) -> String {
     let each = each.filter(|each| *each > 0.0).map_or(String::new(), |each| {
-        // Less than one of what is counted: how many requests leave one.
-        let whole = each < 1.0;
-        let many = if whole { (1.0 / each).round().max(1.0) } else { 1.0 };
+        // Of less than one of what is counted: how many requests leave one.
+        let many = (1.0 / each).round().max(1.0);
         let per = if many > 1.0 { format!("{many:.0} requests") } else { "request".into() };
         format!(", about {} each {per}", shown(each * many))
     });
