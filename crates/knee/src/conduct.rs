@@ -65,18 +65,14 @@ fn request(
         Failure::new(Exit::Refused, "the task's size is not known")
             .remedy("name it: --task CPU,MEMORY, for example --task 0.5,1GB")
     };
+    let task = discovery.service.task.clone().ok_or_else(no_task)?;
     Ok(TuneRequest {
-        task: discovery.service.task.clone().ok_or_else(no_task)?,
-        service: discovery.service,
-        facts: discovery.facts,
-        goal: discovery.goal,
-        requests: discovery.requests,
         unconfined: asked.unconfined,
         most_trials: asked.trials(&discovery.stated.tune),
-        head_room: discovery.head_room.value,
         seed: asked.seed(&discovery.stated.tune),
         lengths: asked.lengths(),
         earlier,
+        ..TuneRequest::of(discovery, task)
     })
 }
 

@@ -7,7 +7,7 @@ use knee_core::workload::Request;
 use knee_core::{Bytes, Goal, Origin, Sourced, Task};
 use knee_files::Overrides;
 use knee_tune::journal::Journal;
-use knee_tune::tune::{Lengths, TRIALS, TuneRequest, tune};
+use knee_tune::tune::{TuneRequest, tune};
 use std::fmt;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -98,19 +98,8 @@ impl Cell {
         let overrides = Overrides { task: Some(task), requests, ..Overrides::default() };
         let found = knee_files::discover(&examples().join(self.example), &overrides)?;
         let flag = |name: &str| Origin::Flag { name: name.into() };
-        Ok(TuneRequest {
-            task: Sourced::new(task, flag("--task")),
-            goal: Sourced::new(Goal::default(), flag("--goal")),
-            service: found.service,
-            facts: found.facts,
-            requests: found.requests,
-            unconfined: false,
-            most_trials: TRIALS,
-            head_room: found.head_room.value,
-            seed: 1,
-            lengths: Lengths::default(),
-            earlier: vec![],
-        })
+        let goal = Sourced::new(Goal::default(), flag("--goal"));
+        Ok(TuneRequest { goal, ..TuneRequest::of(found, Sourced::new(task, flag("--task"))) })
     }
 
     /// What articles advise: 2n + 1 workers for the two CPUs that a small task sees, FPM's five

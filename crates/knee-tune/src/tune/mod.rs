@@ -16,6 +16,7 @@ use crate::space;
 use knee_core::event::{Event, Fact, Verdict};
 use knee_core::workload::Request;
 use knee_core::{Goal, Service, Sourced, Task};
+use knee_files::Discovery;
 use knee_measure::MeasureError;
 use run::Run;
 use std::sync::atomic::AtomicBool;
@@ -45,6 +46,26 @@ pub struct TuneRequest {
     pub lengths: Lengths,
     /// Events of an interrupted run to go on with; empty for a new one.
     pub earlier: Vec<Event>,
+}
+
+impl TuneRequest {
+    /// What was found, in a task of that size; trials, lengths and all else as they are where nobody says
+    /// otherwise.
+    pub fn of(found: Discovery, task: Sourced<Task>) -> TuneRequest {
+        TuneRequest {
+            service: found.service,
+            facts: found.facts,
+            task,
+            goal: found.goal,
+            requests: found.requests,
+            unconfined: false,
+            most_trials: TRIALS,
+            head_room: found.head_room.value,
+            seed: 1,
+            lengths: Lengths::default(),
+            earlier: vec![],
+        }
+    }
 }
 
 /// How long a run measures, seconds. Shorter lengths make wider intervals.

@@ -84,19 +84,8 @@ impl Subject {
         assert_eq!(found.missing.len(), 0, "{:?}", found.missing);
         let mut lengths = SHORT;
         change(&mut lengths);
-        TuneRequest {
-            task: found.service.task.clone().unwrap(),
-            service: found.service,
-            facts: found.facts,
-            goal: found.goal,
-            requests: found.requests,
-            unconfined: false,
-            most_trials: 2,
-            head_room: found.head_room.value,
-            seed: 1,
-            lengths,
-            earlier: vec![],
-        }
+        let task = found.service.task.clone().unwrap();
+        TuneRequest { most_trials: 2, lengths, ..TuneRequest::of(found, task) }
     }
 
     /// Why a run ends without a verdict. Nothing is left of it.

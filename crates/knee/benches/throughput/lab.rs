@@ -7,7 +7,7 @@ use knee_core::{Bytes, Origin, Sourced, Task};
 use knee_files::Overrides;
 use knee_measure::{Generator, GeneratorOptions, Pace, SearchOptions, Target, search_on};
 use knee_tune::lab::{Lab, LabOptions};
-use knee_tune::tune::{Lengths, TRIALS, TuneRequest};
+use knee_tune::tune::TuneRequest;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -24,8 +24,10 @@ const BUDGET: f64 = 10.0;
 const CONFIRM: f64 = 3.0;
 const STEP: f64 = 3.0;
 const WARM_UP: f64 = 0.5;
-
+/// Of what is asked before anything counts; seconds.
 const WARMING: f64 = 1.5;
+/// Of the log, in which knee run says what it fills in.
+const LINES: usize = 40;
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -37,20 +39,8 @@ fn examples() -> PathBuf {
 pub fn request(example: &str) -> Result<TuneRequest, Failure> {
     let overrides = Overrides { task: Some(TASK), ..Overrides::default() };
     let found = knee_files::discover(&examples().join(example), &overrides)?;
-    let flag = |name: &str| Origin::Flag { name: name.into() };
-    Ok(TuneRequest {
-        task: Sourced::new(TASK, flag("--task")),
-        goal: found.goal,
-        service: found.service,
-        facts: found.facts,
-        requests: found.requests,
-        unconfined: false,
-        most_trials: TRIALS,
-        head_room: found.head_room.value,
-        seed: 1,
-        lengths: Lengths::default(),
-        earlier: vec![],
-    })
+    let task = Sourced::new(TASK, Origin::Flag { name: "--task".into() });
+    Ok(TuneRequest::of(found, task))
 }
 
 /// An example that is measured again and again.
@@ -121,13 +111,12 @@ impl<'a> Place<'a> {
     }
 }
 
-const LINES: usize = 40;
-
-/// What knee run fills in, without its reasons.
+/// What knee run fills in, without its reasons and the size that it has found.
 fn filled(log: &str) -> String {
     let lines = log.lines().filter_map(|line| line.split_once("knee-run: "));
+    let size = |what: &str| ["cpu ", "memory "].iter().any(|word| what.starts_with(word));
     let value = |(_, line): (&str, &str)| {
-        let (what, _) = line.split_once(" (").filter(|(what, _)| !what.starts_with(['c', 'm']))?;
+        let (what, _) = line.split_once(" (").filter(|(what, _)| !size(what))?;
         Some(what.to_string())
     };
     shown(&lines.filter_map(value).collect::<Vec<_>>().join(", "))
