@@ -39,17 +39,44 @@ fn main() -> ExitCode {
     }
 }
 
+struct Chosen {
+    examples: Vec<&'static str>,
+    rounds: usize,
+    again: bool,
+}
+
+impl Chosen {
+    fn of(words: &[String]) -> Result<Chosen, Failure> {
+        let mut chosen = Chosen { examples: vec![], rounds: ROUNDS, again: false };
+        let mut words = words.iter().filter(|word| *word != "--bench");
+        while let Some(word) = words.next() {
+            match (word.as_str(), EXAMPLES.iter().find(|example| *example == word)) {
+                ("--rounds", _) => {
+                    chosen.rounds = words.next().ok_or("--rounds takes a number")?.parse()?;
+                }
+                ("--tune", _) => chosen.again = true,
+                (_, Some(example)) => chosen.examples.push(*example),
+                (name, None) => {
+                    let all = EXAMPLES.join(", ");
+                    return Err(format!("no example `{name}`; there are {all}").into());
+                }
+            }
+        }
+        if chosen.examples.is_empty() {
+            chosen.examples = EXAMPLES.to_vec();
+        }
+        Ok(chosen)
+    }
+}
+
 fn benchmark(words: &[String]) -> Result<(), Failure> {
-    let rounds = words.iter().skip_while(|word| *word != "--rounds").nth(1);
-    let rounds = rounds.map_or(Ok(ROUNDS), |n| n.parse())?;
-    let again = words.iter().any(|word| word == "--tune");
-    let named: Vec<&str> = EXAMPLES.into_iter().filter(|e| words.iter().any(|w| w == e)).collect();
+    let Chosen { examples, rounds, again } = Chosen::of(words)?;
     let _backend = lab::backend()?;
     println!(
         "| example | side | capacity, requests/s | over bare | p99 at {LOAD} of bare's | settings |"
     );
     println!("|---|---|---|---|---|---|");
-    for example in if named.is_empty() { EXAMPLES.to_vec() } else { named } {
+    for example in examples {
         compare(example, rounds, again)?;
     }
     Ok(())
