@@ -3,7 +3,7 @@
 
 use crate::formats::dockerfile::Dockerfile;
 use crate::formats::word::{Inner, Word};
-use crate::formats::{Entry, compose, shell, task_definition};
+use crate::formats::{Entry, compose, shell};
 use std::ops::Range;
 use std::path::Path;
 
@@ -194,10 +194,10 @@ impl Value {
 fn values(path: &Path, text: &str) -> Vec<Value> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let entry = |(name, entry): &(String, Entry)| Value::of(text, name, &entry.value, &entry.word);
-    let is_json = name.split('.').skip(1).any(|part| part == "json");
-    if is_json {
-        let task = task_definition::parse(text).unwrap_or_default();
-        return task.containers.iter().flat_map(|c| &c.env).map(entry).collect();
+    // Task definitions, Terraform, and templates of either.
+    let named = ["json", "tf", "tfvars", "tpl", "tftpl", "tmpl"];
+    if name.split('.').skip(1).any(|part| named.contains(&part)) {
+        return named_values(text);
     }
     if name.ends_with(".yml") || name.ends_with(".yaml") {
         let services = compose::parse(text, &|_| None).unwrap_or_default();
@@ -211,9 +211,6 @@ fn values(path: &Path, text: &str) -> Vec<Value> {
         found.extend(commands.flat_map(|statement| assigned(text, statement)));
         return found;
     }
-    if name.ends_with(".tf") || name.ends_with(".tfvars") {
-        return of_terraform(text);
-    }
     if name.ends_with(".py") || name.ends_with(".conf") || name.ends_with(".ini") {
         return Vec::new();
     }
@@ -221,25 +218,47 @@ fn values(path: &Path, text: &str) -> Vec<Value> {
     statements.iter().flat_map(|statement| assigned(text, statement)).collect()
 }
 
-/// The texts that Terraform sets anything called `value` to, each with the name beside it.
-fn of_terraform(text: &str) -> Vec<Value> {
-    let literal = |from: usize, key: &str| {
-        let line = text[from..].lines().next().unwrap_or_default();
-        let at = line.match_indices(key).map(|(at, _)| at + key.len()).find_map(|at| {
-            let rest = line[at..].trim_start().strip_prefix('=')?.trim_start().strip_prefix('"')?;
-            let start = line.len() - rest.len();
-            let end = rest.match_indices('"').find(|(at, _)| !rest[..*at].ends_with('\\'))?.0;
-            Some(start..start + end)
-        })?;
-        Some(from + at.start..from + at.end)
-    };
-    let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-    let found = starts.filter_map(|from| {
-        let range = literal(from, "value")?;
-        let name = literal(from, "name").map_or("", |name| &text[name]);
-        Some(Value { name: name.into(), text: text[range.clone()].into(), range })
-    });
-    found.collect()
+/// The texts of everything that is called `value`, in JSON and in Terraform's blocks and objects, each
+/// with the name before it.
+fn named_values(text: &str) -> Vec<Value> {
+    let mut name = "";
+    let mut found = Vec::new();
+    for range in strings(text) {
+        let (before, text) = (text[..range.start - 1].trim_end(), &text[range.clone()]);
+        let Some(before) = before.strip_suffix(['=', ':']) else { continue };
+        let key = before.trim_end().trim_end_matches('"');
+        let key = key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next();
+        match key.unwrap_or_default() {
+            "name" => name = text,
+            "value" => {
+                let name = std::mem::take(&mut name).into();
+                found.push(Value { name, text: text.into(), range });
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The insides of the texts in double quotes, which end in their line.
+fn strings(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut open = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match (c, open) {
+            _ if escaped => escaped = false,
+            ('\\', Some(_)) => escaped = true,
+            ('"', Some(start)) => {
+                found.push(start..at);
+                open = None;
+            }
+            ('"', None) => open = Some(at + 1),
+            ('\n', _) => open = None,
+            _ => {}
+        }
+    }
+    found
 }
 
 /// What a command assigns or exports.
@@ -347,6 +366,12 @@ mod tests {
                 "{ name = \"TOKEN\", value = \"hunter2\" },\n{ name = \"N\", value = \"4\" }\n  value = \"hunter3\"\n",
                 "{ name = \"TOKEN\", value = \"hunter2\" },\n{ name = \"N\", value = \"8\" }\n  value = \"hunter3\"\n",
                 "{ name = \"TOKEN\", value = \"…\" },\n{ name = \"N\", value = \"8\" }\n  value = \"…\"\n",
+            ),
+            (
+                "main.tf",
+                "environment = [{ name = \"N\", value = \"4\" }, { \"name\" : \"T\", \"value\" : \"hunter2\" }, { value = \"hunter3\\\" 8\" }]\n",
+                "environment = [{ name = \"N\", value = \"8\" }, { \"name\" : \"T\", \"value\" : \"hunter2\" }, { value = \"hunter3\\\" 8\" }]\n",
+                "environment = [{ name = \"N\", value = \"8\" }, { \"name\" : \"T\", \"value\" : \"…\" }, { value = \"…\" }]\n",
             ),
             (".env", "TOKEN=hunter2\nN=4\n", "TOKEN=hunter2\nN=8\n", "TOKEN=…\nN=8\n"),
             (
