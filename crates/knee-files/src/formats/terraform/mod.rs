@@ -9,6 +9,7 @@ mod block;
 mod evaluate;
 mod functions;
 mod module;
+mod steps;
 mod template;
 mod types;
 

@@ -2,7 +2,8 @@
 //! root module with those of the modules that it calls.
 
 use super::block::body;
-use super::evaluate::{Evaluator, Scope, Step, pairs, walk};
+use super::evaluate::{Evaluator, Scope, pairs};
+use super::steps::{Step, walk};
 use super::types::fill;
 use super::{Plan, Read, Resource, Source, Terraform, joined};
 use crate::formats::tree::{Node, Span, Value};
