@@ -3,6 +3,7 @@
 
 use crate::blueprint::Variable;
 use crate::formats::shell::is_name;
+use crate::formats::word::quoted;
 
 /// What names of sizes have in them.
 const SIZES: [&str; 7] =
@@ -18,7 +19,7 @@ pub(super) fn knob(argv: &[String], variables: &[Variable]) -> String {
             word.split_once('=').map_or((word.as_str(), None), |(n, v)| (n, Some(v)));
         let value = joined.or_else(|| argv.get(at + 1).map(String::as_str))?;
         let bare = name.strip_prefix("--")?;
-        Some((bare, format!("flag = \"{name}\""), size(bare, value)?))
+        Some((bare, format!("flag = {}", quoted(name)), size(bare, value)?))
     });
     let variable = || {
         variables.iter().find_map(|variable| {
@@ -29,7 +30,10 @@ pub(super) fn knob(argv: &[String], variables: &[Variable]) -> String {
     };
     let none = || ("POOL_SIZE", "env = \"POOL_SIZE\"".to_string(), MOST);
     let (name, place, most) = option.or_else(variable).unwrap_or_else(none);
-    format!("{name} = {{ {place}, range = \"1..{most}\" }}")
+    // TOML would make tables of a name with dots.
+    let is_bare = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    let key = if is_bare { name.to_string() } else { quoted(name) };
+    format!("{key} = {{ {place}, range = \"1..{most}\" }}")
 }
 
 /// How far a range for it would reach; None where the name does not look like that of a size.
@@ -62,6 +66,11 @@ mod tests {
                 "hypercorn app:app --workers 50",
                 &set[..],
                 "workers = { flag = \"--workers\", range = \"1..200\" }",
+            ),
+            (
+                "java -jar app.jar --server.tomcat.threads.max=20",
+                &[][..],
+                "\"server.tomcat.threads.max\" = { flag = \"--server.tomcat.threads.max\", range = \"1..80\" }",
             ),
             (
                 "php -S 0.0.0.0:8000",
