@@ -10,8 +10,8 @@ use crate::picture::files::{FileId, Place};
 use crate::picture::found::{Datum, Found};
 use crate::picture::service::{Container, Deployment, Launch, Purpose, Service, Target, Task};
 use crate::picture::{values, walk};
-use knee_files::formats::loose;
-use knee_files::formats::tree::{Node, Value};
+use knee_files::formats::terraform;
+use knee_files::formats::tree::Node;
 use std::collections::{HashMap, HashSet};
 
 impl Join {
@@ -234,10 +234,7 @@ impl Join {
             task.launch = here.map(|node| Found::at(Launch::Ec2, ecs::place(&node.span)));
         }
         let list = resource.body.get("containerDefinitions").cloned();
-        let list = list.map(|node| match &node.value {
-            Value::Text(text) => decoded(text, &node).unwrap_or(node),
-            _ => node,
-        });
+        let list = list.map(|node| terraform::decode(&node).unwrap_or(node));
         let mut containers = Vec::new();
         for (mut container, node) in list.as_ref().map(ecs::containers).unwrap_or_default() {
             let targets = service.as_ref().map(|s| &s.body).or(Some(&resource.body));
@@ -311,10 +308,4 @@ fn scales(scaling: &Resource, service: &Resource) -> bool {
         Some(here && target.rsplit_once('/')?.1 == name)
     };
     refers || named() == Some(true)
-}
-
-/// A structured text at the places of its node.
-pub(super) fn decoded(text: &str, node: &Node) -> Option<Node> {
-    let read = loose::parse(text, node.span.file).ok()??;
-    Some(knee_files::formats::terraform::placed(read, node))
 }

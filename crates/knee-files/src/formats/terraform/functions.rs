@@ -156,14 +156,14 @@ pub(super) fn exact<'n>(map: &'n Node, key: &str) -> Option<&'n Node> {
 }
 
 /// Structure stays what it is, and a text is read.
-pub(super) fn decode(node: &Node) -> Option<Node> {
+pub fn decode(node: &Node) -> Option<Node> {
     let Value::Text(text) = &node.value else { return Some(node.clone()) };
     let read = loose::parse(text, node.span.file).ok()??;
     Some(placed(read, node))
 }
 
 /// A node that was read in the text of another, at that one's places.
-pub fn placed(read: Node, within: &Node) -> Node {
+fn placed(read: Node, within: &Node) -> Node {
     let whole = within.span.range.clone();
     let places = within.places.as_deref();
     let back = |at: usize| places.and_then(|places| places.get(at).copied());

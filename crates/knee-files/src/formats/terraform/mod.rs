@@ -13,7 +13,7 @@ mod steps;
 mod template;
 mod types;
 
-pub use functions::placed;
+pub use functions::decode;
 
 use super::FormatError;
 use super::tree::{Node, Span};
