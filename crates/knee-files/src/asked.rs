@@ -38,11 +38,11 @@ impl Asked<'_> {
         };
         let mut passed: Vec<Sourced<String>> =
             self.env.iter().map(flag).collect::<Result<_, _>>()?;
-        let stated = sources.config.as_ref().and_then(|c| c.parsed.service.env.as_ref());
-        for name in stated.iter().flat_map(|stated| &stated.value) {
-            if !passed.iter().any(|known| known.value == *name) {
-                let line = stated.map_or(1, |stated| stated.line);
-                passed.push(Sourced::from_file(name.clone(), CONFIG, line));
+        if let Some(stated) = sources.config.as_ref().and_then(|c| c.parsed.service.env.as_ref()) {
+            for name in &stated.value {
+                if !passed.iter().any(|known| known.value == *name) {
+                    passed.push(Sourced::from_file(name.clone(), CONFIG, stated.line));
+                }
             }
         }
         Ok(passed)

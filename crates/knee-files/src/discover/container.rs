@@ -253,11 +253,10 @@ impl Container {
                     self.env.set(name.clone(), value);
                     self.fact("from knee's environment", name, origin);
                 }
-                None => self.missing.push(without_value(
-                    &name,
-                    "which the service is to be given",
-                    &origin,
-                )),
+                None => {
+                    let why = "which the service is to be given";
+                    self.missing.push(Missing::value(&name, why, &origin));
+                }
             }
         }
         for (name, origin) in self.expanded() {
@@ -267,7 +266,7 @@ impl Container {
                 None if known || name == "PORT" => {}
                 None => {
                     unknown.retain(|secret| *secret != name);
-                    self.missing.push(without_value(&name, "which the command uses", &origin));
+                    self.missing.push(Missing::value(&name, "which the command uses", &origin));
                 }
             }
         }
@@ -305,14 +304,5 @@ impl Container {
                 text.match_indices('$').any(|(at, _)| named(at))
             })
         })
-    }
-}
-
-/// A variable that only knee's own environment can give.
-fn without_value(name: &str, why: &str, origin: &Origin) -> Missing {
-    Missing {
-        what: format!("a value for {name}, {why} ({origin})"),
-        flag: "knee's environment".into(),
-        example: format!("{name}=… knee tune"),
     }
 }

@@ -23,7 +23,7 @@ use knee_core::event::Fact;
 use knee_core::goal::Goal;
 use knee_core::runtimes::Surroundings;
 use knee_core::service::Service;
-use knee_core::sourced::Sourced;
+use knee_core::sourced::{Origin, Sourced};
 use knee_core::task::Task;
 use knee_core::units::Bytes;
 use knee_core::workload::Request;
@@ -99,6 +99,17 @@ pub struct Missing {
     pub flag: String,
     /// How it may be said.
     pub example: String,
+}
+
+impl Missing {
+    /// The value of a variable that only knee's own environment can give; `why` it is wanted.
+    fn value(name: &str, why: &str, origin: &Origin) -> Missing {
+        Missing {
+            what: format!("a value for {name}, {why} ({origin})"),
+            flag: "knee's environment".into(),
+            example: format!("{name}=… knee tune"),
+        }
+    }
 }
 
 /// Reads the folder of a service.

@@ -33,14 +33,11 @@ pub(super) fn requests(
                 |variable: &str| std::env::var(variable).ok().or_else(|| given(variable));
             match filled(value, &variable) {
                 Ok(text) => *value = text,
-                Err(variable) => missing.push(Missing {
-                    what: format!(
-                        "a value for {variable}, which the header field {name} of {} uses ({CONFIG}:{})",
-                        request.path, stated.line
-                    ),
-                    flag: "knee's environment".into(),
-                    example: format!("{variable}=… knee tune"),
-                }),
+                Err(variable) => {
+                    let why = format!("which the header field {name} of {} uses", request.path);
+                    let at = Origin::File { path: CONFIG.into(), line: stated.line };
+                    missing.push(Missing::value(&variable, &why, &at));
+                }
             }
         }
         requests.push(request);
