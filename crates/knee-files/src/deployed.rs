@@ -2,27 +2,26 @@
 //! definition stands in a file of its own. Commands are not taken from here.
 
 use crate::error::FilesError;
-use crate::formats::terraform::{Plan, Terraform};
+use crate::formats::terraform::{Plan, Terraform, decode};
 use crate::formats::tree::{Node, Value};
 use crate::formats::word::quoted;
 use crate::text::{Edit, line};
-use crate::view::read_text;
+use crate::walk;
 use knee_core::sourced::{Origin, Sourced};
+use std::cell::RefCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Folders that hold no Terraform of the user's own.
-const FOREIGN: [&str; 7] =
-    [".git", ".terraform", "node_modules", "vendor", ".venv", "venv", "target"];
-/// Folders are searched no deeper, and no more of them: Terraform stands near the top.
+/// Terraform is looked for no deeper: it stands near the top.
 const DEEPEST: usize = 5;
-const MOST: usize = 2000;
 
 /// What is deployed of one container.
 #[derive(Debug)]
 pub(crate) struct Deployed {
     /// The container's name.
     pub name: String,
+    /// Where it is defined.
+    pub at: Origin,
     /// Of the task, as written: CPU units, MiB.
     pub cpu: Option<Sourced<String>>,
     pub memory: Option<Sourced<String>>,
@@ -31,6 +30,8 @@ pub(crate) struct Deployed {
     /// The command of its health check.
     pub health: Option<Sourced<String>>,
     pub env: Vec<Variable>,
+    /// Names of variables whose value is not written out.
+    pub computed: Vec<String>,
     /// Names whose values knee must not and cannot know.
     pub secrets: Vec<String>,
     /// Where it states a command of its own.
@@ -44,7 +45,9 @@ pub(crate) struct Variable {
     pub value: String,
     pub path: PathBuf,
     pub line: u32,
+    /// Bytes of the text with its quotes, or of the number.
     range: Range<usize>,
+    quoted: bool,
 }
 
 impl std::fmt::Debug for Variable {
@@ -56,66 +59,60 @@ impl std::fmt::Debug for Variable {
 impl Variable {
     /// The edit that gives it another value.
     pub fn set(&self, value: &str) -> Edit {
-        Edit::replace(self.range.clone(), quoted(value))
+        let bare = !self.quoted && value.parse::<f64>().is_ok();
+        Edit::replace(self.range.clone(), if bare { value.into() } else { quoted(value) })
     }
 }
 
-/// The files of a folder.
+/// The files that say something, Terraform's own and those that it names.
 #[derive(Default)]
-struct Files(Vec<(PathBuf, String)>);
+struct Files(RefCell<Vec<(PathBuf, String)>>);
 
-/// The containers that the Terraform of a folder deploys; `text` reads a file, relative to the
-/// folder. Files that are no Terraform deploy nothing: the audit names them.
+/// The containers that the Terraform of a folder deploys, those for production first; `text` reads a
+/// file, relative to the folder. Files that are no Terraform deploy nothing: the audit names them.
 pub(crate) fn deployed(
     root: &Path,
     text: &dyn Fn(&Path) -> Result<Option<String>, FilesError>,
 ) -> Result<Vec<Deployed>, FilesError> {
-    let mut files = Files::default();
+    let files = Files::default();
     let mut terraform = Terraform::default();
-    for path in search(root) {
-        if let Some(text) = text(&path)? {
-            let _ = terraform.add(&path.to_string_lossy(), files.0.len(), &text);
-            files.0.push((path, text));
+    for path in walk::files(root, &["tf", "tfvars"], DEEPEST) {
+        let path = path.strip_prefix(root).unwrap_or(&path);
+        if let Some(text) = text(path)? {
+            let _ = terraform.add(&path.to_string_lossy(), files.add(path, &text), &text);
         }
     }
-    if files.0.is_empty() {
-        return Ok(Vec::new());
-    }
     let read = |path: &str| {
-        let known = files.0.iter().position(|(p, _)| p == Path::new(path));
-        let text = read_text(&root.join(path), Path::new(path)).ok().flatten()?;
-        Some((known.unwrap_or(usize::MAX), text))
+        let text = text(Path::new(path)).ok().flatten()?;
+        Some((files.add(Path::new(path), &text), text))
     };
-    let plans = terraform.roots().into_iter().map(|folder| terraform.plan(&folder, &read));
+    let mut roots = terraform.roots();
+    roots.sort_by_key(|folder| !folder.to_lowercase().contains("prod"));
+    let plans = roots.into_iter().map(|folder| terraform.plan(&folder, &read));
     Ok(plans.flat_map(|plan| files.containers(&plan)).collect())
 }
 
-/// The paths of Terraform's files below a folder, relative to it, in order.
-fn search(root: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut todo = vec![(root.to_path_buf(), 0)];
-    let mut searched = 0;
-    while let Some((folder, depth)) = todo.pop().filter(|_| searched < MOST) {
-        searched += 1;
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let (path, name) = (entry.path(), entry.file_name());
-            let name = name.to_string_lossy();
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if depth < DEEPEST && !FOREIGN.contains(&&*name) {
-                    todo.push((path, depth + 1));
-                }
-            } else if name.ends_with(".tf") || name.ends_with(".tfvars") {
-                found.extend(path.strip_prefix(root).ok().map(Path::to_path_buf));
-            }
-        }
+impl Deployed {
+    /// Whether the task has the same size.
+    pub fn sized_as(&self, other: &Deployed) -> bool {
+        let said = |size: &Option<Sourced<String>>| size.as_ref().map(|size| size.value.clone());
+        (said(&self.cpu), said(&self.memory)) == (said(&other.cpu), said(&other.memory))
     }
-    found.sort();
-    found
 }
 
 impl Files {
+    /// The number of a file.
+    fn add(&self, path: &Path, text: &str) -> usize {
+        let mut files = self.0.borrow_mut();
+        files.iter().position(|(known, _)| known == path).unwrap_or_else(|| {
+            files.push((path.into(), text.into()));
+            files.len() - 1
+        })
+    }
+
     fn origin(&self, node: &Node) -> Option<Origin> {
-        let (path, text) = self.0.get(node.span.file)?;
+        let files = self.0.borrow();
+        let (path, text) = files.get(node.span.file)?;
         let line = line(text, node.span.range.start);
         Some(Origin::File { path: path.display().to_string(), line })
     }
@@ -134,32 +131,38 @@ impl Files {
         let fargate = task.get("requires_compatibilities").is_some_and(|list| {
             list.items().iter().any(|one| one.text().as_deref() == Some("FARGATE"))
         });
-        let list = task.get("container_definitions").map(Node::items).unwrap_or_default();
+        // A template or file is a text until it is read as JSON.
+        let list = task.get("container_definitions").and_then(decode);
+        let list = list.as_ref().map(Node::items).unwrap_or_default();
         let containers = list.iter().filter(|container| container.is_map());
-        let deployed = |container: &Node| Deployed {
-            name: container.get("name").and_then(known).unwrap_or_default(),
-            cpu: amount("cpu"),
-            memory: amount("memory"),
-            fargate,
-            port: self.port(container),
-            health: container.path(&["healthCheck", "command"]).and_then(|command| {
-                let words: Option<Vec<String>> = command.items().iter().map(Node::text).collect();
-                Some(Sourced::new(words?.join(" "), self.origin(command)?))
-            }),
-            env: self.variables(container),
-            secrets: container
-                .get("secrets")
-                .map(Node::items)
-                .unwrap_or_default()
-                .iter()
-                .filter_map(|secret| known(secret.get("name")?))
-                .collect(),
-            command: container
-                .first(&["command", "entryPoint"])
-                .filter(|words| !words.items().is_empty())
-                .and_then(|words| self.origin(words)),
+        let deployed = |container: &Node| {
+            Some(Deployed {
+                name: container.get("name").and_then(known).unwrap_or_default(),
+                at: self.origin(container)?,
+                cpu: amount("cpu"),
+                memory: amount("memory"),
+                fargate,
+                port: self.port(container),
+                health: container.path(&["healthCheck", "command"]).and_then(|command| {
+                    let words: Option<Vec<String>> =
+                        command.items().iter().map(Node::text).collect();
+                    Some(Sourced::new(words?.join(" "), self.origin(command)?))
+                }),
+                env: variables(container).filter_map(|entry| self.variable(entry)).collect(),
+                computed: variables(container)
+                    .filter(|entry| self.variable(entry).is_none())
+                    .filter_map(|entry| known(entry.get("name")?))
+                    .collect(),
+                secrets: (items(container, "secrets"))
+                    .filter_map(|secret| known(secret.get("name")?))
+                    .collect(),
+                command: container
+                    .first(&["command", "entryPoint"])
+                    .filter(|words| !words.items().is_empty())
+                    .and_then(|words| self.origin(words)),
+            })
         };
-        containers.map(deployed).collect()
+        containers.filter_map(deployed).collect()
     }
 
     fn port(&self, container: &Node) -> Option<Sourced<u16>> {
@@ -168,25 +171,34 @@ impl Files {
         self.sourced(mapping.get("containerPort")?, number)
     }
 
-    /// Those whose value is a text in its place: what is computed has no place that could be turned.
-    fn variables(&self, container: &Node) -> Vec<Variable> {
-        let list = container.get("environment").map(Node::items).unwrap_or_default();
-        let variable = |entry: &Node| {
-            let (name, node) = (known(entry.get("name")?)?, entry.get("value")?);
-            let value = known(node)?;
-            let (path, text) = self.0.get(node.span.file)?;
-            let range = node.span.range.clone();
-            let literal = text.get(range.clone()) == Some(&*quoted(&value));
-            literal.then(|| Variable {
-                name,
-                value,
-                path: path.clone(),
-                line: line(text, range.start),
-                range,
-            })
+    /// A variable whose value is a text or number in its place: what is computed has no place that
+    /// could be turned.
+    fn variable(&self, entry: &Node) -> Option<Variable> {
+        let (name, node) = (known(entry.get("name")?)?, entry.get("value")?);
+        let value = known(node)?;
+        let files = self.0.borrow();
+        let (path, text) = files.get(node.span.file)?;
+        let range = node.span.range.clone();
+        let with_quotes = range.start.saturating_sub(1)..range.end + 1;
+        let says = |range: &Range<usize>, what: &str| text.get(range.clone()) == Some(what);
+        let (range, quoted) = match quoted(&value) {
+            text if says(&range, &text) => (range, true),
+            text if says(&with_quotes, &text) => (with_quotes, true),
+            _ if says(&range, &value) => (range, false),
+            _ => return None,
         };
-        list.iter().filter_map(variable).collect()
+        let line = line(text, range.start);
+        Some(Variable { name, value, path: path.clone(), line, range, quoted })
     }
+}
+
+/// The entries of a container's environment, the last first: it wins.
+fn variables(container: &Node) -> impl Iterator<Item = &Node> {
+    items(container, "environment").rev()
+}
+
+fn items<'n>(container: &'n Node, key: &str) -> impl DoubleEndedIterator<Item = &'n Node> {
+    container.get(key).map(Node::items).unwrap_or_default().iter()
 }
 
 /// A scalar whose every part is known.

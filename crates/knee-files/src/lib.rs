@@ -27,6 +27,7 @@ mod templates;
 pub mod text;
 mod turn;
 mod view;
+mod walk;
 
 pub use discover::{Discovery, Missing, Overrides, discover};
 pub use error::FilesError;

@@ -251,8 +251,8 @@ impl<'a> Patcher<'a> {
                     .insert_env(name, value),
             }));
         }
-        let deployed = self.sources.deployed(&blueprint.name).into_iter().flat_map(|d| &d.env);
-        let variable = deployed.rev().find(|v| v.name == name && v.path == path);
+        let mut deployed = self.sources.deployed(&blueprint.name).into_iter().flat_map(|d| &d.env);
+        let variable = deployed.find(|v| v.name == name && v.path == path);
         Ok(variable.map(|v| v.set(value)).or_else(|| set_variable(text, name, value)))
     }
 

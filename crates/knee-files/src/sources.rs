@@ -228,7 +228,10 @@ impl Sources {
     /// What Terraform deploys of a container: of that name, else of the only one that takes requests.
     pub fn deployed(&self, name: &str) -> Option<&Deployed> {
         let mut open = self.deployed.iter().filter(|deployed| deployed.port.is_some());
-        let only = || open.next().filter(|_| open.next().is_none());
+        let only = || {
+            let first = open.next()?;
+            open.all(|other| other.name == first.name).then_some(first)
+        };
         self.deployed.iter().find(|deployed| deployed.name == name).or_else(only)
     }
 

@@ -1,6 +1,7 @@
 //! What was read, for people: each fact with its origin, never a secret.
 
 use super::container::Container;
+use crate::blueprint::Blueprint;
 use crate::hidden::without_values;
 use crate::plan::LeftOut;
 use crate::program::is_shell;
@@ -16,6 +17,8 @@ use knee_core::workload::Request;
 pub(super) struct Facts<'a> {
     pub sources: &'a Sources,
     pub containers: &'a [Container],
+    /// The container that takes the requests.
+    pub serving: &'a Blueprint,
     pub left_out: &'a [LeftOut],
     pub task: Option<&'a Sourced<Task>>,
     pub port: Option<&'a Sourced<u16>>,
@@ -80,14 +83,8 @@ impl Facts<'_> {
             let told = format!("container {}: {}", left.name, left.why);
             tell("left out", Sourced::from_file(told, left.path.display().to_string(), left.line));
         }
-        for container in self.containers {
-            let blueprint = &container.blueprint;
-            let deployed = self.sources.deployed(&blueprint.name);
-            let command = deployed.filter(|_| blueprint.definition.is_none());
-            if let Some(origin) = command.and_then(|deployed| deployed.command.clone()) {
-                let told = "a command of Terraform's; where it differs, name it: --command '…'";
-                tell("not read", Sourced::new(told.into(), origin));
-            }
+        for told in self.of_terraform() {
+            tell("not read", told);
         }
         for path in &self.sources.other_tasks {
             let taken = self.sources.task.as_ref().map(|task| task.path.display().to_string());
@@ -95,6 +92,28 @@ impl Facts<'_> {
             tell("not read", Sourced::assumed(path.display().to_string(), because));
         }
         facts
+    }
+
+    /// What Terraform says of the serving container that is not taken from there.
+    fn of_terraform(&self) -> Vec<Sourced<String>> {
+        let Some(own) = self.sources.deployed(&self.serving.name) else { return Vec::new() };
+        let mut told = Vec::new();
+        if let Some(origin) = &own.command {
+            let words = "a command of Terraform's; where it differs, name it: --command '…'";
+            told.push(Sourced::new(words.into(), origin.clone()));
+        }
+        if !own.computed.is_empty() {
+            let names = own.computed.join(", ");
+            let words = format!("variables that Terraform computes, {names}: --env NAME gives one");
+            told.push(Sourced::new(words, own.at.clone()));
+        }
+        let all = self.sources.deployed.iter();
+        for other in all.filter(|other| other.name == own.name && !other.sized_as(own)) {
+            let origin = other.cpu.as_ref().or(other.memory.as_ref()).map(|size| &size.origin);
+            let words = format!("another size of the task that {} runs in", own.name);
+            told.push(Sourced::new(words, origin.unwrap_or(&other.at).clone()));
+        }
+        told
     }
 
     /// A fact's name, with the container's where there are several.

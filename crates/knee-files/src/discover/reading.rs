@@ -218,6 +218,7 @@ impl<'a> Reading<'a> {
         let told = Facts {
             sources: self.sources,
             containers: &self.containers,
+            serving: &self.containers[self.serving].blueprint,
             left_out,
             task: task.as_ref(),
             port: port.as_ref(),
@@ -231,6 +232,7 @@ impl<'a> Reading<'a> {
         let stand_ins = self.containers.iter().flat_map(|container| container.stand_ins.clone());
         self.binds.extend(stand_ins);
         let sources = self.sources;
+        let passed = self.containers[self.serving].blueprint.passed.clone();
         let containers = self.containers.into_iter().map(|container| ServiceContainer {
             name: container.blueprint.name.clone(),
             nofile: size::nofile(sources, &container.blueprint),
@@ -257,7 +259,7 @@ impl<'a> Reading<'a> {
             goal,
             requests,
             head_room,
-            env: overrides.asked().passed(sources)?,
+            env: passed,
             env_file: overrides.asked().file(sources)?,
             facts,
             missing: self.missing,

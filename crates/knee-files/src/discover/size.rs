@@ -49,7 +49,7 @@ pub(super) fn task(
                 (None, Some(memory)) => format!("the task's vCPU (its memory is {})", memory.value),
                 _ => "the task's size, vCPU and memory".into(),
             };
-            Ok((None, Some(missing(lacks, sources))))
+            Ok((None, Some(missing(lacks, sources, serving))))
         }
     }
 }
@@ -62,18 +62,27 @@ fn checked(task: Sourced<Task>, fargate: bool) -> Result<Sourced<Task>, FilesErr
     Ok(task)
 }
 
-fn missing(lacks: String, sources: &Sources) -> Missing {
+fn missing(lacks: String, sources: &Sources, serving: &Blueprint) -> Missing {
     let open = sources.task.as_ref().and_then(|task| {
         let entry = task.parsed.cpu.as_ref().or(task.parsed.memory.as_ref())?;
         let text = task.text.get(entry.word.range.clone())?;
         Some(format!("; {}:{} leaves it open with {text}", task.path.display(), entry.line))
     });
-    let several = || {
-        let names: Vec<&str> = sources.deployed.iter().map(|d| d.name.as_str()).collect();
-        let told = format!("; Terraform deploys {}: --container says which", names.join(", "));
-        (names.len() > 1).then_some(told)
+    let of_terraform = || match sources.deployed(&serving.name) {
+        Some(deployed) => Some(format!("; Terraform leaves it open ({})", deployed.at)),
+        None => {
+            let mut names: Vec<&str> = Vec::new();
+            for name in sources.deployed.iter().map(|deployed| deployed.name.as_str()) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            let names = names.join(", ");
+            (!names.is_empty())
+                .then(|| format!("; Terraform deploys {names}: --container says which"))
+        }
     };
-    let what = format!("{lacks}{}", open.or_else(several).unwrap_or_default());
+    let what = format!("{lacks}{}", open.or_else(of_terraform).unwrap_or_default());
     Missing { what, flag: "--task".into(), example: "--task 0.5,1GB".into() }
 }
 

@@ -2,12 +2,12 @@
 //! and what it takes where nothing sets it. Texts are searched, not parsed: what is not written in
 //! one of the usual ways stays unknown.
 
+use crate::walk;
 use knee_core::sourced::Sourced;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Files that are searched, and folders that are not the user's own.
+/// Extensions of files that are searched.
 const SOURCES: [&str; 6] = ["js", "mjs", "cjs", "ts", "mts", "json"];
-const FOREIGN: [&str; 4] = ["node_modules", ".git", "vendor", ".knee"];
 /// More files are not searched: a knob that might do nothing is then offered.
 const MOST: usize = 5000;
 /// An alternative further behind a variable, bytes, is none of it.
@@ -30,7 +30,7 @@ pub(super) enum Said {
 /// What the files of a folder say of a variable, where a program sees so many CPUs.
 pub(super) fn says(root: &Path, name: &str, cpus: u32) -> Said {
     let mut said = Said::Nothing;
-    for (searched, path) in files(root).enumerate() {
+    for (searched, path) in walk::files(root, &SOURCES, usize::MAX).enumerate() {
         if searched == MOST {
             return Said::Read(None);
         }
@@ -52,29 +52,6 @@ pub(super) fn says(root: &Path, name: &str, cpus: u32) -> Said {
         }
     }
     said
-}
-
-/// The files of a folder that are searched, a folder's own before those below it, in order.
-fn files(root: &Path) -> impl Iterator<Item = PathBuf> {
-    let mut todo = vec![root.to_path_buf()];
-    std::iter::from_fn(move || {
-        let folder = todo.pop()?;
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut entries: Vec<_> = entries
-            .map(|entry| (entry.path(), entry.file_type().is_ok_and(|kind| kind.is_dir())))
-            .collect();
-        entries.sort();
-        let named =
-            |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (folders, files): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, is)| *is);
-        let own = folders.into_iter().map(|(path, _)| path);
-        todo.extend(own.filter(|path| !FOREIGN.contains(&&*named(path))).rev());
-        let of_source = |path: &PathBuf| {
-            path.extension().is_some_and(|e| SOURCES.contains(&&*e.to_string_lossy()))
-        };
-        Some(files.into_iter().map(|(path, _)| path).filter(of_source).collect::<Vec<_>>())
-    })
-    .flatten()
 }
 
 /// What is taken where the variable is not set, with the place of the variable.

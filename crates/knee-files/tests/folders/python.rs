@@ -139,6 +139,9 @@ fn terraform_says_the_size_and_what_the_container_is_given() {
     let env = &service.containers[0].env;
     assert_eq!(env.get("CARGO_PKG_NAME"), Some("knee-files"), "a secret of that name");
     assert_eq!(env.get("DATABASE_HOST"), None);
+    let computed =
+        "variables that Terraform computes, DATABASE_HOST: --env NAME gives one (infra/ecs.tf:8)";
+    assert_eq!(facts(&discovery, "not read"), [computed]);
     assert_eq!(told(&discovery, "workers"), "4 (infra/ecs.tf:13)");
     let diff = diff(&discovery, &[("workers", 8)]);
     assert!(diff.contains("+        { name = \"WEB_CONCURRENCY\", value = \"8\" },"), "{diff}");
@@ -156,4 +159,56 @@ fn of_several_services_terraform_says_nothing_until_one_is_named() {
     let asked = Overrides { container: Some("admin".into()), ..Overrides::default() };
     let found = knee_files::discover(folder.path(), &asked).unwrap();
     assert_eq!(found.service.task.unwrap().to_string(), "0.5 vCPU, 2 GiB (other/ecs.tf:1)");
+}
+
+#[test]
+fn terraform_names_a_template_and_a_number() {
+    let folder = image(r#"["gunicorn", "-b", ":8000", "app:app"]"#);
+    let template = r#"[{
+  "name": "app", "image": "${image}", "portMappings": [{ "containerPort": 8000 }],
+  "environment": [
+    { "name": "WEB_CONCURRENCY", "value": "4" },
+    { "name": "LEVEL", "value": "${level}" }
+  ]
+}]"#;
+    folder.write("deployment/tf/app.tpl", template);
+    let main = r#"variable "level" { default = 3 }
+resource "aws_ecs_task_definition" "web" {
+  cpu                   = 512
+  memory                = 1024
+  container_definitions = templatefile("${path.module}/app.tpl", { image = var.image, level = var.level })
+}
+"#;
+    folder.write("deployment/tf/main.tf", main);
+    let discovery = folder.discover();
+    assert_eq!(told(&discovery, "workers"), "4 (deployment/tf/app.tpl:4)");
+    let changed = diff(&discovery, &[("workers", 8)]);
+    assert!(changed.contains(r#"+    { "name": "WEB_CONCURRENCY", "value": "8" },"#), "{changed}");
+    folder.write("deployment/tf/app.tpl", &template.replace("WEB_CONCURRENCY", "X"));
+    let number = main.replace(
+        "templatefile(\"${path.module}/app.tpl\", { image = var.image, level = var.level })",
+        "jsonencode([{ name = \"app\", portMappings = [{ containerPort = 80 }], environment = [{ name = \"WEB_CONCURRENCY\", value = var.level }] }])",
+    );
+    folder.write("deployment/tf/main.tf", &number);
+    let discovery = folder.discover();
+    assert_eq!(told(&discovery, "workers"), "3 (deployment/tf/main.tf:1)");
+    let changed = diff(&discovery, &[("workers", 8)]);
+    assert!(changed.contains("+variable \"level\" { default = 8 }"), "{changed}");
+}
+
+#[test]
+fn of_two_sizes_the_one_for_production() {
+    let folder = image(r#"["gunicorn", "-b", ":8000", "app:app"]"#);
+    folder.write("envs/dev/ecs.tf", &TERRAFORM.replace("512", "256"));
+    folder.write("envs/production/ecs.tf", TERRAFORM);
+    let discovery = folder.discover();
+    let task = discovery.service.task.as_ref().unwrap();
+    assert_eq!(task.to_string(), "0.5 vCPU, 1 GiB (envs/production/ecs.tf:1)");
+    let other = "another size of the task that web runs in (envs/dev/ecs.tf:1)";
+    assert!(facts(&discovery, "not read").iter().any(|told| told == other));
+    let open = TERRAFORM.replace(" { default = 512 }", " {}");
+    folder.write("envs/production/ecs.tf", &open);
+    let asked = missing(&folder.discover());
+    let told = "the task's vCPU (its memory is 1 GiB); Terraform leaves it open (envs/production/ecs.tf:8)";
+    assert!(asked.iter().any(|m| m.contains(told)), "{asked:?}");
 }
