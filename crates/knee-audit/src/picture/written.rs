@@ -4,6 +4,8 @@
 //! Such a file is the Dockerfile's own text with everything blanked out that is not in the file:
 //! each byte keeps its place, so that what is read there is found, and mended, in the Dockerfile.
 
+use knee_files::formats::shell::{self, Token};
+use knee_files::formats::word::{Inner, Word};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -31,62 +33,41 @@ impl Written {
 
     /// What a RUN writes.
     pub fn run(&mut self, text: &str, run: Range<usize>) {
-        let mut reader = Reader { text, at: run.start, end: run.end, documents: Vec::new() };
         let mut groups: Vec<Vec<Piece>> = vec![Vec::new()];
         let mut command = Command::default();
-        while let Some(token) = reader.next() {
+        for token in shell::tokens(&Inner::verbatim(text, run)) {
             match token {
-                Token::Word(range) => {
-                    let word = &text[range.clone()];
-                    if command.words.is_empty() && command.pieces.is_empty() {
-                        match word {
-                            // `RUN --mount=…`
-                            option if option.starts_with("--") => continue,
-                            "{" | "(" => {
-                                groups.push(Vec::new());
-                                continue;
-                            }
-                            "}" if groups.len() > 1 => {
-                                command.pieces = groups.pop().unwrap_or_default();
-                                continue;
-                            }
-                            _ => {}
-                        }
-                    }
-                    command.words.push(range);
+                // `RUN --mount=…`
+                Token::Word(word) if command.is_open() && word.text.starts_with("--") => {}
+                Token::Word(word) if command.is_open() && word.text == "{" => {
+                    groups.push(Vec::new());
                 }
-                Token::Close if groups.len() > 1 => {
+                Token::End('(') if command.is_open() => groups.push(Vec::new()),
+                Token::Word(word) if command.is_open() && word.text == "}" && groups.len() > 1 => {
+                    command.pieces = groups.pop().unwrap_or_default();
+                }
+                Token::End(')') if groups.len() > 1 => {
                     self.finish(text, std::mem::take(&mut command), &mut groups);
                     command.pieces = groups.pop().unwrap_or_default();
                 }
-                Token::Close => {}
-                Token::To(path, append) => command.to = Some((path, append)),
+                Token::Word(word) => command.words.push(word),
+                Token::To { file, append } => command.to = Some((file.text, append)),
                 Token::Document(range) => {
-                    command.pieces.push(Piece { range, escapes: false, begins: false })
+                    command.pieces.push(Piece { range, escapes: false, begins: false });
                 }
-                Token::Pipe => {
+                Token::End('|') if command.to.is_none() => {
                     let pieces = command.said(text);
                     command = Command { pieces, ..Command::default() };
                 }
-                Token::End => self.finish(text, std::mem::take(&mut command), &mut groups),
+                Token::End(_) => self.finish(text, std::mem::take(&mut command), &mut groups),
             }
         }
         self.finish(text, command, &mut groups);
     }
 
     fn finish(&mut self, text: &str, command: Command, groups: &mut [Vec<Piece>]) {
-        let tee = command.words.first().is_some_and(|word| &text[word.clone()] == "tee");
-        let to = match &command.to {
-            Some((path, append)) => Some((unquoted(&text[path.clone()]), *append)),
-            None if tee => {
-                let mut rest = command.words[1..].iter().map(|word| unquoted(&text[word.clone()]));
-                let append = rest.clone().any(|word| word == "-a" || word == "--append");
-                rest.find(|word| !word.starts_with('-')).map(|path| (path, append))
-            }
-            None => None,
-        };
         let pieces = command.said(text);
-        match to {
+        match tee(&command.words).or(command.to) {
             Some((path, append)) => {
                 let known = self.pieces.entry(path).or_default();
                 if !append {
@@ -107,36 +88,47 @@ impl Written {
     }
 }
 
+/// The file that `tee` writes to, and whether behind what is in it.
+fn tee(words: &[Word]) -> Option<(String, bool)> {
+    let (_, rest) = words.split_first().filter(|(first, _)| first.text == "tee")?;
+    let append = rest.iter().any(|word| matches!(&*word.text, "-a" | "--append"));
+    let path = rest.iter().find(|word| !word.text.starts_with('-'))?;
+    Some((path.text.clone(), append))
+}
+
 /// A command as far as it says what is written.
 #[derive(Default)]
 struct Command {
-    words: Vec<Range<usize>>,
+    words: Vec<Word>,
     /// What it gets from a here-document, a group or a pipe.
     pieces: Vec<Piece>,
-    to: Option<(Range<usize>, bool)>,
+    to: Option<(String, bool)>,
 }
 
 impl Command {
+    /// Whether nothing of it was read yet.
+    fn is_open(&self) -> bool {
+        self.words.is_empty() && self.pieces.is_empty()
+    }
+
     /// What it puts out.
     fn said(&self, text: &str) -> Vec<Piece> {
-        let mut words = self.words.iter().map(|word| (word, &text[word.clone()]));
-        let escapes = match words.next().map(|(_, word)| word) {
-            Some("echo") => false,
-            Some("printf") => true,
+        let mut words = self.words.iter();
+        match words.next().map(|word| &*word.text) {
+            Some("echo" | "printf") => {}
             Some("cat" | "tee") | None => return self.pieces.clone(),
             Some(_) => return Vec::new(),
-        };
-        let is_option = |word: &str| matches!(word, "-e" | "-n" | "-E" | "-en" | "-ne" | "--");
-        // `/bin/sh` is mostly a shell whose echo reads escapes.
-        let read = words.clone().all(|(_, word)| word != "-E");
-        let said = words.skip_while(|(_, word)| is_option(word));
-        let escapes = escapes || read;
-        let piece = |(at, (range, word)): (usize, (&Range<usize>, &str))| Piece {
-            range: inside(range, word),
+        }
+        let is_option =
+            |word: &&Word| matches!(&*word.text, "-e" | "-n" | "-E" | "-en" | "-ne" | "--");
+        // `/bin/sh` is mostly a shell whose echo reads escapes, as printf does.
+        let escapes = words.clone().all(|word| word.text != "-E");
+        let piece = |(at, word): (usize, &Word)| Piece {
+            range: inside(&word.range, &text[word.range.clone()]),
             escapes,
             begins: at == 0,
         };
-        said.enumerate().map(piece).collect()
+        words.skip_while(is_option).enumerate().map(piece).collect()
     }
 }
 
@@ -145,10 +137,6 @@ fn inside(range: &Range<usize>, word: &str) -> Range<usize> {
     let quoted =
         ['"', '\''].iter().any(|q| word.len() > 1 && word.starts_with(*q) && word.ends_with(*q));
     if quoted { range.start + 1..range.end - 1 } else { range.clone() }
-}
-
-fn unquoted(word: &str) -> String {
-    word.replace(['"', '\''], "")
 }
 
 /// The text with all but these pieces blanked out.
@@ -188,148 +176,6 @@ fn masked(text: &str, pieces: &[Piece]) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| " ".repeat(text.len()))
 }
 
-enum Token {
-    Word(Range<usize>),
-    /// `> FILE`, and whether it is `>>`.
-    To(Range<usize>, bool),
-    /// The content of a here-document.
-    Document(Range<usize>),
-    Pipe,
-    /// `)`
-    Close,
-    End,
-}
-
-/// Reads the tokens of a RUN.
-struct Reader<'t> {
-    text: &'t str,
-    at: usize,
-    end: usize,
-    /// Ends of here-documents that begin with the next line.
-    documents: Vec<String>,
-}
-
-impl Reader<'_> {
-    fn byte(&self, ahead: usize) -> Option<u8> {
-        let at = self.at + ahead;
-        (at < self.end).then(|| self.text.as_bytes()[at])
-    }
-
-    fn next(&mut self) -> Option<Token> {
-        loop {
-            match self.byte(0)? {
-                b' ' | b'\t' | b'\r' => self.at += 1,
-                b'\\' if matches!(self.byte(1), Some(b'\n')) => self.at += 2,
-                b'\\' if matches!(self.byte(1), Some(b'\r')) => self.at += 3,
-                b'#' => {
-                    self.at += self.text[self.at..self.end].find('\n').unwrap_or(self.end - self.at)
-                }
-                b'\n' => {
-                    self.at += 1;
-                    return Some(self.document().map_or(Token::End, Token::Document));
-                }
-                b'|' if self.byte(1) != Some(b'|') => {
-                    self.at += 1;
-                    return Some(Token::Pipe);
-                }
-                b';' | b'&' | b'|' => {
-                    self.at += 1;
-                    return Some(Token::End);
-                }
-                b'(' => {
-                    self.at += 1;
-                    return Some(Token::Word(self.at - 1..self.at));
-                }
-                b')' => {
-                    self.at += 1;
-                    return Some(Token::Close);
-                }
-                b'<' if self.byte(1) == Some(b'<') => {
-                    self.at += 2;
-                    if self.byte(0) == Some(b'-') {
-                        self.at += 1;
-                    }
-                    let end = self.word();
-                    self.documents.push(unquoted(&self.text[end]));
-                }
-                b'<' => self.at += 1,
-                b'>' => {
-                    let append = self.byte(1) == Some(b'>');
-                    self.at += if append { 2 } else { 1 };
-                    while self.byte(0) == Some(b' ') {
-                        self.at += 1;
-                    }
-                    // `2>&1` goes to no file.
-                    let path = self.word();
-                    if !self.text[path.clone()].starts_with('&') && !path.is_empty() {
-                        return Some(Token::To(path, append));
-                    }
-                }
-                _ => {
-                    let word = self.word();
-                    let number = self.text[word.clone()].bytes().all(|b| b.is_ascii_digit());
-                    if !(number && self.byte(0) == Some(b'>')) {
-                        return Some(Token::Word(word));
-                    }
-                    // The errors' way, not the output's.
-                    self.at += 1;
-                    self.at += usize::from(self.byte(0) == Some(b'>'));
-                    self.at += usize::from(self.byte(0) == Some(b'&'));
-                    self.word();
-                }
-            }
-        }
-    }
-
-    /// The content of the here-document that begins here.
-    fn document(&mut self) -> Option<Range<usize>> {
-        if self.documents.is_empty() {
-            return None;
-        }
-        let end = self.documents.remove(0);
-        let start = self.at;
-        for line in self.text[start..self.end].split_inclusive('\n') {
-            let before = self.at;
-            self.at += line.len();
-            if line.trim() == end {
-                return Some(start..before);
-            }
-        }
-        Some(start..self.end)
-    }
-
-    fn word(&mut self) -> Range<usize> {
-        let start = self.at;
-        let mut quote = None;
-        while let Some(byte) = self.byte(0) {
-            match (quote, byte) {
-                (Some(open), byte) if byte == open => quote = None,
-                (Some(b'"') | None, b'\\') => self.at += 1,
-                (None, b'"' | b'\'') => quote = Some(byte),
-                (
-                    None,
-                    b' ' | b'\t' | b'\r' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')',
-                ) => break,
-                _ => {}
-            }
-            self.at += 1;
-        }
-        self.at = self.at.min(self.end);
-        while !self.text.is_char_boundary(self.at) {
-            self.at += 1;
-        }
-        // A byte that begins no word is passed over.
-        if self.at == start
-            && self.byte(0).is_some_and(|b| {
-                !matches!(b, b'\n' | b';' | b'&' | b'|' | b'>' | b'<' | b'(' | b')' | b' ')
-            })
-        {
-            self.at += 1;
-        }
-        start..self.at
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,11 +208,13 @@ mod tests {
     fn groups_pipes_and_escapes() {
         let group = "{ echo '[global]'; echo 'daemonize = no'; } | tee /etc/fpm.d/z.conf";
         assert_eq!(file(group, "/etc/fpm.d/z.conf").unwrap(), "[global]|daemonize = no");
+        assert_eq!(file("echo a | tee /a > /dev/null", "/a").unwrap(), "a");
         assert_eq!(file("(echo a; echo b) > /a", "/a").unwrap(), "a|b");
         assert_eq!(
             file("printf '[www]\\npm = static\\n' >> \"/a\" 2>/dev/null", "/a").unwrap(),
             "[www]|pm = static"
         );
+        assert_eq!(file("echo a > /a || echo b > /b", "/a").unwrap(), "a");
         assert_eq!(file("apt-get update > /dev/null 2>&1 && make", "/dev/null"), None);
     }
 

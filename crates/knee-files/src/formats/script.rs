@@ -21,7 +21,8 @@ pub enum Part {
 
 /// The parts of a script, in order. What is no proper shell is read as far as it makes sense.
 pub fn parse(inner: &Inner) -> Vec<Part> {
-    let mut reader = Reader { tokens: tokens(inner), at: 0 };
+    let commands = tokens(inner).filter(|token| matches!(token, Token::Word(_) | Token::End(_)));
+    let mut reader = Reader { tokens: commands.collect(), at: 0 };
     let mut parts = Vec::new();
     while reader.at < reader.tokens.len() {
         let before = reader.at;
@@ -43,7 +44,7 @@ impl Reader {
     fn word(&self) -> Option<&Word> {
         match self.tokens.get(self.at)? {
             Token::Word(word) => Some(word),
-            Token::End(_) => None,
+            _ => None,
         }
     }
 
@@ -54,7 +55,7 @@ impl Reader {
     fn end(&self) -> Option<char> {
         match self.tokens.get(self.at)? {
             Token::End(c) => Some(*c),
-            Token::Word(_) => None,
+            _ => None,
         }
     }
 

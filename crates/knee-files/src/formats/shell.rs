@@ -26,13 +26,13 @@ const KEYWORDS: [&str; 11] =
 
 /// The commands of a shell text.
 pub fn statements(inner: &Inner) -> Vec<Statement> {
-    let mut lexer = Lexer { inner, text: &inner.text, at: 0, heredocs: Vec::new() };
     let mut found = vec![Statement::default()];
-    while let Some(token) = lexer.next() {
+    for token in Lexer::new(inner) {
         let current = found.last_mut().expect("never empty");
         match token {
             Token::End(_) => found.push(Statement::default()),
             Token::Word(word) => take(current, word),
+            Token::To { .. } | Token::Document(_) => {}
         }
     }
     found.retain(|s| !s.words.is_empty() || !s.assignments.is_empty());
@@ -41,8 +41,7 @@ pub fn statements(inner: &Inner) -> Vec<Statement> {
 
 /// What a word of a text says as a text of its own, as a shell that it is given to reads it.
 pub fn nested(inner: &Inner, word: &Word) -> Inner {
-    let at = inner.place(word.range.start);
-    let mut lexer = Lexer { inner, text: &inner.text, at, heredocs: Vec::new() };
+    let mut lexer = Lexer { at: inner.place(word.range.start), ..Lexer::new(inner) };
     let (said, _) = lexer.say();
     inner.part(said.text, &said.places, said.end)
 }
@@ -64,9 +63,8 @@ pub(super) fn take(statement: &mut Statement, word: Word) {
 }
 
 /// The tokens of a shell text.
-pub(super) fn tokens(inner: &Inner) -> Vec<Token> {
-    let mut lexer = Lexer { inner, text: &inner.text, at: 0, heredocs: Vec::new() };
-    std::iter::from_fn(|| lexer.next()).collect()
+pub fn tokens(inner: &Inner) -> impl Iterator<Item = Token> {
+    Lexer::new(inner)
 }
 
 /// Whether a variable can be called so.
@@ -75,10 +73,18 @@ pub fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-pub(super) enum Token {
+/// A part of a shell text.
+pub enum Token {
     Word(Word),
     /// What ends a command: a line, or one of `;&|()`.
     End(char),
+    /// The file that a command's output goes to, and whether behind what is in it.
+    To {
+        file: Word,
+        append: bool,
+    },
+    /// Bytes of the content of a here-document.
+    Document(Range<usize>),
 }
 
 /// What a word says, with the place of each byte.
@@ -111,9 +117,51 @@ struct Lexer<'a> {
     at: usize,
     /// Ends of the here-documents that begin at the next line, and whether tabs are stripped.
     heredocs: Vec<(String, bool)>,
+    /// What was read already and comes next, the last first.
+    ahead: Vec<Token>,
+    /// Whether the next redirection is that of a descriptor other than the output.
+    aside: bool,
 }
 
-impl Lexer<'_> {
+impl Iterator for Lexer<'_> {
+    type Item = Token;
+
+    fn next(&mut self) -> Option<Token> {
+        loop {
+            if let Some(token) = self.ahead.pop() {
+                return Some(token);
+            }
+            let c = self.peek()?;
+            if self.rest().starts_with("\\\n") || self.rest().starts_with("\\\r\n") {
+                self.at += if self.rest().starts_with("\\\n") { 2 } else { 3 };
+            } else if c == '\n' {
+                self.at += 1;
+                self.ahead.push(Token::End('\n'));
+                self.documents();
+            } else if c.is_whitespace() {
+                self.at += c.len_utf8();
+            } else if c == '#' {
+                self.at += self.rest().find('\n').unwrap_or(self.rest().len());
+            } else if matches!(c, '<' | '>') || self.rest().starts_with("&>") {
+                if let Some(token) = self.redirection() {
+                    return Some(token);
+                }
+            } else if matches!(c, ';' | '&' | '|' | '(' | ')') {
+                self.at += 1;
+                return Some(Token::End(c));
+            } else if let Some(word) = self.word() {
+                return Some(Token::Word(word));
+            }
+        }
+    }
+}
+
+impl<'a> Lexer<'a> {
+    fn new(inner: &'a Inner) -> Lexer<'a> {
+        let (heredocs, ahead) = (Vec::new(), Vec::new());
+        Lexer { inner, text: &inner.text, at: 0, heredocs, ahead, aside: false }
+    }
+
     fn rest(&self) -> &str {
         &self.text[self.at..]
     }
@@ -122,57 +170,33 @@ impl Lexer<'_> {
         self.rest().chars().next()
     }
 
-    fn next(&mut self) -> Option<Token> {
-        loop {
-            let c = self.peek()?;
-            if self.rest().starts_with("\\\n") || self.rest().starts_with("\\\r\n") {
-                self.at += if self.rest().starts_with("\\\n") { 2 } else { 3 };
-            } else if c == '\n' {
-                self.at += 1;
-                self.skip_heredocs();
-                return Some(Token::End('\n'));
-            } else if c.is_whitespace() {
-                self.at += c.len_utf8();
-            } else if c == '#' {
-                self.at += self.rest().find('\n').unwrap_or(self.rest().len());
-            } else if matches!(c, ';' | '&' | '|' | '(' | ')') {
-                if self.rest().starts_with("&>") {
-                    self.redirection();
-                    continue;
-                }
-                self.at += 1;
-                return Some(Token::End(c));
-            } else if matches!(c, '<' | '>') {
-                self.redirection();
-            } else if let Some(word) = self.word() {
-                return Some(Token::Word(word));
-            }
-        }
-    }
-
     /// Steps over `> file`, `2>&1`, `<< END`; the digits before were already left out.
-    fn redirection(&mut self) {
-        let operator = self.rest();
-        let here = operator.starts_with("<<") && !operator.starts_with("<<<");
-        let tabs = operator.starts_with("<<-");
-        let length = operator
-            .find(|c: char| !matches!(c, '<' | '>' | '&' | '|' | '-'))
-            .unwrap_or(operator.len());
+    fn redirection(&mut self) -> Option<Token> {
+        let aside = std::mem::take(&mut self.aside);
+        let rest = self.rest();
+        let length =
+            rest.find(|c: char| !matches!(c, '<' | '>' | '&' | '|' | '-')).unwrap_or(rest.len());
+        let operator = rest[..length].to_string();
         self.at += length;
         while self.peek().is_some_and(|c| c == ' ' || c == '\t') {
             self.at += 1;
         }
         let is_word = self.peek().is_some_and(|c| !c.is_whitespace() && !";&|()<>".contains(c));
-        if is_word
-            && let Some(word) = self.word()
-            && here
-        {
-            self.heredocs.push((word.text, tabs));
+        let file = is_word.then(|| self.word()).flatten()?;
+        if operator.starts_with("<<") && !operator.starts_with("<<<") {
+            self.heredocs.push((file.text, operator.starts_with("<<-")));
+            return None;
         }
+        // `>&2` goes to another descriptor.
+        let written = operator.contains('>') && !operator.ends_with('&') && !aside;
+        written.then(|| Token::To { file, append: operator.contains(">>") })
     }
 
-    fn skip_heredocs(&mut self) {
+    /// Steps over the here-documents that begin here.
+    fn documents(&mut self) {
         for (end, tabs) in std::mem::take(&mut self.heredocs) {
+            let start = self.at;
+            let mut behind = start;
             while !self.rest().is_empty() {
                 let length = self.rest().find('\n').map_or(self.rest().len(), |n| n + 1);
                 let line = self.rest()[..length].trim_end_matches(['\n', '\r']);
@@ -182,7 +206,9 @@ impl Lexer<'_> {
                 if done {
                     break;
                 }
+                behind = self.at;
             }
+            self.ahead.insert(1, Token::Document(self.inner.range(start..behind)));
         }
     }
 
@@ -192,6 +218,7 @@ impl Lexer<'_> {
         let (said, dynamic) = self.say();
         let number = !said.text.is_empty() && said.text.bytes().all(|b| b.is_ascii_digit());
         if number && self.peek().is_some_and(|c| c == '<' || c == '>') {
+            self.aside = said.text != "1";
             return None;
         }
         let range = self.inner.range(start..self.at);
@@ -342,6 +369,21 @@ mod tests {
         assert_eq!(argv[2], ["echo", "$(nproc) (x)"]);
         assert_eq!(found[1].assignments[1].1.text, "x y");
         assert!(found[1].words[2].dynamic && !found[1].words[3].dynamic);
+    }
+
+    #[test]
+    fn where_output_goes() {
+        let text = "a > /x 2>/dev/null 2>&1; b 1>> '/y z' >&2\ncat <<-E <<F >| /q &> /r\n\tone\n\tE\ntwo\nF\nc < /in";
+        let mut told = Vec::new();
+        for token in tokens(&Inner::verbatim(text, 0..text.len())) {
+            match token {
+                Token::To { file, append } => told.push(format!("{append} {}", file.text)),
+                Token::Document(range) => told.push(text[range].into()),
+                _ => {}
+            }
+        }
+        let expected = ["false /x", "true /y z", "false /q", "false /r", "\tone\n", "two\n"];
+        assert_eq!(told, expected);
     }
 
     proptest! {
