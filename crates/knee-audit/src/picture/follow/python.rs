@@ -28,21 +28,15 @@ const ARGUMENTS: [(&str, Kind); 7] = [
 ];
 
 impl Follower<'_> {
-    /// Takes a script or module that starts uvicorn for the program; false where it does not. One
-    /// that starts a server for development leaves that in `given`.
+    /// Takes a script or module that starts uvicorn for the program; false where it does not.
     pub(super) fn starts_uvicorn(
         &mut self,
         argv: &[String],
         context: &Context,
         links: &[Link],
-        given_others: &mut BTreeMap<String, Found<Datum>>,
     ) -> bool {
         let Some(id) = self.python_file(argv) else { return false };
-        let Some((at, given)) = served(id, &self.files.get(id).text) else {
-            let own = development(id, &self.files.get(id).text);
-            given_others.extend(own.map(|found| (DEVELOPMENT.to_string(), found)));
-            return false;
-        };
+        let Some((at, given)) = served(id, &self.files.get(id).text) else { return false };
         self.used.insert(id);
         let dress = Dress::Item(Coat::Verbatim);
         let word = Word { text: "uvicorn".into(), range: at.span, dynamic: false, dress };
@@ -55,6 +49,13 @@ impl Follower<'_> {
             given,
         });
         true
+    }
+
+    /// The setting that a script or module has which starts a server for development.
+    pub(super) fn develops(&self, argv: &[String]) -> BTreeMap<String, Found<Datum>> {
+        let id = self.python_file(argv);
+        let own = id.and_then(|id| development(id, &self.files.get(id).text));
+        own.map(|found| (DEVELOPMENT.to_string(), found)).into_iter().collect()
     }
 
     /// The file of `python main.py`, or of a module whose `python -m` was stepped over.
