@@ -1,6 +1,10 @@
 //! Go: servers and their time-outs, shutdown, signals, clients.
 
+mod clients;
 mod waits;
+
+pub use clients::Client;
+use clients::FETCHES;
 
 use super::tree::{any, around, children, each, field, parse, place, text};
 use crate::picture::{FileId, Place};
@@ -64,19 +68,7 @@ pub struct Bare {
     pub call: String,
 }
 
-/// A request by a client without a time-out.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// The call, or the client's literal.
-    pub place: Place,
-    /// What is written there.
-    pub call: String,
-    /// Whether it stands in a function that handles a request.
-    pub in_handler: bool,
-}
-
 const TIMEOUTS: [&str; 4] = ["ReadTimeout", "ReadHeaderTimeout", "WriteTimeout", "IdleTimeout"];
-const FETCHES: [&str; 4] = ["http.Get", "http.Post", "http.Head", "http.PostForm"];
 const LISTENS: [&str; 4] = ["ListenAndServe", "ListenAndServeTLS", "Serve", "ServeTLS"];
 
 /// Reads a file.
@@ -101,7 +93,7 @@ pub fn read(file: FileId, source: &str) -> Source {
     let Some(tree) = parse(tree_sitter_go::LANGUAGE.into(), source) else { return found };
     found.abandoned = waits::abandoned(tree.root_node(), file, source);
     found.unreset = waits::unreset(tree.root_node(), file, source);
-    let reader = Reader { file, source };
+    let reader = Reader { file, source, notifiers: notifiers(source) };
     each(tree.root_node(), |node| match node.kind() {
         "import_spec" => found.imports.push(field(node, "path", source).trim_matches('"').into()),
         "composite_literal" => reader.literal(node, &mut found),
@@ -125,6 +117,8 @@ pub fn read(file: FileId, source: &str) -> Source {
 struct Reader<'a> {
     file: FileId,
     source: &'a str,
+    /// Other names for `signal.Notify`.
+    notifiers: Vec<&'a str>,
 }
 
 impl Reader<'_> {
@@ -194,7 +188,9 @@ impl Reader<'_> {
             && found.imports.iter().any(|i| i == "net/http")
         {
             self.response(node, found);
-        } else if matches!(name, "signal.Notify" | "signal.NotifyContext") || self.notifies(name) {
+        } else if matches!(name, "signal.Notify" | "signal.NotifyContext")
+            || self.notifiers.contains(&name)
+        {
             let signals = arguments.iter().skip(1).map(|a| text(*a, self.source).into()).collect();
             found.notified.push((self.place(node), signals));
         } else if method == "SetMaxOpenConns" {
@@ -228,14 +224,6 @@ impl Reader<'_> {
             || self.source.contains(&format!("{receiver} *gin.Engine"))
     }
 
-    /// Whether the node runs only where an argument of the command line asks for it: a check of
-    /// the container's health, say.
-    fn asked(&self, node: Node<'_>) -> bool {
-        around(node).any(|n| {
-            n.kind() == "if_statement" && field(n, "condition", self.source).contains("os.Args")
-        })
-    }
-
     /// A number with its place: in the call, or where the constant of that name stands.
     fn number(&self, call: Node<'_>, text: &str) -> Option<(Place, f64)> {
         if let Ok(number) = text.parse() {
@@ -255,16 +243,6 @@ impl Reader<'_> {
         None
     }
 
-    /// Whether a name is another one for `signal.Notify`: `var notify = signal.Notify`, for tests.
-    fn notifies(&self, name: &str) -> bool {
-        let named = |rest: &str| !rest.starts_with(|c: char| c == '(' || c.is_alphanumeric());
-        !name.contains('.')
-            && ["=", ":="].iter().any(|sign| {
-                let given = format!("{name} {sign} signal.Notify");
-                self.source.split_once(&given).is_some_and(|(_, rest)| named(rest))
-            })
-    }
-
     /// Whether the function around the node shuts something down behind it.
     fn before_shutdown(&self, node: Node<'_>) -> bool {
         let function = around(node).find(|n| {
@@ -272,17 +250,6 @@ impl Reader<'_> {
         });
         function.is_some_and(|function| {
             self.source[node.end_byte()..function.end_byte()].contains(".Shutdown(")
-        })
-    }
-
-    /// Whether a function around the node takes a request.
-    fn in_handler(&self, node: Node<'_>) -> bool {
-        let functions = around(node).filter(|n| n.child_by_field_name("parameters").is_some());
-        functions.into_iter().any(|function| {
-            let parameters = field(function, "parameters", self.source);
-            ["http.ResponseWriter", "*http.Request", "*gin.Context", "echo.Context", "*fiber.Ctx"]
-                .iter()
-                .any(|kind| parameters.contains(kind))
         })
     }
 
@@ -307,39 +274,18 @@ impl Reader<'_> {
         }
         false
     }
-
-    /// A response that is bound to a name which never closes its body nor leaves the function.
-    fn response(&self, call: Node<'_>, found: &mut Source) {
-        let Some(bound) = around(call).take(2).find(|n| n.kind() == "short_var_declaration") else {
-            return;
-        };
-        let names = field(bound, "left", self.source);
-        let Some((name, _)) = names.split_once(',') else { return };
-        let name = name.trim();
-        let function = around(bound).find(|n| {
-            matches!(n.kind(), "func_literal" | "function_declaration" | "method_declaration")
-        });
-        let Some(function) = function else { return };
-        let leaves = any(function, |n| match n.kind() {
-            "return_statement" | "argument_list" | "send_statement" | "expression_list" => {
-                n.id() != bound.child_by_field_name("left").map_or(0, |l| l.id())
-                    && words(text(n, self.source))
-                        .any(|word| word == name || word == format!("{name}.Body"))
-            }
-            "call_expression" => field(n, "function", self.source) == format!("{name}.Body.Close"),
-            _ => false,
-        });
-        if name == "_"
-            || (!leaves && !text(function, self.source).contains(&format!("{name}.Body.Close")))
-        {
-            found.open_bodies.push(self.place(call));
-        }
-    }
 }
 
-/// Names with their dots.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+/// What `signal.Notify` is called besides: `var notify = signal.Notify`, for tests.
+fn notifiers(source: &str) -> Vec<&str> {
+    let name = |(at, function): (usize, &str)| {
+        let behind = source[at + function.len()..].chars().next();
+        let called = behind.is_some_and(|c| c == '(' || c.is_alphanumeric());
+        let left = source[..at].trim_end().strip_suffix('=')?.trim_end_matches(':').trim_end();
+        let name = left.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next()?;
+        (!called && !name.is_empty()).then_some(name)
+    };
+    source.match_indices("signal.Notify").filter_map(name).collect()
 }
 
 /// Whether an address or URL means this machine, or the metadata of its task.
@@ -369,7 +315,7 @@ pub fn seconds(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn source(body: &str) -> Source {
+    pub(super) fn source(body: &str) -> Source {
         read(FileId(0), &format!("package main\nimport \"net/http\"\n{body}"))
     }
 
@@ -401,24 +347,6 @@ mod tests {
     }
 
     #[test]
-    fn clients_and_bodies() {
-        let found = source(
-            "func h(w http.ResponseWriter, r *http.Request) { a, err := http.Get(u)\n_ = err\nio.ReadAll(a.Body) }\nfunc g() { b, err := http.Get(u)\ndefer b.Body.Close() }\nfunc k() (*http.Response, error) { c, err := http.Get(u)\nreturn c, err }",
-        );
-        assert_eq!(found.clients.len(), 3);
-        assert!(found.clients[0].in_handler && !found.clients[1].in_handler);
-        assert_eq!(found.open_bodies.len(), 0, "a body that is passed on may be closed there");
-        let found = source(
-            "func main() { if len(os.Args) > 1 { c := &http.Client{}; c.Get(u) }; http.Get(metadataURL + \"/task\") }",
-        );
-        assert_eq!(found.clients.len(), 0, "a check of health, and the task's metadata");
-        let found = source(
-            "func g() { b, err := http.Get(u)\nif err == nil && b.StatusCode == 200 { ok() } }",
-        );
-        assert_eq!(found.open_bodies.len(), 1);
-    }
-
-    #[test]
     fn an_error_that_is_none_ends_the_program() {
         let stop = "func stop() { s.Shutdown(ctx) }\n";
         let fatal = "func main() { if err := s.ListenAndServe(); err != nil { log.Fatal(err) } }\n";
@@ -428,6 +356,18 @@ mod tests {
             source(&format!("{stop}func main() {{ log.Fatal(s.ListenAndServe()) }}")).fatal.len(),
             1
         );
+    }
+
+    #[test]
+    fn other_names_for_notify() {
+        for (source, names) in [
+            ("var notify = signal.Notify\n", &["notify"][..]),
+            ("\tlisten, hear := 1, 2; hear := signal.Notify", &["hear"]),
+            ("var (\n\tnotify=signal.Notify // for tests\n)", &["notify"]),
+            ("x := signal.Notify(c)\ny = signal.NotifyContext\nif z == signal.Notify {", &[]),
+        ] {
+            assert_eq!(notifiers(source), names, "{source}");
+        }
     }
 
     #[test]
