@@ -1,6 +1,6 @@
 //! Python: calls that block in `async def`.
 
-use super::tree::{around, children, each, field, parse, place};
+use super::tree::{any, around, children, each, field, parse, place};
 use crate::picture::{FileId, Place};
 use tree_sitter::Node;
 
@@ -11,12 +11,12 @@ pub struct Source {
     pub file: FileId,
     /// Calls that block the event loop: the place, what is called, whether a route's function does.
     pub blocking: Vec<Blocking>,
-    /// Functions that are no coroutines and wait: the name, what they call.
-    pub waits: Vec<(String, String)>,
+    /// Functions that are no coroutines and wait.
+    pub waits: Vec<Waits>,
     /// Functions that coroutines call by a plain name.
     pub called: Vec<Blocking>,
-    /// Imported names: as it is called here, its module, its name there.
-    pub imports: Vec<(String, String, String)>,
+    /// `from MODULE import NAME`.
+    pub imports: Vec<Import>,
     /// SQLAlchemy's pools: the most connections of one process, with those that overflow.
     pub pools: Vec<(Place, f64)>,
 }
@@ -30,6 +30,28 @@ pub struct Blocking {
     pub call: String,
     /// Whether the function is decorated as a route.
     pub in_route: bool,
+}
+
+/// A function that waits whenever its name is called.
+#[derive(Clone, Debug)]
+pub struct Waits {
+    /// Its name.
+    pub name: String,
+    /// Where it does.
+    pub place: Place,
+    /// What it calls there.
+    pub call: String,
+}
+
+/// An imported name: `from .store import get as load`.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// As it is called here: `load`.
+    pub alias: String,
+    /// As it is written, with the dots of a relative one: `.store`.
+    pub module: String,
+    /// Its name there: `get`.
+    pub name: String,
 }
 
 /// Calls that wait for the network, a process or time, by module and name.
@@ -66,8 +88,7 @@ pub fn read(file: FileId, source: &str) -> Source {
         pools: Vec::new(),
     };
     let telling = ["async def", "create_engine", "create_async_engine", "boto3"];
-    let modules = WAITING.iter().filter_map(|call| call.split('.').next());
-    if !telling.into_iter().chain(modules).any(|word| source.contains(word)) {
+    if !telling.iter().chain(&WAITING).any(|words| source.contains(words)) {
         return found;
     }
     let Some(tree) = parse(tree_sitter_python::LANGUAGE.into(), source) else { return found };
@@ -104,9 +125,11 @@ pub fn read(file: FileId, source: &str) -> Source {
         match (is_async(function, source), waits) {
             (true, true) => found.blocking.push(said()),
             (true, false) if !call.contains('.') && !is_awaited(node) => found.called.push(said()),
-            (false, true) => {
-                found.waits.push((field(function, "name", source).into(), call.into()));
-            }
+            (false, true) if runs_when_called(function) => found.waits.push(Waits {
+                name: field(function, "name", source).into(),
+                place: place(file, node),
+                call: call.into(),
+            }),
             _ => {}
         }
     });
@@ -123,13 +146,26 @@ fn is_awaited(call: Node<'_>) -> bool {
     call.parent().is_some_and(|parent| parent.kind() == "await")
 }
 
-/// `from .store import get as load`: `load`, `.store`, `get`.
-fn imported(node: Node<'_>, source: &str, imports: &mut Vec<(String, String, String)>) {
+/// Whether a function waits when its plain name is called. A method has no such name, and a generator
+/// runs only when its elements are asked for, which frameworks do in threads.
+fn runs_when_called(function: Node<'_>) -> bool {
+    let own = |node: Node<'_>| scope(node).is_some_and(|n| n.id() == function.id());
+    let method = scope(function).is_some_and(|n| n.kind() == "class_definition");
+    !method && !any(function, |n| n.kind() == "yield" && own(n))
+}
+
+/// What a node stands in: the nearest function or class.
+fn scope(node: Node<'_>) -> Option<Node<'_>> {
+    around(node).find(|n| matches!(n.kind(), "function_definition" | "lambda" | "class_definition"))
+}
+
+fn imported(node: Node<'_>, source: &str, imports: &mut Vec<Import>) {
     let module = field(node, "module_name", source);
     for name in node.children_by_field_name("name", &mut node.walk()) {
         let text = &source[name.byte_range()];
         let (own, alias) = text.split_once(" as ").unwrap_or((text, text));
-        imports.push((alias.trim().into(), module.into(), own.trim().into()));
+        let (alias, name) = (alias.trim().into(), own.trim().into());
+        imports.push(Import { alias, module: module.into(), name });
     }
 }
 
@@ -188,5 +224,15 @@ mod tests {
         );
         assert_eq!(found.blocking.len(), 2);
         assert!(found.blocking[0].in_route && !found.blocking[1].in_route);
+    }
+
+    #[test]
+    fn functions_that_wait_when_their_name_is_called() {
+        let found = read(
+            FileId(0),
+            "import requests\ndef a():\n    return requests.get(u)\n\nclass B:\n    def b(self):\n        return requests.get(u)\n\ndef c():\n    for u in all:\n        yield requests.get(u)\n\ndef d():\n    def e():\n        time.sleep(1)\n    yield 1\n",
+        );
+        let names: Vec<&str> = found.waits.iter().map(|function| &*function.name).collect();
+        assert_eq!(names, ["a", "e"]);
     }
 }

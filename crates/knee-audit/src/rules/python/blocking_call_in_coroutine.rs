@@ -3,7 +3,7 @@
 use crate::Subject;
 use crate::finding::{Confidence, Finding, Persona, Severity};
 use crate::picture::{Program, Runtime};
-use crate::source::python::{Blocking, Source};
+use crate::source::python::{Blocking, Source, Waits};
 use crate::rules::Rule;
 use crate::rules::reading::{programs, start};
 
@@ -20,15 +20,17 @@ fn check(subject: &Subject) -> Vec<Finding> {
         if !asynchronous(program) {
             continue;
         }
+        let beside = |finding: Finding| finding.beside(Some(start(container, program)), "one event loop for each process");
         for source in subject.code.python_of(program) {
             for call in &source.blocking {
                 let message = format!("{} blocks the event loop: meanwhile this process answers nobody", call.call);
-                found.push(finding(&service.name, call, message).beside(Some(start(container, program)), "one event loop for each process"));
+                found.push(beside(finding(&service.name, call, message)));
             }
             for call in &source.called {
                 let Some(inner) = waits(subject, program, source, &call.call) else { continue };
-                let message = format!("{} blocks the event loop in {inner}: meanwhile this process answers nobody", call.call);
-                found.push(finding(&service.name, call, message).beside(Some(start(container, program)), "one event loop for each process"));
+                let message =
+                    format!("{} blocks the event loop in {}: meanwhile this process answers nobody", call.call, inner.call);
+                found.push(beside(finding(&service.name, call, message).beside(Some(&inner.place), "waits here")));
             }
         }
     }
@@ -44,15 +46,29 @@ fn finding(service: &str, call: &Blocking, message: String) -> Finding {
         .remedy("await an asynchronous client, hand it to a thread (asyncio.to_thread), or write the route with `def`, which the framework runs in a thread")
 }
 
-/// What a function waits in that is called by this name in a file: its own, or an imported one.
-fn waits(subject: &Subject, program: &Program, source: &Source, name: &str) -> Option<String> {
-    let of = |source: &Source, name: &str| source.waits.iter().find(|(own, _)| own == name).map(|(_, call)| call.clone());
-    if let Some((_, module, own)) = source.imports.iter().find(|(alias, _, _)| alias == name) {
-        let end = format!("/{}.py", module.trim_start_matches('.').replace('.', "/"));
-        let there = |other: &&Source| format!("/{}", subject.picture.files.get(other.file).path).ends_with(&end);
-        return of(subject.code.python_of(program).find(there)?, own);
+/// The function that is called by this name in a file, its own or an imported one, if it waits.
+fn waits<'s>(subject: &'s Subject, program: &'s Program, source: &'s Source, name: &str) -> Option<&'s Waits> {
+    let of = |source: &'s Source, name: &str| source.waits.iter().find(|own| own.name == name);
+    match source.imports.iter().find(|import| import.alias == name) {
+        Some(import) => of(imported(subject, program, source, &import.module)?, &import.name),
+        None => of(source, name),
     }
-    of(source, name)
+}
+
+/// The module that a file imports by this name: beside the file or above it, as many folders as the name has
+/// dots before it; without dots the nearest.
+fn imported<'s>(subject: &'s Subject, program: &'s Program, source: &Source, module: &str) -> Option<&'s Source> {
+    let path = |source: &Source| format!("/{}", subject.picture.files.get(source.file).path);
+    let name = module.trim_start_matches('.');
+    let dots = module.len() - name.len();
+    let file = format!("/{}.py", name.replace('.', "/"));
+    let there = |folder: &str| subject.code.python_of(program).find(|other| path(other) == format!("{folder}{file}"));
+    let own = path(source);
+    let mut folders = own.match_indices('/').rev().map(|(at, _)| &own[..at]);
+    match dots {
+        0 => folders.find_map(there),
+        up => folders.nth(up - 1).and_then(there),
+    }
 }
 
 #[cfg(test)]
@@ -66,10 +82,26 @@ mod tests {
         let store = "import boto3\ntable = boto3.resource('dynamodb').Table('t')\nclient = boto3.client('s3')\ndef load(key):\n    return client.get_object(Key=key)\ndef name():\n    return 'x'\n";
         let found = |body: &str| {
             let main = format!("from fastapi import FastAPI\nfrom store import load as get, name\napp = FastAPI()\n@app.get('/')\nasync def read():\n    {body}\n");
-            check(&subject(&[("Dockerfile", dockerfile), ("main.py", &main), ("store.py", store)])).len()
+            check(&subject(&[("Dockerfile", dockerfile), ("main.py", &main), ("store.py", store)]))
         };
-        assert_eq!(found("return get('a')"), 1);
-        assert_eq!(found("return await asyncio.to_thread(get, 'a')"), 0);
-        assert_eq!(found("return name()"), 0);
+        let both = found("return get('a')");
+        assert_eq!(both.len(), 1);
+        assert_eq!(both[0].further[0].text, "waits here");
+        assert!(both[0].message.starts_with("get blocks the event loop in client.get_object"), "{}", both[0].message);
+        assert!(found("return await asyncio.to_thread(get, 'a')").is_empty());
+        assert!(found("return name()").is_empty());
+    }
+
+    #[test]
+    fn of_modules_of_one_name_the_one_that_is_meant() {
+        let dockerfile = "FROM python:3.13-slim\nWORKDIR /app\nCOPY . .\nCMD [\"uvicorn\", \"shop.main:app\"]\n";
+        let waits = "import requests\ndef load(key):\n    return requests.get(key)\n";
+        let found = |import: &str, at: &str| {
+            let main = format!("from {import} import load\nasync def read():\n    return load('a')\n");
+            check(&subject(&[("Dockerfile", dockerfile), ("shop/main.py", &main), ("shop/api/v.py", &main), (at, waits)])).len()
+        };
+        assert_eq!((found(".store", "shop/store.py"), found("..store", "shop/store.py")), (1, 1), "one of two files each");
+        assert_eq!(found("shop.store", "shop/store.py"), 2);
+        assert_eq!((found(".store", "store.py"), found("store", "other/store.py")), (0, 0));
     }
 }
