@@ -70,3 +70,24 @@ fn key(finding: &Finding) -> (usize, usize, &str) {
     let place = &finding.primary.place;
     (place.file.0, place.span.start, finding.rule)
 }
+
+/// All that is read of a Dockerfile and the sources beside it, for `make fuzz`.
+#[cfg(fuzzing)]
+pub mod fuzz {
+    use crate::picture::{File, Files, Picture};
+    use crate::{Code, Persona, Subject};
+
+    /// A text as the Dockerfile, and as a source in each language.
+    pub fn image(text: &str) {
+        let paths = ["Dockerfile", "app.py", "main.go", "index.php", "server.js"];
+        let all = paths.map(String::from).to_vec();
+        let read = all.iter().map(|path| File { path: path.clone(), text: text.into() }).collect();
+        let picture = Picture::of(Files { read, all }, Vec::new());
+        let code = Code::read(&picture);
+        let subject = Subject { picture, code };
+        for finding in subject.findings(Persona::Auditor) {
+            subject.picture.files.position(&finding.primary.place);
+        }
+        subject.facts();
+    }
+}

@@ -172,8 +172,9 @@ mod tests {
     /// Every reader gets every file of the examples, whole and broken off at every byte.
     #[test]
     fn the_examples_broken_off_anywhere() {
-        let readers: [fn(&str); 15] = [
+        let readers: [fn(&str); 16] = [
             super::caddyfile,
+            super::ecosystem,
             super::loose,
             super::cloudformation,
             super::terraform,

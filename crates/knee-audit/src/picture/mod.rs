@@ -85,9 +85,14 @@ impl Picture {
     /// Only when the root itself cannot be read; a file that cannot be is a note.
     pub fn read(root: &Path) -> std::io::Result<Picture> {
         let (files, notes) = walk::read(root)?;
+        Ok(Picture::of(files, notes))
+    }
+
+    /// What files say that were read.
+    pub(crate) fn of(files: Files, notes: Vec<Note>) -> Picture {
         let mut picture = join::Join::new(files, notes).run();
         picture.read_profiles();
-        Ok(picture)
+        picture
     }
 
     /// Every value that was discovered, in the order of services, containers, programs.
