@@ -16,6 +16,21 @@ use std::time::{Duration, Instant};
 const PORT: u16 = 9229;
 /// How long it is waited for until it does, or has closed it.
 const OPENS: Duration = Duration::from_secs(10);
+/// Options of Node.js that take the next word where they have no `=`
+/// (<https://nodejs.org/api/cli.html#options>).
+const VALUED: [&str; 11] = [
+    "-r",
+    "--require",
+    "--import",
+    "--loader",
+    "--experimental-loader",
+    "-C",
+    "--conditions",
+    "--env-file",
+    "--title",
+    "--inspect-port",
+    "--debug-port",
+];
 /// Between two samples, microseconds: V8's own default.
 const EVERY: u32 = 1000;
 /// How long a process that starts may take until it listens to the signal.
@@ -43,7 +58,7 @@ pub fn profile(pid: i32, length: Duration, stop: &AtomicBool) -> Result<Profile,
     if let Some(at) = own(&process).iter().find(|l| l.port() == Some(port)).and_then(reached) {
         return talk(pid, at, length, stop, false).map_err(|wrong| told(pid, wrong));
     }
-    let at = open(pid, port)?;
+    let at = open(pid, port, stop)?;
     let taken = talk(pid, at, length, stop, true);
     let left =
         (!is_closed(&process, at.port())).then(|| format!("its inspector is still open at {at}"));
@@ -83,13 +98,13 @@ pub(crate) fn reached(listener: &Listener) -> Option<SocketAddr> {
     Some(if at.ip().is_unspecified() { SocketAddr::new(loopback, at.port()) } else { *at })
 }
 
-/// The port that its options name for the inspector: `--inspect=127.0.0.1:9230`, `--inspect-port=0`. Those
+/// The port that its options name for the inspector: `--inspect=127.0.0.1:9230`, `--inspect-port 0`. Those
 /// behind the script's name are the script's own.
 fn port(argv: &[String], options: Option<&str>) -> u16 {
     let words = options.unwrap_or_default().split_whitespace();
-    let own = argv.iter().skip(1).map(String::as_str).take_while(|word| word.starts_with('-'));
-    let named = words.chain(own).filter_map(|word| {
-        let (name, value) = word.split_once('=')?;
+    let own = given(argv.iter().skip(1).map(String::as_str));
+    let named = given(words).chain(own.take_while(|(name, _)| !name.is_empty()));
+    let named = named.filter_map(|(name, value)| {
         let inspects = name.starts_with("--inspect") || name == "--debug-port";
         let port = value.rsplit(':').next()?;
         inspects.then(|| port.parse().ok()).flatten()
@@ -97,23 +112,38 @@ fn port(argv: &[String], options: Option<&str>) -> u16 {
     named.last().unwrap_or(PORT)
 }
 
-/// Whether it listens to the signal: a process that does not ends by it.
-fn listens(pid: i32, process: &Process) -> Result<(), ProfileError> {
+/// Options, each with its value: behind `=`, or the next word where it needs one; a word that is no option
+/// has no name.
+fn given<'a>(mut words: impl Iterator<Item = &'a str>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    std::iter::from_fn(move || {
+        let word = words.next()?;
+        Some(match word.split_once('=') {
+            _ if !word.starts_with('-') => ("", word),
+            Some(given) => given,
+            None if VALUED.contains(&word) => (word, words.next().unwrap_or_default()),
+            None => (word, ""),
+        })
+    })
+}
+
+/// Waits until it listens to the signal: a process that does not ends by it.
+fn listens(pid: i32, process: &Process, stop: &AtomicBool) -> Result<(), ProfileError> {
     let until = Instant::now() + STARTS;
     loop {
         match process.catches(Signal::USR1.as_raw()) {
             Ok(true) => return Ok(()),
             Ok(false) if Instant::now() > until => return Err(ProfileError::Deaf { pid }),
-            Ok(false) => std::thread::sleep(Duration::from_millis(20)),
+            Ok(false) if wait(Duration::from_millis(20), stop) => {}
+            Ok(false) => return Err(ProfileError::Stopped),
             Err(_) => return Err(ProfileError::Ended { pid }),
         }
     }
 }
 
 /// Has it open its inspector; where that is then.
-fn open(pid: i32, port: u16) -> Result<SocketAddr, ProfileError> {
+fn open(pid: i32, port: u16, stop: &AtomicBool) -> Result<SocketAddr, ProfileError> {
     let process = Process::new(pid);
-    listens(pid, &process)?;
+    listens(pid, &process, stop)?;
     let before: HashSet<u64> = own(&process).iter().map(|l| l.inode).collect();
     let taken = |l: &Listener| port != 0 && l.port() == Some(port);
     if process.is_open() && sockets::listening().iter().any(taken) {
@@ -225,8 +255,12 @@ mod tests {
         assert_eq!(named("node --inspect server.js", None), 9229);
         assert_eq!(named("node --inspect=0.0.0.0:9300 server.js", None), 9300);
         assert_eq!(named("node --inspect-port=0 server.js", None), 0);
+        assert_eq!(named("node --inspect-port 9301 server.js", None), 9301);
+        assert_eq!(named("node -r ./tracing.js --inspect=9302 server.js", None), 9302);
+        assert_eq!(named("node --require", None), 9229);
         assert_eq!(named("node server.js --inspect=1", None), 9229, "the script's own");
         assert_eq!(named("node server.js", Some("--max-old-space-size=9 --inspect=9301")), 9301);
+        assert_eq!(named("node server.js", Some("-r ./a.js x --inspect-port 9303")), 9303);
     }
 
     #[test]
