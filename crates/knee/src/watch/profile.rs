@@ -12,6 +12,7 @@ use knee_core::Seconds;
 use knee_probe::process::Process;
 use knee_profile::{Busy, Frame, Profile, ProfileError, go, node};
 use knee_watch::{Found, Watched};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,16 +61,32 @@ pub fn run(asked: &Asked, found: Vec<Found>, signals: &Signals) -> Result<Exit, 
         let name = found.name();
         out::talk(&format!("{name} (pid {}): {}\n", found.root, elsewhere(found)));
     }
+    let mut exit = Exit::Satisfied;
     for chosen in choose(can, signals) {
-        if let Some(exit) = signals.exit() {
-            return Ok(exit);
+        if signals.exit().is_some() {
+            break;
         }
+        let path = file(&chosen, asked);
+        atomic::check(&path).map_err(|e| unwritable(&path, &e))?;
         match one(&chosen, asked, signals) {
+            Ok(profile) => show(&chosen, &path, &profile)?,
             Err(ProfileError::Stopped) => break,
-            taken => show(&chosen, asked, &taken.map_err(|e| failure(&e, &chosen))?)?,
+            // The others are looked at all the same.
+            Err(error) => exit = failure(&error, &chosen).report(),
         }
     }
-    Ok(signals.exit().unwrap_or(Exit::Satisfied))
+    Ok(signals.exit().unwrap_or(exit))
+}
+
+/// What its flame graph is written to.
+fn file(chosen: &Chosen, asked: &Asked) -> PathBuf {
+    let own = || format!("{}-{}.svg", chosen.name.replace([' ', '/'], "-"), chosen.pid).into();
+    asked.file.map_or_else(own, Path::to_path_buf)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let what = format!("{}: cannot write it: {error}", path.display());
+    Failure::new(Exit::Refused, what).remedy("name another file: --svg FILE")
 }
 
 fn tells(id: &str) -> bool {
@@ -141,7 +158,7 @@ fn one(chosen: &Chosen, asked: &Asked, signals: &Signals) -> Result<Profile, Pro
 }
 
 /// Writes the file, and says where most of the time went.
-fn show(chosen: &Chosen, asked: &Asked, profile: &Profile) -> Result<(), Failure> {
+fn show(chosen: &Chosen, path: &Path, profile: &Profile) -> Result<(), Failure> {
     let Chosen { name, pid, among, .. } = chosen;
     let cpu = profile.tree.seconds();
     let busy = cpu / profile.seconds.max(f64::MIN_POSITIVE);
@@ -151,14 +168,8 @@ fn show(chosen: &Chosen, asked: &Asked, profile: &Profile) -> Result<(), Failure
     };
     let title = format!("{name} (pid {pid}){among}");
     let note = format!("{:.1} s: {used}; the whole width is {cpu:.2} s of CPU", profile.seconds);
-    let path = match asked.file {
-        Some(path) => path.to_path_buf(),
-        None => PathBuf::from(format!("{}-{pid}.svg", name.replace([' ', '/'], "-"))),
-    };
-    atomic::write(&path, &flame::svg(&profile.tree, &title, &note)).map_err(|e| {
-        let what = format!("{}: cannot write it: {e}", path.display());
-        Failure::new(Exit::Refused, what).remedy("name another file: --svg FILE")
-    })?;
+    let drawn = flame::svg(&profile.tree, &title, &note);
+    atomic::write(path, &drawn).map_err(|e| unwritable(path, &e))?;
     let mut text = format!("{title}, {:.1} s: {used}\n", profile.seconds);
     for Busy { frame, from, seconds } in profile.tree.busiest(NAMED) {
         let from = from.map_or(String::new(), |from| format!(", from {}", named(from)));
@@ -195,7 +206,8 @@ fn failure(error: &ProfileError, chosen: &Chosen) -> Failure {
             "end that one's inspection, or start the service with a port that is free, --inspect-port=N in NODE_OPTIONS",
         ),
         ProfileError::Silent { .. } => failure.remedy(
-            "a native call may hold up its event loop, or the program handles SIGUSR1 itself: start it with --inspect",
+            "a native call may hold up its event loop, then it opens later and stays open; or the program handles \
+             SIGUSR1 itself: start it with --inspect",
         ),
         ProfileError::NoPprof { .. } => failure.remedy(format!(
             "import _ \"net/http/pprof\" and serve http.DefaultServeMux on a port of its own; where that is another \

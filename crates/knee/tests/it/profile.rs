@@ -171,6 +171,33 @@ fn a_port_that_is_taken_is_said_with_who_has_it() {
 }
 
 #[test]
+fn who_cannot_be_asked_keeps_nobody_from_the_others() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = |port| format!("--inspect-port={port}");
+    let first = Program::node(&["hot.js"], &port(taken.local_addr().unwrap().port()));
+    let other = Program::node(&["hot.js"], &port(free_port()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut knee = knee();
+    knee.args(["watch", "--profile", "1s", "--pid", &first.pid(), "--pid", &other.pid()]);
+    let (code, said, error) = run(knee.current_dir(&folder));
+    let expected = format!("where process {} would open its inspector, is taken", first.pid());
+    assert!(code == 2 && error.contains(&expected), "{said}{error}");
+    let drawn = format!("node-{}.svg", other.pid());
+    assert!(said.contains(&format!("drawn: {drawn}\n")), "{said}{error}");
+    assert!(folder.path().join(drawn).exists());
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_said_before_anybody_is_looked_at() {
+    let program = Program::node(&["hot.js"], "");
+    let mut knee = knee();
+    knee.args(["watch", "--profile", "1s", "--pid", &program.pid(), "--svg", "/no/where.svg"]);
+    let (code, said, error) = run(&mut knee);
+    assert!(code == 2 && error.contains("/no/where.svg: cannot write it"), "{said}{error}");
+    assert!(!error.contains("looking for"), "{error}");
+}
+
+#[test]
 fn ctrl_c_ends_it_and_closes_what_it_opened() {
     let port = free_port();
     let mut program = Program::node(&["hot.js"], &format!("--inspect-port={port}"));
@@ -267,8 +294,12 @@ fn who_cannot_be_asked_is_named_with_what_could() {
 #[test]
 fn another_users_process_is_left_alone() {
     let program = Program::node(&["hot.js"], "");
+    // Where anybody may write.
+    let file = std::env::temp_dir().join(format!("knee-{}.svg", program.pid()));
+    let pid = program.pid();
+    let words = ["watch", "--profile", "1s", "--pid", &pid, "--svg"];
     let Some((said, error)) =
-        crate::watch::as_nobody(&["watch", "--profile", "1s", "--pid", &program.pid()])
+        crate::watch::as_nobody(&[&words[..], &[file.to_str().unwrap()]].concat())
     else {
         return;
     };
