@@ -1,6 +1,7 @@
 //! The CPU profile of a Go process by its own net/http/pprof (<https://pkg.go.dev/net/http/pprof>).
 
 use crate::{Profile, ProfileError, http, node, pprof, wait};
+use knee_core::runtimes::GO_PPROF;
 use knee_probe::process::Process;
 use knee_probe::sockets;
 use std::collections::HashSet;
@@ -8,8 +9,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{TryRecvError, channel};
 use std::time::Duration;
 
-/// The variable by which knee run is told where a Go program serves pprof.
-pub const VARIABLE: &str = "KNEE_GO_PPROF";
 /// How long it may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What it may take longer than it was asked to look: it packs the profile.
@@ -51,7 +50,7 @@ pub fn profile(pid: i32, length: Duration, stop: &AtomicBool) -> Result<Profile,
 fn find(pid: i32, process: &Process) -> Result<String, ProfileError> {
     let held: HashSet<u64> = process.sockets().into_iter().collect();
     let own = sockets::listening().into_iter().filter(|l| held.contains(&l.inode));
-    let named = process.variable(VARIABLE).map(|base| base.trim_end_matches('/').to_string());
+    let named = process.variable(GO_PPROF).map(|base| base.trim_end_matches('/').to_string());
     let own = own.filter_map(|l| Some(format!("http://{}", node::reached(&l)?)));
     let mut asked: Vec<String> = Vec::new();
     for base in named.into_iter().chain(own) {

@@ -17,6 +17,7 @@ mod pm2;
 mod room;
 mod uvicorn;
 
+pub use go::GO_PPROF;
 pub use room::{Needs, Room};
 
 use crate::launch::Answer;

@@ -1,13 +1,11 @@
 //! How many goroutines a Go program has, from the front page of its net/http/pprof, which counts them
 //! without stopping the program (<https://pkg.go.dev/net/http/pprof>). Asked only where
-//! `KNEE_GO_PPROF` names it, such as `http://127.0.0.1:6060`: nobody is asked unbidden.
+//! `KNEE_GO_PPROF` names it: nobody is asked unbidden.
 
 use crate::http;
 use knee_core::observe::Reading;
 use std::time::{Duration, Instant};
 
-/// The variable.
-pub const VARIABLE: &str = "KNEE_GO_PPROF";
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The count now; None where nobody answers so.

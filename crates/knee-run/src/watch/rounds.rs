@@ -10,6 +10,7 @@ use super::serve::Page;
 use crate::log::say;
 use crate::seen;
 use crate::size::Size;
+use knee_core::runtimes::GO_PPROF;
 use knee_core::{Bytes, Origin, Settings, Sourced};
 use knee_probe::limits::{self, Limits};
 use knee_probe::machine;
@@ -86,7 +87,7 @@ impl Rounds {
             started,
             page,
             exporter,
-            pprof: std::env::var(goroutines::VARIABLE).ok(),
+            pprof: std::env::var(GO_PPROF).ok(),
             services: vec![],
             counts: Counts::default(),
             began: Instant::now(),

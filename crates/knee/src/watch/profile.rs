@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::out;
 use crate::signals::Signals;
 use knee_core::Seconds;
+use knee_core::runtimes::GO_PPROF;
 use knee_probe::process::Process;
 use knee_profile::{Busy, Frame, Profile, ProfileError, go, node};
 use knee_watch::{Found, Watched};
@@ -211,8 +212,7 @@ fn failure(error: &ProfileError, chosen: &Chosen) -> Failure {
         ),
         ProfileError::NoPprof { .. } => failure.remedy(format!(
             "import _ \"net/http/pprof\" and serve http.DefaultServeMux on a port of its own; where that is another \
-             address, the service's environment names it: {}=http://127.0.0.1:6060",
-            go::VARIABLE
+             address, the service's environment names it: {GO_PPROF}=http://127.0.0.1:6060"
         )),
         _ => failure,
     }

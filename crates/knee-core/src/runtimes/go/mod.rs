@@ -36,6 +36,10 @@ pub static RUNTIME: Runtime = Runtime {
     along: &[],
 };
 
+/// The variable by which a service says where its Go program serves net/http/pprof, such as
+/// `http://127.0.0.1:6060`.
+pub const GO_PPROF: &str = "KNEE_GO_PPROF";
+
 /// A program of its own beside a go.mod; an interpreter or a shell is none.
 fn recognise(evidence: &Evidence) -> Option<String> {
     let foreign = ["sh", "bash", "dash", "python", "python3", "node", "php", "ruby", "java"];
