@@ -163,9 +163,9 @@ fn candidate(
         vec![f64::from(slots).ln(), f64::from(c.processes).ln(), c.cores.max(0.1).ln()]
     });
     for knob in moving.iter().filter(|k| !modelled(k, concurrency.is_some())) {
-        point.extend(coordinates(knob, &settings));
+        point.extend(coordinates(knob, &settings, around));
     }
-    let amounts = amounts(moving, &settings, concurrency);
+    let amounts = amounts(moving, &settings, concurrency, around);
     Candidate { settings, concurrency, point, amounts, cost: Cost::default(), forecast: None }
 }
 
@@ -173,12 +173,13 @@ fn amounts(
     moving: &[&PlacedKnob],
     settings: &Settings,
     concurrency: Option<Concurrency>,
+    around: &Surroundings,
 ) -> Vec<f64> {
     let numbers = moving
         .iter()
         .filter(|k| matches!(k.knob.range, Range::Integers { .. }))
         .filter(|k| k.knob.effect != Effect::Concurrency || concurrency.is_none())
-        .filter_map(|k| settings.int(&k.knob.name))
+        .filter_map(|k| number(k, settings.0.get(&*k.knob.name)?, around))
         .map(|n| n as f64);
     let c = concurrency.map(|c| [f64::from(c.processes), f64::from(c.slots.unwrap_or(0))]);
     c.into_iter().flatten().chain(numbers).collect()
@@ -244,7 +245,8 @@ fn ladder(knob: &PlacedKnob, around: &Surroundings) -> Vec<Value> {
         Range::Choices(choices) => return choices.iter().map(|c| Value::from(&**c)).collect(),
         Range::Integers { min, max } => (*min, *max),
     };
-    let today = knob.current.value.as_int().unwrap_or(min).clamp(min, max);
+    let number = number(knob, &knob.current.value, around);
+    let today = number.unwrap_or(min).clamp(min, max);
     let mut values = match knob.knob.effect {
         Effect::Memory if knob.knob.unit == "MiB" => {
             let task = (around.task_memory >> 20) as f64;
@@ -256,11 +258,29 @@ fn ladder(knob: &PlacedKnob, around: &Surroundings) -> Vec<Value> {
             steps.chain([min, max]).collect()
         }
     };
-    values.push(today);
+    // No limit stays one of them where the range goes that far.
+    let word = knob.current.value.as_text();
+    let word = word.filter(|_| number.is_some_and(|n| (min..=max).contains(&n)));
+    if word.is_none() {
+        values.push(today);
+    }
     values.retain(|v| (min..=max).contains(v));
     values.sort_unstable();
     values.dedup();
-    values.into_iter().map(Value::Int).collect()
+    values.into_iter().map(Value::Int).chain(word.map(Value::from)).collect()
+}
+
+/// A knob's value as a number. A word in place of one says that nothing limits memory: then the task does,
+/// or a collector gets more than its range has.
+fn number(knob: &PlacedKnob, value: &Value, around: &Surroundings) -> Option<i64> {
+    match (value, &knob.knob.range) {
+        (Value::Int(n), _) => Some(*n),
+        (Value::Text(_), Range::Integers { max, .. }) if knob.knob.effect == Effect::Memory => {
+            let task = (around.task_memory >> 20) as i64;
+            Some(if knob.knob.unit == "MiB" { task } else { max.saturating_mul(2) })
+        }
+        _ => None,
+    }
 }
 
 /// Today's value, doubled and halved within the range.
@@ -273,145 +293,20 @@ fn octaves(today: i64, min: i64, max: i64) -> Vec<i64> {
 }
 
 /// Coordinates of one knob: the logarithm of a number, a corner per choice.
-fn coordinates(knob: &PlacedKnob, settings: &Settings) -> Vec<f64> {
+fn coordinates(knob: &PlacedKnob, settings: &Settings, around: &Surroundings) -> Vec<f64> {
     // A wider limit is one step away, as are all limits together.
     let scale = if knob.knob.effect == Effect::Limit { (WIDER as f64).ln() } else { 1.0 };
-    match (&knob.knob.range, settings.0.get(&*knob.knob.name)) {
+    let value = settings.0.get(&*knob.knob.name);
+    match (&knob.knob.range, value) {
         (Range::Choices(choices), Some(Value::Text(text))) => {
             choices.iter().map(|c| if c == text { 0.5 } else { 0.0 }).collect()
         }
-        (_, Some(Value::Int(n))) => vec![(*n as f64 + 1.0).max(1.0).ln() / scale],
-        (range, _) => vec![0.0; if let Range::Choices(c) = range { c.len() } else { 1 }],
+        (range, value) => match value.and_then(|value| number(knob, value, around)) {
+            Some(n) => vec![(n as f64 + 1.0).max(1.0).ln() / scale],
+            None => vec![0.0; if let Range::Choices(c) = range { c.len() } else { 1 }],
+        },
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use knee_core::Sourced;
-    use knee_core::service::{Part, Place, ServiceContainer};
-
-    const AROUND: Surroundings =
-        Surroundings { visible_cpus: 2, task_cpu: 0.5, task_memory: 1 << 30 };
-
-    fn service(runtime: &'static str) -> Service {
-        let knowledge = runtimes::by_id(runtime).unwrap();
-        let placed = |knob: knee_core::Knob| {
-            let value = (knowledge.default)(&knob.name, &AROUND)?;
-            let place = Place { site: knob.sites[0].clone(), file: None, seen_at: None };
-            Some(PlacedKnob { knob, current: Sourced::assumed(value, "a test"), place })
-        };
-        let part = Part {
-            runtime,
-            recognised: Sourced::assumed(String::new(), "a test"),
-            knobs: (knowledge.knobs)().into_iter().filter_map(placed).collect(),
-        };
-        Service {
-            root: "/".into(),
-            name: "test".into(),
-            containers: vec![ServiceContainer {
-                name: "app".into(),
-                command: Sourced::assumed(vec![], "a test"),
-                workdir: "/".into(),
-                env: Default::default(),
-                nofile: None,
-                parts: vec![part],
-            }],
-            ..Service::default()
-        }
-    }
-
-    fn values(all: &[Candidate], knob: &str) -> BTreeSet<Value> {
-        all.iter().map(|c| c.settings.0[knob].clone()).collect()
-    }
-
-    #[test]
-    fn todays_settings_come_first_and_none_comes_twice() {
-        for runtime in runtimes::all() {
-            let service = service(runtime.id);
-            let all = candidates(&service, &AROUND, Searched::default());
-            assert_eq!(all[0].settings, settle(&service, &service.current()), "{}", runtime.id);
-            let distinct: BTreeSet<_> = all.iter().map(|c| &c.settings).collect();
-            assert!(distinct.len() == all.len() && all.len() > 1, "{}", runtime.id);
-            assert!(all.iter().all(|c| c.point.len() == all[0].point.len()), "{}", runtime.id);
-        }
-    }
-
-    #[test]
-    fn a_wsgi_application_stays_one() {
-        let all = candidates(&service("gunicorn"), &AROUND, Searched::default());
-        assert_eq!(values(&all, "worker-class"), ["gthread".into(), "sync".into()].into());
-        assert_eq!(values(&all, "backlog"), [2048.into()].into(), "a limit is not searched");
-    }
-
-    /// gunicorn whose user narrowed a knob's range.
-    fn narrowed(name: &str, range: Range) -> Service {
-        let mut service = service("gunicorn");
-        let mut knobs = service.containers[0].parts[0].knobs.iter_mut();
-        knobs.find(|k| k.knob.name == name).unwrap().knob.range = range;
-        service
-    }
-
-    #[test]
-    fn a_fixed_value_holds_in_every_trial_but_todays() {
-        // The backlog is a limit and not searched; what its user said of it holds all the same.
-        for (knob, value) in [("threads", 4), ("backlog", 512)] {
-            let service = narrowed(knob, Range::Integers { min: value, max: value });
-            let all = candidates(&service, &AROUND, Searched::default());
-            assert!(all.len() > 1);
-            assert_ne!(all[0].settings.int(knob), Some(value), "today's settings");
-            for candidate in &all[1..] {
-                assert_eq!(candidate.settings.int(knob), Some(value), "{candidate:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_range_that_leaves_todays_value_out_leaves_it_to_the_baseline() {
-        let service = narrowed("workers", Range::Integers { min: 2, max: 6 });
-        let all = candidates(&service, &AROUND, Searched::default());
-        assert_eq!(all[0].settings.int("workers"), Some(1), "today's settings");
-        let others = values(&all[1..], "workers");
-        assert_eq!(others, [2, 3, 4, 6].map(Value::Int).into());
-        let class = narrowed("worker-class", Range::Choices(vec!["gthread".into()]));
-        let all = candidates(&class, &AROUND, Searched::default());
-        assert_eq!(all[0].settings.0["worker-class"], "sync".into());
-        assert_eq!(values(&all[1..], "worker-class"), ["gthread".into()].into());
-        let limit = narrowed("backlog", Range::Integers { min: 64, max: 512 });
-        let all = candidates(&limit, &AROUND, Searched { heap: None, limits: true });
-        assert_eq!(values(&all[1..], "backlog"), [512.into()].into());
-    }
-
-    #[test]
-    fn what_the_model_cannot_tell_apart_is_tried_once() {
-        let all = candidates(&service("go"), &AROUND, Searched::default());
-        assert_eq!(values(&all, "GOMAXPROCS"), [1.into(), 2.into()].into(), "of two CPUs");
-        assert_eq!(all.len(), 2, "no collector, no heap to search");
-    }
-
-    #[test]
-    fn a_collector_that_works_hard_brings_its_knobs() {
-        let heap = Heap { collector: 0.3, live: 50e6, ..Heap::default() };
-        let searched = Searched { heap: Some(heap), limits: false };
-        let all = candidates(&service("go"), &AROUND, searched);
-        assert_eq!(values(&all, "GOMEMLIMIT"), [1024.into(), 921.into(), 460.into()].into());
-        let rare = all.iter().find(|c| c.settings.int("GOGC") == Some(400)).unwrap();
-        assert!(rare.cost.cpu < 0.8 && rare.cost.memory > 100e6, "{:?}", rare.cost);
-    }
-
-    #[test]
-    fn what_guards_a_service_over_hours_is_kept() {
-        let searched = Searched { heap: None, limits: true };
-        for (id, knob) in [("gunicorn", "max-requests"), ("php-fpm", "pm.max_requests")] {
-            let all = candidates(&service(id), &AROUND, searched);
-            assert_eq!(values(&all, knob), [0.into()].into(), "{id}");
-        }
-    }
-
-    #[test]
-    fn limits_are_widened_together() {
-        let searched = Searched { heap: None, limits: true };
-        let all = candidates(&service("nginx"), &AROUND, searched);
-        assert_eq!(values(&all, "worker_connections"), [512.into(), 8192.into()].into());
-    }
-}
+mod tests;

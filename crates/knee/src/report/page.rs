@@ -13,6 +13,7 @@ use super::words as say;
 use askama::Template;
 use knee_core::event::{Estimate, Fact, Started};
 use knee_core::observe::{Limit, Validity};
+use knee_core::settings::Value;
 
 /// The page of a run.
 #[derive(Template)]
@@ -189,8 +190,8 @@ fn change_rows<'a>(story: &Story<'a>) -> Vec<ChangeRow<'a>> {
     let row = |change: changes::Change<'a>| {
         let fact = knobs.iter().find(|k| k.name == change.knob);
         let unit = fact.map_or("", |f| f.unit.as_str());
-        let shown = |value: Option<_>| match value {
-            Some(value) if unit.is_empty() => format!("{value}"),
+        let shown = |value: Option<&Value>| match value {
+            Some(value) if unit.is_empty() || value.as_text().is_some() => value.to_string(),
             Some(value) => format!("{value}\u{a0}{unit}"),
             None => say::NONE.into(),
         };

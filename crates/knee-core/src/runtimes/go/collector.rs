@@ -7,8 +7,8 @@ use crate::runtimes::{Cost, Heap, Surroundings};
 use crate::settings::Settings;
 
 const MIB: f64 = (1 << 20) as f64;
-/// Growth that stands for none that would ever end.
-const OFF: f64 = 1e6;
+/// Growth of a heap that nothing but a limit of memory has collected.
+const ENDLESS: f64 = 1e6;
 /// Most that the collector uses over the program itself at a memory limit: it is kept to half of the
 /// CPU (<https://go.dev/doc/gc-guide#Memory_limit>).
 const MOST_COLLECTOR: f64 = 1.0;
@@ -51,7 +51,7 @@ pub fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
 /// When it collects; a limit of `most` bytes or more is none. `GOGC=off` leaves the limit alone.
 fn pace(settings: &Settings, most: f64) -> Collector {
     let growth = match settings.text("GOGC") {
-        Some("off") => OFF,
+        Some(super::OFF) => ENDLESS,
         _ => settings.int("GOGC").unwrap_or(100).max(1) as f64 / 100.0,
     };
     let limit = settings.int("GOMEMLIMIT").map(|mib| mib.max(1) as f64 * MIB);

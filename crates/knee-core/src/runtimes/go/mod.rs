@@ -40,6 +40,9 @@ pub static RUNTIME: Runtime = Runtime {
 /// `http://127.0.0.1:6060`.
 pub const GO_PPROF: &str = "KNEE_GO_PPROF";
 
+/// Without a limit.
+const OFF: &str = "off";
+
 /// A program of its own beside a go.mod; an interpreter or a shell is none.
 fn recognise(evidence: &Evidence) -> Option<String> {
     let foreign = ["sh", "bash", "dash", "python", "python3", "node", "php", "ruby", "java"];
@@ -82,13 +85,13 @@ fn knobs() -> Vec<Knob> {
 }
 
 /// GOMAXPROCS: what the process sees, the host's CPUs on ECS, as the quota sits above the
-/// container (<https://github.com/golang/go/issues/81180>). GOMEMLIMIT has no limit by
-/// itself; the task's memory stands for that.
+/// container (<https://github.com/golang/go/issues/81180>). By itself Go has no limit of memory,
+/// which it calls `off` (<https://pkg.go.dev/runtime#hdr-Environment_Variables>).
 fn default(knob: &str, around: &Surroundings) -> Option<Value> {
     Some(match knob {
         "GOMAXPROCS" => i64::from(around.visible_cpus).into(),
         "GOGC" => 100.into(),
-        "GOMEMLIMIT" => Value::Int((around.task_memory >> 20) as i64),
+        "GOMEMLIMIT" => OFF.into(),
         _ => return None,
     })
 }
@@ -96,7 +99,7 @@ fn default(knob: &str, around: &Surroundings) -> Option<Value> {
 /// `GOGC=off`, and GOMEMLIMIT in bytes or with a unit, down to whole MiB.
 fn read(knob: &str, text: &str, _: &Surroundings) -> Option<Value> {
     match knob {
-        "GOGC" | "GOMEMLIMIT" if text == "off" => Some("off".into()),
+        "GOGC" | "GOMEMLIMIT" if text == OFF => Some(OFF.into()),
         "GOMEMLIMIT" => {
             let bytes: Bytes = text.parse().ok()?;
             Some(Value::Int((bytes.0 >> 20).try_into().ok()?))
@@ -125,7 +128,7 @@ fn choose(set: &Settings, room: &Room) -> Vec<Choice> {
     // Together with GOGC=off it would be the only thing that makes Go collect.
     if let Some(memory) = room.memory
         && !set.0.contains_key("GOMEMLIMIT")
-        && set.text("GOGC") != Some("off")
+        && set.text("GOGC") != Some(OFF)
     {
         let mib = (memory.as_mib() * 0.9).floor().max(1.0) as i64;
         let because = format!("90 % of {memory}");
@@ -145,7 +148,7 @@ const RAREST: i64 = 1600;
 fn growth(set: &Settings, room: &Room) -> Option<Choice> {
     let (memory, needs) = (room.memory?, room.needs.as_ref()?);
     let live = needs.live.filter(|live| live.0 > 0)?;
-    let open = !set.0.contains_key("GOGC") && set.text("GOMEMLIMIT") != Some("off");
+    let open = !set.0.contains_key("GOGC") && set.text("GOMEMLIMIT") != Some(OFF);
     let limit = set.int("GOMEMLIMIT").map_or(memory, |mib| Bytes::mib(mib.max(0) as u64));
     let room = GROWN * memory.0.min(limit.0) as f64 / live.0 as f64 - 1.0;
     let percent = ((room * 100.0) as i64).min(RAREST);

@@ -4,6 +4,7 @@ use crate::runtimes::figure::{Among, Figure, Over};
 use crate::runtimes::{DecodeError, Injection, Told};
 use crate::settings::Site;
 
+/// Has it trace its collections.
 pub fn inject() -> Option<Injection> {
     let debug = Site::Environment { name: "GODEBUG".into() };
     Some(Injection {
