@@ -55,8 +55,9 @@ impl Leaks {
             let (value, left) = read(sample)?;
             let growth = leak.see(Point { at, served, value }, left)?;
             let all = growth.per_request.zip(share(sample));
-            let each = all.map(|(slope, processes)| slope * processes);
-            Some(trouble(kind, sample, evidence(&growth, each, shown)))
+            let each = all.map(|(slope, processes)| slope * processes).filter(|each| *each > 0.0);
+            let evidence = evidence(&growth, each, shown);
+            Some(Trouble { per_request: each, ..trouble(kind, sample, evidence) })
         })
         .collect()
     }
@@ -64,7 +65,7 @@ impl Leaks {
 
 /// `each`: what a request leaves, where that is known.
 fn evidence(growth: &Growth, each: Option<f64>, shown: Shown) -> String {
-    let each = each.filter(|each| *each > 0.0).map_or(String::new(), |each| {
+    let each = each.map_or(String::new(), |each| {
         // Of less than one of what is counted: how many requests leave one.
         let many = (1.0 / each).round().max(1.0);
         let per = if many > 1.0 { format!("{many:.0} requests") } else { "request".into() };

@@ -19,7 +19,7 @@ use leaks::Leaks;
 use serde::{Serialize, Serializer};
 
 /// Something that will hurt, or does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Trouble {
     /// What.
     pub kind: Kind,
@@ -29,6 +29,9 @@ pub struct Trouble {
     pub pid: i32,
     /// The figures that say so.
     pub evidence: String,
+    /// What each request leaves behind, of a leak where requests are counted: bytes, descriptors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_request: Option<f64>,
     /// Where in its code, of an event loop that stood still.
     #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
@@ -110,6 +113,7 @@ fn trouble(kind: Kind, sample: &Sample, evidence: String) -> Trouble {
         service: sample.name.clone(),
         pid: sample.pid,
         evidence,
+        per_request: None,
         place: None,
         remedy: remedy::of(kind, sample.runtime).into(),
     }

@@ -184,17 +184,13 @@ fn each_leak_is_found_before_a_fifth_of_the_head_room_is_gone() {
 fn what_each_request_leaves_is_found_and_said_for_each_request() {
     // Of a process in the mean: what all leave together, of so many processes.
     let room = LIMIT - BASE;
-    let each = |told: &str| -> f64 {
-        let (_, rest) = told.split_once(", about ").unwrap_or_else(|| panic!("{told}"));
-        rest.split(' ').next().unwrap().parse().unwrap()
-    };
     let mut all = Vec::new();
     for seed in (0..80u64).step_by(2) {
         let said = run(seed, &|_, served| [50e3 * served / room, 0.0, 0.0]);
         let found = said.iter().find(|(_, trouble)| trouble.kind == Kind::MemoryLeak);
         let (_, trouble) = found.unwrap_or_else(|| panic!("seed {seed}: {said:?}"));
         assert!(trouble.evidence.contains(" each request, z "), "{}", trouble.evidence);
-        all.push(each(&trouble.evidence));
+        all.push(trouble.per_request.unwrap() / 1024.0);
     }
     // 48.8 KiB, in noise that is as large as what has leaked by then.
     all.sort_by(f64::total_cmp);
