@@ -7,6 +7,7 @@ use super::words as say;
 use crate::plan::{Answer, dollars, headline, notes, row};
 use crate::render::words::rate;
 use askama::Template;
+use knee_core::Goal;
 use knee_core::observe::Validity;
 use knee_plan::plan::{Choice, Curve, Loaded, Sweep};
 
@@ -31,7 +32,7 @@ pub struct PlanPage<'a> {
 /// The pictures of a task under more and more load.
 struct Overload {
     task: String,
-    clients: &'static str,
+    clients: String,
     answered: String,
     latency: String,
 }
@@ -113,8 +114,7 @@ fn costs(answer: &Answer) -> Option<String> {
     let at = |value: f64| TOP + HEIGHT * (1.0 - y.share(value));
     let mut d = Drawing::new(TOP + HEIGHT + AXIS);
     axes(&mut d, &x, &y, "$ a month, On-Demand on x86", &|v| format!("${}", dollars(v)));
-    d.line((0.0, at(goal)), (1.0, at(goal)), "goal");
-    d.text((1.0, at(goal) - 6.0), Side::Left, "goal", "goal");
+    goal_line(&mut d, &y, goal);
     for (index, choice) in choices.iter().enumerate() {
         let class = if index == 0 { "best" } else { "today" };
         let says = format!(
@@ -151,72 +151,93 @@ impl Overload {
     fn of(curve: &Curve, answer: &Answer) -> Option<Overload> {
         let most = curve.points.iter().map(|p| p.rate).reduce(f64::max)?;
         let x = Scale::linear(0.0, tame(most) * 1.02);
-        let clients = match answer.impatient {
-            true => "Clients give up and try again as stated.",
-            false => "Clients wait for as long as it takes.",
+        let endless = curve.points.iter().find(|p| p.p99.is_infinite());
+        let clients = match (answer.impatient, endless) {
+            (true, _) => "Clients give up and try again as stated.".into(),
+            (false, None) => "Clients wait for as long as it takes.".into(),
+            (false, Some(point)) => format!(
+                "Clients wait for as long as it takes: at {} and more the queue grows without end, and no p99 is drawn.",
+                say::per_second(point.rate)
+            ),
         };
         Some(Overload {
             task: curve.task.to_string(),
             clients,
             answered: answered(curve, &x),
-            latency: loaded(curve, &x, answer.plan.goal.latency.0),
+            latency: loaded(curve, &x, &answer.plan.goal),
         })
     }
+}
+
+/// A point of a curve over the requests asked.
+struct Mark {
+    rate: f64,
+    value: f64,
+    held: bool,
+    says: String,
 }
 
 /// What a task answers in time, of what it is asked.
 fn answered(curve: &Curve, x: &Scale) -> String {
     let most = curve.points.iter().map(|p| tame(p.answered)).fold(0.0, f64::max);
     let y = Scale::linear(0.0, most * 1.08);
-    let says = |p: &Loaded| {
-        format!(
+    let mark = |p: &Loaded| Mark {
+        rate: p.rate,
+        value: p.answered,
+        held: p.errors < FAILING,
+        says: format!(
             "{} asked: {} answered in time, {:.1} % failed, {:.2} attempts each, CPU {:.0} %",
             say::per_second(p.rate),
             say::per_second(p.answered),
             100.0 * p.errors,
             p.attempts,
             100.0 * p.cpu
-        )
+        ),
     };
-    let points: Vec<(&Loaded, f64)> = curve.points.iter().map(|p| (p, p.answered)).collect();
-    let d = marked(&points, (x, &y), "requests/s asked of the task", &say::round, &says);
+    let marks: Vec<Mark> = curve.points.iter().map(mark).collect();
+    let d = marked(&marks, (x, &y), &say::round);
     let described = format!("At most {} are answered in time.", say::per_second(most));
     d.finish("answered", "Requests answered in time over those asked", &described)
 }
 
-/// The 99th percentile below and above what a task carries.
-fn loaded(curve: &Curve, x: &Scale, goal: f64) -> String {
-    let finite: Vec<(&Loaded, f64)> = curve
-        .points
-        .iter()
-        .filter(|p| p.p99.is_finite() && p.p99 > 0.0)
-        .map(|p| (p, p.p99))
-        .collect();
-    let (low, high) = finite.iter().fold((goal, goal), |(l, h), (_, v)| (l.min(*v), h.max(*v)));
-    let y = Scale::logarithmic(low, high);
-    let says = |p: &Loaded| format!("{} asked: p99 {}", say::per_second(p.rate), say::time(p.p99));
-    let d = marked(&finite, (x, &y), "requests/s asked of the task", &say::round_time, &says);
+/// The 99th percentile below and above what a task carries; against the goal where that is one of it.
+fn loaded(curve: &Curve, x: &Scale, goal: &Goal) -> String {
+    let goal = Some(goal.latency.0).filter(|_| goal.quantile_name() == "p99");
+    let mark = |p: &Loaded| Mark {
+        rate: p.rate,
+        value: p.p99,
+        held: goal.is_none_or(|goal| p.p99 <= goal),
+        says: format!("{} asked: p99 {}", say::per_second(p.rate), say::time(p.p99)),
+    };
+    let finite = curve.points.iter().filter(|p| p.p99.is_finite() && p.p99 > 0.0);
+    let marks: Vec<Mark> = finite.map(mark).collect();
+    let values = || marks.iter().map(|mark| mark.value).chain(goal);
+    let y =
+        Scale::logarithmic(values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
+    let mut d = marked(&marks, (x, &y), &say::round_time);
+    if let Some(goal) = goal {
+        goal_line(&mut d, &y, goal);
+    }
     d.finish("loaded", "p99 over the requests asked", "Logarithmic axis.")
 }
 
 /// A curve with a mark at each of its points.
-fn marked(
-    points: &[(&Loaded, f64)],
-    (x, y): (&Scale, &Scale),
-    title: &str,
-    label: &dyn Fn(f64) -> String,
-    says: &dyn Fn(&Loaded) -> String,
-) -> Drawing {
-    let place =
-        |(p, v): &(&Loaded, f64)| (x.share(tame(p.rate)), TOP + HEIGHT * (1.0 - y.share(tame(*v))));
+fn marked(marks: &[Mark], (x, y): (&Scale, &Scale), label: &dyn Fn(f64) -> String) -> Drawing {
+    let place = |m: &Mark| (x.share(tame(m.rate)), TOP + HEIGHT * (1.0 - y.share(tame(m.value))));
     let mut d = Drawing::new(TOP + HEIGHT + AXIS);
-    axes(&mut d, x, y, title, label);
-    d.curve(&points.iter().map(place).collect::<Vec<_>>(), "best");
-    for point in points {
-        let symbol = if point.0.errors < FAILING { "held" } else { "missed" };
-        d.mark(place(point), symbol, "best", &says(point.0));
+    axes(&mut d, x, y, "requests/s asked of the task", label);
+    d.curve(&marks.iter().map(place).collect::<Vec<_>>(), "best");
+    for mark in marks {
+        d.mark(place(mark), if mark.held { "held" } else { "missed" }, "best", &mark.says);
     }
     d
+}
+
+/// The latency that is asked for, across a plot.
+fn goal_line(d: &mut Drawing, y: &Scale, goal: f64) {
+    let at = TOP + HEIGHT * (1.0 - y.share(goal));
+    d.line((0.0, at), (1.0, at), "goal");
+    d.text((1.0, at - 6.0), Side::Left, "goal", "goal");
 }
 
 /// Share of failures from which a point is drawn as missed.
@@ -267,8 +288,7 @@ fn latency(sweep: &Sweep, x: &Scale, quantile: &str, goal: f64) -> String {
     let at = |value: f64| TOP + HEIGHT * (1.0 - y.share(tame(value)));
     let mut d = Drawing::new(TOP + HEIGHT + AXIS);
     axes(&mut d, x, &y, &sweep.knob, &say::round_time);
-    d.line((0.0, at(goal)), (1.0, at(goal)), "goal");
-    d.text((1.0, at(goal) - 6.0), Side::Left, "goal", "goal");
+    goal_line(&mut d, &y, goal);
     let points: Vec<(f64, f64)> =
         carried().map(|p| (x.share(p.value as f64), at(p.latency))).collect();
     d.curve(&points, "best");

@@ -232,6 +232,7 @@ fn the_page_is_complete_in_itself() {
     .unwrap();
     let charts = parsed.descendants().filter(|n| n.attribute("class") == Some("chart")).count();
     assert_eq!(charts, 5, "costs, what is carried, the latency, and both under more and more load");
+    assert!(page.contains("and more the queue grows without end"), "at twice what it carries");
     let rows = parsed.descendants().filter(|n| n.has_tag_name("tr") || n.tag_name().name() == "tr");
     assert!(rows.count() > 40);
     assert!(!page.contains("http-equiv=\"refresh\"") && !page.contains("<link"));
