@@ -15,6 +15,8 @@ pub struct Host {
 
 /// Share of its quota that a task must have been able to get.
 const ENOUGH: f64 = 0.95;
+/// Shorter times say little: the kernel counts in hundredths of a second.
+const SHORT: f64 = 0.2;
 /// What a request may wait for a CPU, as a share of what it takes alone, so that others took nothing
 /// from the service that matters: a capacity is not known more exactly.
 const LITTLE: f64 = 0.05;
@@ -29,9 +31,6 @@ pub struct Waited {
     /// What a request takes alone, seconds.
     pub alone: f64,
 }
-/// Shorter times say little: the kernel counts in hundredths of a second.
-const SHORT: f64 = 0.2;
-
 impl Host {
     /// Looks; None where the kernel does not tell.
     pub fn look() -> Option<Host> {

@@ -9,7 +9,8 @@ use std::path::Path;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// The grid of a folder, but for what the host spoiled, with the profile that the calibration and today's trial of its run gave.
+/// The grid of a folder, but for what the host spoiled, with the profile that the calibration and
+/// today's trial of its run gave.
 pub fn cell(folder: &Path) -> Result<Value, Failure> {
     let events = journal::read(&journal::find(folder, None)?)?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();

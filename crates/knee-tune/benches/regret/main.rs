@@ -1,10 +1,11 @@
 //! The search of `knee tune` against random choice and Optuna's TPE with as many trials.
 //!
-//! `cargo bench -p knee-tune --bench regret`: over every grid that was measured (`tests/search/measured/`) each of the
-//! three chooses its trials many times: knee among the settings of the grid that it would offer, the others among all. A trial shows the grid's measurement with the noise that one search has; regret is what
-//! the choice carries less than the grid's best, as a share of it. All begin with today's settings, as
-//! their users would. One measured table with fresh noise says more than three single runs on a
-//! machine: there, what is better is mostly luck.
+//! `cargo bench -p knee-tune --bench regret`: over every grid that was measured (`tests/search/measured/`) each of
+//! the three chooses its trials many times: knee among the settings of the grid that it would offer,
+//! the others among all. A trial shows the grid's measurement with the noise that one search has; regret
+//! is what the choice carries less than the grid's best, as a share of it. All begin with today's
+//! settings, as their users would. One measured table with fresh noise says more than three single
+//! runs on a machine: there, what is better is mostly luck.
 //!
 //! `cargo bench -p knee-tune --bench regret -- --keep FOLDER` prints a cell that the grid's benchmark left in
 //! `target/tmp/grid/` in the form of those files.
@@ -58,7 +59,7 @@ fn compare() {
     println!("| grid | settings | trials, mean | regret: knee | random choice | TPE |");
     println!("|---|---|---|---|---|---|");
     let mut rows: Vec<[Option<f64>; 3]> = vec![];
-    for Measured { mut land, table } in measured::all() {
+    for Measured { mut land, table, today } in measured::all() {
         land.forecast();
         let best = table.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
         let chosen = |seed| {
@@ -67,8 +68,7 @@ fn compare() {
             (made, 1.0 - replay::reached(&land, &run.tested, made) * land.best() / best)
         };
         let (trials, regrets): (Vec<usize>, Vec<f64>) = (1..=SEEDS).map(chosen).unzip();
-        let today = &land.problem.candidates[0].settings;
-        let table = peers::Table { points: &table, best, today };
+        let table = peers::Table { points: &table, best, today: &today };
         let row = [Some(mean(&regrets)), Some(table.random(&trials)), table.tpe(&trials)];
         let made: Vec<f64> = trials.iter().map(|n| *n as f64).collect();
         println!(

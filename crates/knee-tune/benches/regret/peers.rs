@@ -30,11 +30,16 @@ impl Table<'_> {
     fn by_chance(&self, trials: usize, chance: &mut Chance) -> f64 {
         let mut order: Vec<usize> = (0..self.points.len()).collect();
         order.sort_by_cached_key(|_| chance.uniform().to_bits());
-        order.sort_by_key(|i| self.points[*i].0 != *self.today);
+        order.sort_by_key(|i| !self.is_today(&self.points[*i].0));
         let mut shown = |rate: f64| rate * (NOISE * chance.normal()).exp();
         let tried = order.iter().take(trials).map(|i| self.points[*i].1);
         let seen = tried.map(|rate| (shown(rate), rate));
         seen.max_by(|a, b| a.0.total_cmp(&b.0)).map_or(0.0, |(_, rate)| rate)
+    }
+
+    /// A point names the knobs that the grid moved, today's settings all.
+    fn is_today(&self, point: &Settings) -> bool {
+        point.0.iter().all(|(knob, value)| self.today.0.get(knob) == Some(value))
     }
 
     /// Mean regret of Optuna's TPE sampler with so many trials in each search; None without Optuna

@@ -285,12 +285,7 @@ impl<'a> Run<'a> {
     pub fn at_ceiling(&self, trial: &Trial) -> Option<String> {
         let capacity = trial.capacity.as_ref()?;
         let reached = self.request.goal.value.rate.is_none() && capacity.rate >= self.ceiling;
-        reached.then(|| {
-            format!(
-                "{:.0} requests/s are carried, all that this host's generator can make",
-                capacity.rate
-            )
-        })
+        reached.then(|| capacity.limited_by.evidence.clone())
     }
 
     /// What the host's speed did so far.

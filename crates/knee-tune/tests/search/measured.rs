@@ -54,6 +54,9 @@ pub struct Measured {
     /// Requests/s, 0 where the service did not live with the settings.
     #[allow(dead_code, reason = "only the benchmark's peers choose among all")]
     pub table: Vec<(Settings, f64)>,
+    /// Today's settings, of all knobs.
+    #[allow(dead_code, reason = "as above")]
+    pub today: Settings,
 }
 
 /// Every grid that was measured.
@@ -72,7 +75,8 @@ pub fn all() -> Vec<Measured> {
 impl Grid {
     fn measured(self) -> Measured {
         let rate = |p: &Point| (p.settings.clone(), p.rate.unwrap_or(0.0));
-        Measured { table: self.points.iter().map(rate).collect(), land: self.landscape() }
+        let (table, today) = (self.points.iter().map(rate).collect(), self.today.clone());
+        Measured { table, today, land: self.landscape() }
     }
 
     fn landscape(self) -> Landscape {
