@@ -4,6 +4,7 @@
 use crate::asked::Asked;
 use crate::command::{Command, Home, arguments, homed, joined};
 use crate::copies::Built;
+use crate::deployed::{Deployed, Start};
 use crate::error::FilesError;
 use crate::formats::argv::command_line;
 use crate::formats::word::{Coat, Inner};
@@ -111,7 +112,7 @@ impl Draft<'_> {
         variables.retain(|variable| !is_placeholder(&variable.value));
         let mut secrets: Vec<String> =
             self.definition().map(|d| d.secrets.clone()).unwrap_or_default();
-        let deployed = self.sources.deployed(&self.name).filter(|_| self.serving);
+        let deployed = self.deployed();
         secrets.extend(deployed.iter().flat_map(|deployed| deployed.secrets.clone()));
         let (image, defined) = (self.image(), self.defined());
         Ok(Blueprint {
@@ -136,6 +137,11 @@ impl Draft<'_> {
         self.sources.task.as_ref()?.parsed.containers.get(self.definition?)
     }
 
+    /// What other files deploy in place of a task definition is about what serves.
+    fn deployed(&self) -> Option<&Deployed> {
+        self.sources.deployed(&self.name).filter(|_| self.serving)
+    }
+
     fn compose(&self) -> Option<&crate::formats::compose::Service> {
         self.sources.compose.as_ref()?.parsed.get(self.service?)
     }
@@ -151,6 +157,22 @@ impl Draft<'_> {
     /// definition is about development.
     fn layers(&self) -> Vec<Layer<'_>> {
         let mut layers = Vec::new();
+        let deployed = self.deployed();
+        // What is deployed says more than what is for development.
+        for (command, entrypoint) in [
+            (deployed.and_then(|deployed| deployed.command.as_ref()), None),
+            (None, deployed.and_then(|deployed| deployed.entrypoint.as_ref())),
+        ] {
+            if let Some(Start::Words(path, _)) = command.or(entrypoint) {
+                layers.push(Layer {
+                    path,
+                    entrypoint: entrypoint.and_then(Start::text),
+                    command: command.and_then(Start::text),
+                    workdir: None,
+                    env: &[],
+                });
+            }
+        }
         if let (Some(task), Some(container)) = (&self.sources.task, self.definition()) {
             layers.push(Layer {
                 path: &task.path,
@@ -286,12 +308,12 @@ impl Draft<'_> {
         let images = layers.len() - usize::from(self.built.is_some());
         let mut variables: Vec<Variable> = layers[..images].iter().flat_map(of).collect();
         variables.extend(self.file_variables(asked)?);
-        let deployed = self.sources.deployed(&self.name).filter(|_| self.serving);
+        let deployed = self.deployed();
         variables.extend(deployed.iter().flat_map(|deployed| &deployed.env).map(|v| Variable {
             name: v.name.clone(),
-            value: v.value.clone(),
+            value: v.entry.value.clone(),
             path: v.path.clone(),
-            line: v.line,
+            line: v.entry.line,
         }));
         variables.extend(layers[images..].iter().flat_map(of));
         Ok(variables)

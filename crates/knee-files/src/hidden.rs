@@ -2,8 +2,9 @@
 //! it may be a secret, unless that is what changes.
 
 use crate::formats::dockerfile::Dockerfile;
-use crate::formats::word::{Inner, Word};
-use crate::formats::{Entry, compose, shell};
+use crate::formats::tree::Node;
+use crate::formats::word::{Coat, Dress, Inner, Word};
+use crate::formats::{Entry, cloudformation, compose, shell, yaml};
 use std::ops::Range;
 use std::path::Path;
 
@@ -199,7 +200,12 @@ fn values(path: &Path, text: &str) -> Vec<Value> {
     if name.split('.').skip(1).any(|part| named.contains(&part)) {
         return named_values(text);
     }
-    if name.ends_with(".yml") || name.ends_with(".yaml") {
+    if name.ends_with(".yml") || name.ends_with(".yaml") || name.ends_with(".template") {
+        if let Ok(Some(root)) = yaml::tree(text, 0)
+            && cloudformation::is_template(&root)
+        {
+            return of_template(text, &root, "");
+        }
         let services = compose::parse(text, &|_| None).unwrap_or_default();
         return services.iter().flat_map(|service| &service.env).map(entry).collect();
     }
@@ -218,8 +224,33 @@ fn values(path: &Path, text: &str) -> Vec<Value> {
     statements.iter().flat_map(|statement| assigned(text, statement)).collect()
 }
 
-/// The texts of everything that is called `value`, in JSON and in Terraform's blocks and objects, each
-/// with the name before it.
+/// What a template of CloudFormation calls a value or a default, each with its name.
+fn of_template(text: &str, node: &Node, name: &str) -> Vec<Value> {
+    let named = node.get("Name").and_then(Node::text);
+    let mut found = Vec::new();
+    for (key, inner) in node.entries() {
+        let own = if key == "Value" { named.as_deref().unwrap_or(name) } else { name };
+        match (key.as_str(), inner.text()) {
+            ("Value" | "Default", Some(said)) => {
+                let range = inner.span.range.clone();
+                let word = Word {
+                    text: said.clone(),
+                    range,
+                    dynamic: false,
+                    dress: Dress::Item(Coat::Plain),
+                };
+                found.push(Value::of(text, own, &said, &word));
+            }
+            _ => found.extend(of_template(text, inner, key)),
+        }
+    }
+    let items = if node.is_list() { node.items() } else { &[] };
+    found.extend(items.iter().flat_map(|item| of_template(text, item, name)));
+    found
+}
+
+/// The texts of everything that is called a value or a default, in JSON and in Terraform's blocks and
+/// objects, each with the name before it.
 fn named_values(text: &str) -> Vec<Value> {
     let mut name = "";
     let mut found = Vec::new();
@@ -228,9 +259,9 @@ fn named_values(text: &str) -> Vec<Value> {
         let Some(before) = before.strip_suffix(['=', ':']) else { continue };
         let key = before.trim_end().trim_end_matches('"');
         let key = key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next();
-        match key.unwrap_or_default() {
+        match key.unwrap_or_default().to_ascii_lowercase().as_str() {
             "name" => name = text,
-            "value" => {
+            "value" | "default" => {
                 let name = std::mem::take(&mut name).into();
                 found.push(Value { name, text: text.into(), range });
             }
@@ -372,6 +403,18 @@ mod tests {
                 "environment = [{ name = \"N\", value = \"4\" }, { \"name\" : \"T\", \"value\" : \"hunter2\" }, { value = \"hunter3\\\" 8\" }]\n",
                 "environment = [{ name = \"N\", value = \"8\" }, { \"name\" : \"T\", \"value\" : \"hunter2\" }, { value = \"hunter3\\\" 8\" }]\n",
                 "environment = [{ name = \"N\", value = \"8\" }, { \"name\" : \"T\", \"value\" : \"…\" }, { value = \"…\" }]\n",
+            ),
+            (
+                "stack.yaml",
+                "Parameters:\n  Key: { Type: String, Default: hunter2 }\nResources:\n  T:\n    Type: AWS::ECS::TaskDefinition\n    Env:\n      - Name: TOKEN\n        Value: 'hunter3'\n      - Name: N\n        Value: 4\n",
+                "Parameters:\n  Key: { Type: String, Default: hunter2 }\nResources:\n  T:\n    Type: AWS::ECS::TaskDefinition\n    Env:\n      - Name: TOKEN\n        Value: 'hunter3'\n      - Name: N\n        Value: 8\n",
+                "Parameters:\n  Key: { Type: String, Default: … }\nResources:\n  T:\n    Type: AWS::ECS::TaskDefinition\n    Env:\n      - Name: TOKEN\n        Value: '…'\n      - Name: N\n        Value: 8\n",
+            ),
+            (
+                "stack.json",
+                "{ \"Name\": \"T\", \"Value\": \"hunter2\" },\n{ \"Default\": \"hunter3\" }, 4\n",
+                "{ \"Name\": \"T\", \"Value\": \"hunter2\" },\n{ \"Default\": \"hunter3\" }, 8\n",
+                "{ \"Name\": \"T\", \"Value\": \"…\" },\n{ \"Default\": \"…\" }, 8\n",
             ),
             (".env", "TOKEN=hunter2\nN=4\n", "TOKEN=hunter2\nN=8\n", "TOKEN=…\nN=8\n"),
             (

@@ -253,7 +253,7 @@ impl<'a> Patcher<'a> {
         }
         let mut deployed = self.sources.deployed(&blueprint.name).into_iter().flat_map(|d| &d.env);
         let variable = deployed.find(|v| v.name == name && v.path == path);
-        Ok(variable.map(|v| v.set(value)).or_else(|| set_variable(text, name, value)))
+        Ok(variable.map(|v| v.entry.set(text, value)).or_else(|| set_variable(text, name, value)))
     }
 
     fn gone(&self, change: &Change<'_>, path: &Path) -> FilesError {

@@ -1,7 +1,7 @@
 //! The files in a service's folder that say how it is started, found by their names.
 
 use crate::config::Config;
-use crate::deployed::{Deployed, deployed};
+use crate::deployed::{self, Deployed};
 use crate::error::FilesError;
 use crate::formats::compose;
 use crate::formats::task_definition::{self, TaskDefinition};
@@ -9,6 +9,7 @@ use crate::formats::word::quote;
 use crate::formats::{CommandText, FormatError, package_json, procfile, shell};
 use crate::text::{Edit, line};
 use crate::view::read_text;
+use knee_core::sourced::Sourced;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -65,8 +66,8 @@ pub(crate) struct Sources {
     pub task: Option<Source<TaskDefinition>>,
     /// Other task definitions, which were not taken.
     pub other_tasks: Vec<PathBuf>,
-    /// What Terraform deploys, where there is no task definition.
-    pub deployed: Vec<Deployed>,
+    /// What other files deploy, where there is no task definition.
+    deploying: deployed::Found,
     pub compose: Option<Source<Vec<compose::Service>>>,
     /// The process that takes requests, of a Procfile or else of package.json.
     pub process: Option<Source<CommandText>>,
@@ -83,7 +84,7 @@ impl Sources {
             config: None,
             task: None,
             other_tasks: Vec::new(),
-            deployed: Vec::new(),
+            deploying: deployed::Found::default(),
             compose: None,
             process: None,
             changed,
@@ -95,7 +96,7 @@ impl Sources {
         }
         sources.other_tasks = tasks.collect();
         if sources.task.is_none() {
-            sources.deployed = deployed(&sources.root, &|path| sources.text(path))?;
+            sources.deploying = deployed::deployed(&sources.root, &|path| sources.text(path))?;
         }
         let outside = sources.variables(Path::new(".env"))?;
         let value = |name: &str| {
@@ -225,14 +226,27 @@ impl Sources {
         self.names("").into_iter().filter(named).map(PathBuf::from).collect()
     }
 
-    /// What Terraform deploys of a container: of that name, else of the only one that takes requests.
+    /// The containers that files deploy which are no task definitions themselves.
+    pub fn all_deployed(&self) -> &[Deployed] {
+        &self.deploying.deployed
+    }
+
+    /// What is wrong in files that would say what is deployed.
+    pub fn broken(&self) -> &[Sourced<String>] {
+        &self.deploying.broken
+    }
+
+    /// What is deployed of a container: of that name, else of the only one that takes requests, or is
+    /// there at all.
     pub fn deployed(&self, name: &str) -> Option<&Deployed> {
-        let mut open = self.deployed.iter().filter(|deployed| deployed.port.is_some());
+        let all = self.all_deployed();
         let only = || {
+            let has_port = all.iter().any(|deployed| deployed.port.is_some());
+            let mut open = all.iter().filter(|deployed| deployed.port.is_some() || !has_port);
             let first = open.next()?;
             open.all(|other| other.name == first.name).then_some(first)
         };
-        self.deployed.iter().find(|deployed| deployed.name == name).or_else(only)
+        all.iter().find(|deployed| deployed.name == name).or_else(only)
     }
 
     /// The first of these paths that is a file.

@@ -83,7 +83,7 @@ impl Facts<'_> {
             let told = format!("container {}: {}", left.name, left.why);
             tell("left out", Sourced::from_file(told, left.path.display().to_string(), left.line));
         }
-        for told in self.of_terraform() {
+        for told in self.of_deployment() {
             tell("not read", told);
         }
         for path in &self.sources.other_tasks {
@@ -94,20 +94,22 @@ impl Facts<'_> {
         facts
     }
 
-    /// What Terraform says of the serving container that is not taken from there.
-    fn of_terraform(&self) -> Vec<Sourced<String>> {
-        let Some(own) = self.sources.deployed(&self.serving.name) else { return Vec::new() };
-        let mut told = Vec::new();
-        if let Some(origin) = &own.command {
-            let words = "a command of Terraform's; where it differs, name it: --command '…'";
-            told.push(Sourced::new(words.into(), origin.clone()));
+    /// What deploys the serving container says that is not taken from there, and what could not be
+    /// read of it.
+    fn of_deployment(&self) -> Vec<Sourced<String>> {
+        let mut told = self.sources.broken().to_vec();
+        let Some(own) = self.sources.deployed(&self.serving.name) else { return told };
+        let tool = own.tool;
+        if let Some(origin) = own.computed_start() {
+            let words = format!("a command that {tool} computes; name it: --command '…'");
+            told.push(Sourced::new(words, origin.clone()));
         }
         if !own.computed.is_empty() {
             let names = own.computed.join(", ");
-            let words = format!("variables that Terraform computes, {names}: --env NAME gives one");
+            let words = format!("variables that {tool} computes, {names}: --env NAME gives one");
             told.push(Sourced::new(words, own.at.clone()));
         }
-        let all = self.sources.deployed.iter();
+        let all = self.sources.all_deployed().iter();
         for other in all.filter(|other| other.name == own.name && !other.sized_as(own)) {
             let origin = other.cpu.as_ref().or(other.memory.as_ref()).map(|size| &size.origin);
             let words = format!("another size of the task that {} runs in", own.name);

@@ -68,21 +68,24 @@ fn missing(lacks: String, sources: &Sources, serving: &Blueprint) -> Missing {
         let text = task.text.get(entry.word.range.clone())?;
         Some(format!("; {}:{} leaves it open with {text}", task.path.display(), entry.line))
     });
-    let of_terraform = || match sources.deployed(&serving.name) {
-        Some(deployed) => Some(format!("; Terraform leaves it open ({})", deployed.at)),
+    let of_deployment = || match sources.deployed(&serving.name) {
+        Some(deployed) => Some(format!("; {} leaves it open ({})", deployed.tool, deployed.at)),
         None => {
             let mut names: Vec<&str> = Vec::new();
-            for name in sources.deployed.iter().map(|deployed| deployed.name.as_str()) {
+            let all = sources.all_deployed();
+            for name in all.iter().map(|deployed| deployed.name.as_str()) {
                 if !names.contains(&name) {
                     names.push(name);
                 }
             }
-            let names = names.join(", ");
-            (!names.is_empty())
-                .then(|| format!("; Terraform deploys {names}: --container says which"))
+            let (tool, names) = (all.first()?.tool, names.join(", "));
+            Some(format!("; {tool} deploys {names}: --container says which"))
         }
     };
-    let what = format!("{lacks}{}", open.or_else(of_terraform).unwrap_or_default());
+    let broken =
+        || sources.broken().first().map(|told| format!("; {} cannot be read", told.origin));
+    let what =
+        format!("{lacks}{}", open.or_else(of_deployment).or_else(broken).unwrap_or_default());
     Missing { what, flag: "--task".into(), example: "--task 0.5,1GB".into() }
 }
 

@@ -23,7 +23,7 @@ pub fn find(text: &str, name: &str) -> Option<Entry> {
         })
     })?;
     let raw = &text[found.clone()];
-    let dress = Dress::Item(Coat::Python);
+    let dress = Dress::Item(Coat::Literal);
     let word = Word { text: raw.into(), range: found, dynamic: false, dress };
     Some(Entry { value: unquoted(raw).into(), ..Entry::of(text, word) })
 }

@@ -25,8 +25,8 @@ pub enum Coat {
     Ini,
     /// An argument of nginx.
     Nginx,
-    /// A number or a string of Python.
-    Python,
+    /// A number, or a string in double quotes: of Python, of Terraform.
+    Literal,
 }
 
 impl Coat {
@@ -80,7 +80,7 @@ impl Coat {
             Coat::Verbatim | Coat::Block => text.into(),
             Coat::Ini => super::ini::literal(text),
             Coat::Nginx => super::nginx::literal(text),
-            Coat::Python => super::python::literal(text),
+            Coat::Literal => super::python::literal(text),
             _ => quoted(text),
         }
     }

@@ -1,6 +1,7 @@
 //! Whole folders: what is discovered in them, how that is launched, and what patches make of them.
 
 mod broken;
+mod deployed;
 mod examples;
 mod init;
 mod node;
