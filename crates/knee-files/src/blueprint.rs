@@ -54,6 +54,12 @@ impl Blueprint {
         path.or(self.built.as_ref().map(|built| &built.path)).cloned()
     }
 
+    /// What a variable is set to.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().find(|variable| variable.name == name);
+        found.map(|variable| variable.value.as_str())
+    }
+
     /// The image that it is, or that its own builds on.
     pub fn image(&self) -> Option<&str> {
         self.image.as_deref()
@@ -149,8 +155,10 @@ impl Draft<'_> {
     fn defined(&self) -> Option<Origin> {
         let of_task = || Some((&self.sources.task.as_ref()?.path, self.definition()?.line));
         let composed = || Some((&self.sources.compose.as_ref()?.path, self.compose()?.line));
-        let (path, line) = of_task().or_else(composed)?;
-        Some(Origin::File { path: path.display().to_string(), line })
+        match of_task().or_else(composed) {
+            Some((path, line)) => Some(Origin::File { path: path.display().to_string(), line }),
+            None => Some(self.deployed()?.at.clone()),
+        }
     }
 
     /// The files that say something of it, the one that wins first. A compose file beside a task

@@ -4,6 +4,7 @@
 //! The same words are followed in the user's files (for patches) and in the arguments of a launch.
 
 mod follow;
+mod script;
 
 pub(crate) use follow::{Follower, seen_home};
 
@@ -203,7 +204,7 @@ mod tests {
     pub(super) fn follow(root: &Path, argv: &[&str]) -> Vec<Command> {
         let view = View { root, binds: &[], base: &[], changed: &BTreeMap::new() };
         let argv: Vec<String> = argv.iter().map(|a| a.to_string()).collect();
-        let follower = Follower { view, workdir: root, text: &|_| None };
+        let follower = Follower { view, workdir: root, text: &|_| None, env: &|_| None };
         follower.follow(arguments(&argv)).unwrap()
     }
 

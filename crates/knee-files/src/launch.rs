@@ -79,7 +79,7 @@ struct Start<'a> {
 
 impl Start<'_> {
     fn program(&self, part: &Part) -> Result<Option<Located>, FilesError> {
-        let located = self.bench.programs(&self.container.workdir)?;
+        let located = self.bench.programs(&self.container.workdir, &self.env)?;
         Ok(program_of(&located, part).cloned())
     }
 

@@ -97,10 +97,7 @@ impl<'a> Patcher<'a> {
         let Some(program) = program_of(&located, change.part) else {
             return Err(self.gone(change, path));
         };
-        let env = |name: &str| {
-            let found = blueprint.variables.iter().find(|variable| variable.name == name);
-            found.map(|variable| variable.value.clone())
-        };
+        let env = |name: &str| blueprint.value(name).map(String::from);
         let text = |home: &Home| self.text(home);
         let mut new = match change.turn(program, &env, &text)? {
             Some(Turned::Rewrites(rewrites)) => self.rewritten(rewrites),
@@ -158,7 +155,9 @@ impl<'a> Patcher<'a> {
             Home::Argument(index) | Home::Text(index) => blueprint.argv.get(*index).cloned(),
             home => self.text(home),
         };
-        let follower = Follower { view: self.view(), workdir: &blueprint.workdir, text: &text };
+        let workdir = &blueprint.workdir;
+        let set = |name: &str| blueprint.value(name).map(String::from);
+        let follower = Follower { view: self.view(), workdir, text: &text, env: &set };
         let file = |name: &str| project_file(&self.service.root, &self.service.binds, name);
         locate(&follower, blueprint.commands.clone(), &file)
     }

@@ -5,6 +5,7 @@ use crate::command::{Follower, Home, Rewrite, arguments, replace};
 use crate::error::FilesError;
 use crate::located::Located;
 use crate::text::{Edit, apply_all};
+use knee_core::launch::Environment;
 use knee_core::runtimes::{self, Along, Runtime};
 use knee_core::service::{Part, PlacedKnob, Service};
 use knee_core::settings::{Settings, Site, Value};
@@ -209,10 +210,11 @@ pub(crate) struct Bench<'a> {
 
 impl Bench<'_> {
     /// The programs that the arguments start, as they are now.
-    pub fn programs(&self, workdir: &Path) -> Result<Vec<Located>, FilesError> {
+    pub fn programs(&self, workdir: &Path, env: &Environment) -> Result<Vec<Located>, FilesError> {
         let view = self.view();
+        let set = |name: &str| env.get(name).map(String::from);
         let text = |home: &Home| self.text(home);
-        let follower = Follower { view, workdir, text: &text };
+        let follower = Follower { view, workdir, text: &text, env: &set };
         let file = |name: &str| project_file(&self.service.root, &self.service.binds, name);
         crate::located::locate(&follower, arguments(&self.argv), &file)
     }

@@ -50,6 +50,8 @@ pub(super) struct Follower<'a> {
     pub used: HashSet<FileId>,
     functions: BTreeMap<String, Vec<Part>>,
     arguments: Vec<(FileId, Word)>,
+    /// Lists of bash's, by their names.
+    lists: BTreeMap<String, Vec<(FileId, Word)>>,
     /// First arguments that a script takes instead of the given one.
     pub others: Vec<String>,
     /// Commands that were followed.
@@ -73,6 +75,7 @@ impl<'a> Follower<'a> {
             used: HashSet::new(),
             functions: BTreeMap::new(),
             arguments: Vec::new(),
+            lists: BTreeMap::new(),
             others: Vec::new(),
             followed: 0,
         }
@@ -164,7 +167,10 @@ impl<'a> Follower<'a> {
         for word in &statement.words {
             match word.text.as_str() {
                 "$@" | "${@}" | "$*" => words.extend(self.arguments.iter().cloned()),
-                _ => words.push((file, word.clone())),
+                text => match script::list(text).and_then(|name| self.lists.get(name)) {
+                    Some(list) => words.extend(list.iter().cloned()),
+                    None => words.push((file, word.clone())),
+                },
             }
         }
         let mut links = links.to_vec();

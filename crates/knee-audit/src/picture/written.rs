@@ -51,6 +51,7 @@ impl Written {
                     command.pieces = groups.pop().unwrap_or_default();
                 }
                 Token::Word(word) => command.words.push(word),
+                Token::List { .. } => {}
                 Token::To { file, append } => command.to = Some((file.text, append)),
                 Token::Document(range) => {
                     command.pieces.push(Piece { range, escapes: false, begins: false });

@@ -1,6 +1,7 @@
 //! Commands followed to the programs that they end in: through texts for a shell, start scripts,
 //! `npm start` and supervisord.
 
+use super::script::Script;
 use super::{Command, Home, Homed, homed};
 use crate::error::FilesError;
 use crate::formats::argv;
@@ -21,6 +22,8 @@ pub(crate) struct Follower<'a> {
     pub workdir: &'a Path,
     /// The text that a home's words stand in.
     pub text: &'a dyn Fn(&Home) -> Option<String>,
+    /// The variables that are set before anything runs.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
 }
 
 impl Follower<'_> {
@@ -64,7 +67,7 @@ impl Follower<'_> {
             let Homed { word, home } = &command.words[start + at];
             return Ok(self
                 .inner(word, home)
-                .map_or(Vec::new(), |(inner, home)| homed(shell::statements(&inner), &home)));
+                .map_or(Vec::new(), |(inner, home)| self.commands(&inner, &home)));
         }
         if let Some(name) = package_script(&argv[start..]) {
             let Some(file) = self.view.read(&self.workdir.join("package.json"))? else {
@@ -73,15 +76,21 @@ impl Follower<'_> {
             let script =
                 package_json::script(&file.text, name).map_err(FilesError::format(file.shown()))?;
             let home = seen_home(&file);
-            return Ok(script.map_or(Vec::new(), |s| homed(shell::statements(&s), &home)));
+            return Ok(script.map_or(Vec::new(), |script| self.commands(&script, &home)));
         }
         if base(&argv[start]) == "supervisord" {
             return self.supervised(&argv[start..]);
         }
         let Some((at, file)) = self.script(&argv, start)? else { return Ok(Vec::new()) };
         let inner = Inner::verbatim(&file.text, 0..file.text.len());
-        let statements = homed(shell::statements(&inner), &seen_home(&file));
-        Ok(with_arguments(statements, &command.words[at + 1..], &command.arguments))
+        let home = seen_home(&file);
+        let script = Script::new(&inner, &home, self.env);
+        Ok(script.given(&command.words[at + 1..], &command.arguments).commands())
+    }
+
+    /// The commands of a text for the shell.
+    fn commands(&self, inner: &Inner, home: &Home) -> Vec<Command> {
+        Script::new(inner, home, self.env).commands()
     }
 
     /// The programs of a supervisord: sections `[program:NAME]` of its file and of those that it
@@ -134,21 +143,25 @@ impl Follower<'_> {
         }
     }
 
-    /// The user's own script that the words start, with the index of its word.
+    /// The user's own script that the words start, with the index of its word. What has the name of a
+    /// starter (`docker-entrypoint.sh`) may be one, too.
     fn script(&self, argv: &[String], start: usize) -> Result<Option<(usize, Seen)>, FilesError> {
         let shell = matches!(base(&argv[start]), "sh" | "bash" | "dash" | "ash" | "." | "source");
         let options = argv[start + 1..].iter().take_while(|w| w.starts_with('-')).count();
-        let at = if shell { start + 1 + options } else { start };
-        let Some(word) = argv.get(at).filter(|w| !w.is_empty()) else { return Ok(None) };
-        let mut places = vec![self.workdir.join(word)];
-        if !shell && !word.contains('/') {
-            let folders = ["/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/bin", "/"];
-            places = folders.iter().map(|folder| Path::new(folder).join(word)).collect();
-        }
-        for place in places {
-            let seen = self.view.read(&place)?.filter(|seen| seen.own.is_some());
-            if let Some(seen) = seen.filter(|seen| shell || is_shell_script(&seen.text)) {
-                return Ok(Some((at, seen)));
+        let last = if shell { start + 1 + options } else { start };
+        for at in (0..start).chain([last]) {
+            let Some(word) = argv.get(at).filter(|w| !w.is_empty()) else { return Ok(None) };
+            let given = shell && at == last;
+            let mut places = vec![self.workdir.join(word)];
+            if !given && !word.contains('/') {
+                let folders = ["/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/bin", "/"];
+                places = folders.iter().map(|folder| Path::new(folder).join(word)).collect();
+            }
+            for place in places {
+                let seen = self.view.read(&place)?.filter(|seen| seen.own.is_some());
+                if let Some(seen) = seen.filter(|seen| given || is_shell_script(&seen.text)) {
+                    return Ok(Some((at, seen)));
+                }
             }
         }
         Ok(None)
@@ -179,21 +192,6 @@ fn package_script(argv: &[String]) -> Option<&str> {
         "start" => Some("start"),
         other => (runner != "npm").then_some(other),
     }
-}
-
-/// A script's commands with the words of `"$@"` in place.
-fn with_arguments(commands: Vec<Command>, words: &[Homed], then: &[Command]) -> Vec<Command> {
-    let is_all = |w: &Homed| matches!(w.word.text.as_str(), "$@" | "${@}" | "$*");
-    let filled = |mut command: Command| -> Vec<Command> {
-        let Some(at) = command.words.iter().position(is_all) else { return vec![command] };
-        command.words.splice(at..=at, words.iter().cloned());
-        if words.is_empty() && program::program(&command.argv()) + 1 >= command.words.len() {
-            return then.to_vec();
-        }
-        command.arguments = then.to_vec();
-        vec![command]
-    };
-    commands.into_iter().flat_map(filled).collect()
 }
 
 #[cfg(test)]
@@ -227,6 +225,27 @@ mod tests {
         let words = &found.last().unwrap().words;
         assert!(matches!(words[0].home, Home::Seen { .. }));
         assert_eq!(words[3].home, Home::Argument(3));
+        let entry = "#!/bin/bash\nset -e\n: \"${N:=3}\"\nargs=(--bind 0:80 --workers \"$N\")\n\
+                     if [ -n \"${CLASS:-}\" ]; then args+=(-k \"$CLASS\"); fi\nserve() { exec gunicorn \"${args[@]}\" \"$@\"; }\n\
+                     case \"$1\" in\n  web) shift; ./migrate; serve ;;\n  worker) exec node worker.js ;;\nesac\nexec \"$@\"\n";
+        write("docker-entrypoint.sh", entry);
+        let of = |words: &[&str]| programs(&root, &[&["./docker-entrypoint.sh"], words].concat());
+        assert_eq!(of(&["web", "app:app"]), ["exec gunicorn --bind 0:80 --workers $N app:app"]);
+        assert_eq!(of(&["worker"]), ["exec node worker.js"]);
+        assert_eq!(of(&["uvicorn", "x:y"]), ["exec uvicorn x:y"]);
+        write(
+            "opts",
+            "#!/bin/sh\nOPTS=\"-w 2\"\nOPTS=\"$OPTS --threads 4\"\n[ x = \"$X\" ] && exec node x.js\nexec gunicorn $OPTS app:app\n",
+        );
+        assert_eq!(
+            programs(&root, &["./opts"]),
+            ["exec node x.js", "exec gunicorn -w 2 --threads 4 app:app"]
+        );
+        write(
+            "set",
+            "#!/bin/sh\nif [ \"${1#-}\" != \"$1\" ]; then\n  set -- gunicorn \"$@\"\nfi\nexec \"$@\"\n",
+        );
+        assert_eq!(programs(&root, &["./set", "-w", "4", "a:b"]), ["exec gunicorn -w 4 a:b"]);
         write("loop.sh", "#!/bin/sh\nsh loop.sh\n");
         assert!(programs(&root, &["sh", "loop.sh"]).is_empty());
     }

@@ -39,12 +39,14 @@ pub(super) fn read(
     view: &View<'_>,
 ) -> Result<Container, FilesError> {
     let text = |home: &Home| text_of(sources, view, &blueprint.argv, home);
-    let follower = Follower { view: *view, workdir: &blueprint.workdir, text: &text };
+    let env = environment(&blueprint, &sources.root);
+    let set = |name: &str| env.get(name).map(String::from);
+    let follower = Follower { view: *view, workdir: &blueprint.workdir, text: &text, env: &set };
     let file = |name: &str| project_file(&sources.root, view.binds, name);
     let located = locate(&follower, blueprint.commands.clone(), &file)?;
     let mut container = Container {
         argv: blueprint.argv.clone(),
-        env: environment(&blueprint, &sources.root),
+        env,
         blueprint,
         located,
         parts: Vec::new(),

@@ -1,4 +1,4 @@
-//! `$NAME` and `${NAME:-default}` as Dockerfile, compose and shell write them.
+//! `$NAME`, `${NAME:-default}` and `${NAME:=default}` as Dockerfile, compose and shell write them.
 
 use std::ops::Range;
 
@@ -53,7 +53,8 @@ pub fn variable(text: &str) -> Option<(&str, Option<&str>, usize)> {
     let close = tail.find('}')?;
     let default = match &tail[..close] {
         "" => None,
-        given => Some(given.strip_prefix(":-").or_else(|| given.strip_prefix('-'))?),
+        // `${N:=4}` sets it as well.
+        given => Some([":-", "-", ":=", "="].iter().find_map(|sign| given.strip_prefix(sign))?),
     };
     (length > 0).then(|| (&braced[..length], default, 3 + length + close))
 }

@@ -14,6 +14,8 @@ pub enum Part {
     /// What is compared, and the patterns with what is done.
     Case(Option<Word>, Vec<(Vec<String>, Vec<Part>)>),
     Loop(Vec<Part>),
+    /// A list of bash's with its words, and whether they are added to what it holds.
+    List(String, bool, Vec<Word>),
     Function(String, Vec<Part>),
     /// In the background: `a &`.
     Background(Box<Part>),
@@ -21,7 +23,8 @@ pub enum Part {
 
 /// The parts of a script, in order. What is no proper shell is read as far as it makes sense.
 pub fn parse(inner: &Inner) -> Vec<Part> {
-    let commands = tokens(inner).filter(|token| matches!(token, Token::Word(_) | Token::End(_)));
+    let commands = tokens(inner)
+        .filter(|token| matches!(token, Token::Word(_) | Token::End(_) | Token::List { .. }));
     let mut reader = Reader { tokens: commands.collect(), at: 0 };
     let mut parts = Vec::new();
     while reader.at < reader.tokens.len() {
@@ -33,6 +36,80 @@ pub fn parse(inner: &Inner) -> Vec<Part> {
         }
     }
     parts
+}
+
+/// Whether a condition holds, as far as its words are known: `value` is what one says, its variables
+/// replaced. None where that decides nothing.
+pub fn holds(condition: &[Part], value: &dyn Fn(&str) -> Option<String>) -> Option<bool> {
+    let [Part::Command(statement)] = condition else {
+        return condition.is_empty().then_some(true);
+    };
+    let argv = statement.argv();
+    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let (first, rest) = words.split_first()?;
+    let test = match *first {
+        "[" | "[[" => rest.strip_suffix(&["]"]).or_else(|| rest.strip_suffix(&["]]"]))?,
+        "test" => rest,
+        _ => return None,
+    };
+    match test {
+        [a, "=" | "==", b] => Some(value(a)? == value(b)?),
+        [a, "!=", b] => Some(value(a)? != value(b)?),
+        ["-z", a] => Some(value(a)?.is_empty()),
+        ["-n", a] => Some(!value(a)?.is_empty()),
+        [a, sign, b] => {
+            let number = |text| value(text)?.trim().parse::<i64>().ok();
+            let (a, b) = (number(a)?, number(b)?);
+            match *sign {
+                "-eq" => Some(a == b),
+                "-ne" => Some(a != b),
+                "-gt" => Some(a > b),
+                "-ge" => Some(a >= b),
+                "-lt" => Some(a < b),
+                "-le" => Some(a <= b),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// What a word says that is about a script's own arguments: `$1`, `${1:-}`, `${1#-}`, `$#`.
+pub fn of_arguments(text: &str, arguments: &[&str]) -> Option<String> {
+    let text = text.strip_prefix('$')?;
+    let text = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(text);
+    if text == "#" {
+        return Some(arguments.len().to_string());
+    }
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let index: usize = text[..digits].parse().ok().filter(|index| *index > 0)?;
+    let given = arguments.get(index - 1).copied().unwrap_or_default();
+    let rest = &text[digits..];
+    if rest.is_empty() {
+        return Some(given.into());
+    }
+    if rest == ":0:1" {
+        return Some(given.chars().take(1).collect());
+    }
+    if let Some(default) = rest.strip_prefix(":-").or_else(|| rest.strip_prefix('-')) {
+        return Some(if given.is_empty() { default.into() } else { given.into() });
+    }
+    let beginning = rest.strip_prefix('#').filter(|start| !start.contains(['#', '*', '?', '[']));
+    beginning.map(|start| given.strip_prefix(start).unwrap_or(given).into())
+}
+
+/// Whether a pattern of a `case` fits a word.
+pub fn fits(pattern: &str, word: &str) -> bool {
+    crate::view::matches(pattern, word)
+}
+
+/// The list whose words a word stands for: `${name[@]}`.
+pub fn list(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("${")?.strip_suffix('}')?;
+    let plain = name.strip_suffix("[@]").or_else(|| name.strip_suffix("[*]"));
+    // `${name[@]+"${name[@]}"}` is the same where an empty one must not be named.
+    let guarded = || name.split_once("[@]+").map(|(name, _)| name);
+    plain.or_else(guarded).filter(|name| super::shell::is_name(name))
 }
 
 struct Reader {
@@ -68,12 +145,21 @@ impl Reader {
     /// Parts up to one of these words, which is left.
     fn list(&mut self, closing: &[&str], depth: usize) -> Vec<Part> {
         let mut parts = Vec::new();
+        // `;;` ends a branch of a case, also on a line of its own.
+        let branch_ends = |reader: &Reader| {
+            closing.contains(&";;") && reader.end() == Some(';') && reader.doubled(';')
+        };
         loop {
-            self.skip_ends();
+            while self.end().is_some_and(|c| c != ')') && !branch_ends(self) {
+                self.at += 1;
+            }
+            if branch_ends(self) {
+                return parts;
+            }
             if self.at >= self.tokens.len() || closing.iter().any(|word| self.is(word)) {
                 return parts;
             }
-            // `;;` ends a branch of a case, `)` a subshell.
+            // `)` ends a subshell.
             if self.end() == Some(')') {
                 return parts;
             }
@@ -90,9 +176,6 @@ impl Reader {
                 }
                 self.at += 1;
             }
-            if closing.contains(&";;") && self.end() == Some(';') && self.doubled(';') {
-                return parts;
-            }
         }
     }
 
@@ -104,6 +187,11 @@ impl Reader {
         if depth > DEEPEST {
             self.at = self.tokens.len();
             return None;
+        }
+        if let Some(Token::List { name, append, words }) = self.tokens.get(self.at) {
+            let list = Part::List(name.clone(), *append, words.clone());
+            self.at += 1;
+            return Some(list);
         }
         let word = self.word()?.text.clone();
         match word.as_str() {
@@ -246,6 +334,9 @@ mod tests {
                 let word = word.as_ref().map_or("", |w| &w.text);
                 format!("case {word} {}", each.collect::<Vec<_>>().join(" "))
             }
+            Part::List(name, _, words) => {
+                format!("{name}=({})", words.iter().map(|w| &*w.text).collect::<Vec<_>>().join(" "))
+            }
             Part::Loop(body) => format!("loop {{{}}}", all(body)),
             Part::Function(name, body) => format!("{name}() {{{}}}", all(body)),
             Part::Background(part) => format!("{} &", said(part)),
@@ -255,7 +346,7 @@ mod tests {
     #[test]
     fn branches_functions_and_cases() {
         let text = "#!/bin/sh\nset -e\nserver() {\n  MAX=${MAX:-10}\n  exec gunicorn -w4 app\n}\nif [ \"$1\" = web ]; then\n  server\nelif test x; then\n  a; b\nelse\n  exec \"$@\"\nfi\n\
-                    case \"$1\" in\n  worker|w)\n    shift\n    worker ;;\n  *) exec \"$@\"\nesac\nnginx &\nfor i in 1 2; do echo $i; done\nwait\n";
+                    case \"$1\" in\n  worker|w)\n    shift\n    worker\n    ;;\n  *) exec \"$@\"\nesac\nnginx &\nfor i in 1 2; do echo $i; done\na=(x \"$y\")\nwait\n";
         let found: Vec<String> = read(text).iter().map(said).collect();
         assert_eq!(
             found,
@@ -266,9 +357,47 @@ mod tests {
                 "case $1 worker|w {shift; worker} * {exec $@}",
                 "nginx &",
                 "loop {echo $i}",
+                "a=(x $y)",
                 "wait",
             ]
         );
+    }
+
+    #[test]
+    fn what_decides_a_branch() {
+        let value = |text: &str| match text.contains('$') {
+            true => of_arguments(text, &["-web", "x"]),
+            false => Some(text.into()),
+        };
+        for (text, expected) in [
+            ("[ \"$1\" = -web ]", Some(true)),
+            ("[[ $2 == y ]]", Some(false)),
+            ("test \"${3:-z}\" != z", Some(false)),
+            ("[ -z \"$3\" ]", Some(true)),
+            ("[ -n \"${1}\" ]", Some(true)),
+            ("[ \"${1#-}\" != \"$1\" ]", Some(true)),
+            ("[ \"${2:0:1}\" = '-' ]", Some(false)),
+            ("[ $# -gt 1 ]", Some(true)),
+            ("[ \"$#\" -eq 0 ]", Some(false)),
+            ("[ \"$NAME\" = x ]", None),
+            ("[ -f /etc/x ]", None),
+            ("[ a = ]", None),
+            ("grep -q x y", None),
+        ] {
+            let inner = Inner::verbatim(text, 0..text.len());
+            assert_eq!(holds(&parse(&inner), &value), expected, "{text}");
+        }
+        assert_eq!(holds(&[], &value), Some(true));
+        assert!(fits("gunicorn*", "gunicorn") && !fits("web", "worker"));
+        for (text, name) in [
+            ("${args[@]}", Some("args")),
+            ("${a[*]}", Some("a")),
+            ("${a[@]+\"${a[@]}\"}", Some("a")),
+            ("$a", None),
+            ("${a[0]}", None),
+        ] {
+            assert_eq!(list(text), name, "{text}");
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub fn statements(inner: &Inner) -> Vec<Statement> {
         match token {
             Token::End(_) => found.push(Statement::default()),
             Token::Word(word) => take(current, word),
-            Token::To { .. } | Token::Document(_) => {}
+            Token::List { .. } | Token::To { .. } | Token::Document(_) => {}
         }
     }
     found.retain(|s| !s.words.is_empty() || !s.assignments.is_empty());
@@ -78,6 +78,12 @@ pub enum Token {
     Word(Word),
     /// What ends a command: a line, or one of `;&|()`.
     End(char),
+    /// A list of bash's: `name=(a b)`, and whether to what it holds (`name+=(c)`).
+    List {
+        name: String,
+        append: bool,
+        words: Vec<Word>,
+    },
     /// The file that a command's output goes to, and whether behind what is in it.
     To {
         file: Word,
@@ -150,7 +156,7 @@ impl Iterator for Lexer<'_> {
                 self.at += 1;
                 return Some(Token::End(c));
             } else if let Some(word) = self.word() {
-                return Some(Token::Word(word));
+                return Some(self.list(&word).unwrap_or(Token::Word(word)));
             }
         }
     }
@@ -210,6 +216,33 @@ impl<'a> Lexer<'a> {
             }
             self.ahead.insert(1, Token::Document(self.inner.range(start..behind)));
         }
+    }
+
+    /// The list that a word begins, up to its bracket.
+    fn list(&mut self, word: &Word) -> Option<Token> {
+        let name = word.text.strip_suffix('=').filter(|_| self.peek() == Some('('))?;
+        let append = name.ends_with('+');
+        let name = name.strip_suffix('+').unwrap_or(name).to_string();
+        if !is_name(&name) {
+            return None;
+        }
+        self.at += 1;
+        let mut words = Vec::new();
+        while let Some(c) = self.peek() {
+            match c {
+                ')' => {
+                    self.at += 1;
+                    break;
+                }
+                '#' => self.at += self.rest().find('\n').unwrap_or(self.rest().len()),
+                c if c.is_whitespace() => self.at += c.len_utf8(),
+                // No list of plain words.
+                c if ";&|(<>".contains(c) => self.at += 1,
+                '\\' if self.rest()[1..].starts_with(['\n', '\r']) => self.at += 1,
+                _ => words.extend(self.word()),
+            }
+        }
+        Some(Token::List { name, append, words })
     }
 
     /// One word; None when it was only the number of a redirection.
@@ -369,6 +402,25 @@ mod tests {
         assert_eq!(argv[2], ["echo", "$(nproc) (x)"]);
         assert_eq!(found[1].assignments[1].1.text, "x y");
         assert!(found[1].words[2].dynamic && !found[1].words[3].dynamic);
+    }
+
+    #[test]
+    fn lists_of_words() {
+        let text = "args=(-w \"$N\" # workers\n  app:app)\nargs+=(--x=')') ; x=1 (y)";
+        let mut told = Vec::new();
+        for token in tokens(&Inner::verbatim(text, 0..text.len())) {
+            match token {
+                Token::List { name, append, words } => {
+                    let words: Vec<_> = words.iter().map(|word| word.text.as_str()).collect();
+                    told.push(format!("{name} {append} {}", words.join(" ")));
+                }
+                Token::Word(word) => told.push(word.text),
+                _ => {}
+            }
+        }
+        assert_eq!(told, ["args false -w $N app:app", "args true --x=)", "x=1", "y"]);
+        let argv: Vec<_> = read(text).into_iter().filter(|argv| !argv.is_empty()).collect();
+        assert_eq!(argv, [["y"]]);
     }
 
     #[test]

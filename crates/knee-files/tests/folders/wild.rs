@@ -421,3 +421,33 @@ fn templates_of_nginxs_image_are_made_into_its_configuration() {
     let (_, text) = launch.files.iter().find(|(path, _)| path == at).unwrap();
     assert_eq!(String::from_utf8_lossy(text), "server { listen 8081; return 200 $host; }\n");
 }
+
+#[test]
+fn an_entry_script_that_builds_the_command_line_is_read_and_turned() {
+    let entry = "#!/bin/bash\nset -euo pipefail\n: \"${GUNICORN_WORKERS:=3}\"\nargs=(--bind \"0.0.0.0:${PORT:-8000}\" \\\n  --workers \"$GUNICORN_WORKERS\" --threads 2)\n\
+                 if [ -n \"${GUNICORN_BACKLOG:-}\" ]; then\n  args+=(--backlog \"$GUNICORN_BACKLOG\")\nfi\n\
+                 case \"$1\" in\n  web)\n    python manage.py migrate --noinput\n    exec gunicorn app:app \"${args[@]}\"\n    ;;\n  node) exec node worker.js ;;\n  *) exec \"$@\" ;;\nesac\n";
+    let docker = "FROM python:3\nWORKDIR /knee-app\nCOPY . .\nENTRYPOINT [\"/knee-app/docker-entrypoint.sh\"]\nCMD [\"web\"]\n";
+    let folder = python(&[("docker-entrypoint.sh", entry), ("Dockerfile", docker)]);
+    let discovery = folder.discover();
+    let parts: Vec<_> = discovery.service.containers[0].parts.iter().map(|p| p.runtime).collect();
+    assert_eq!(parts, ["gunicorn"], "no branch that is not taken");
+    assert_eq!(told(&discovery, "workers"), "3 (docker-entrypoint.sh:3)");
+    assert_eq!(told(&discovery, "threads"), "2 (docker-entrypoint.sh:5)");
+    assert_eq!(told(&discovery, "backlog"), "2048 (default of gunicorn)");
+    let settings =
+        discovery.service.current().with("workers", 5).with("threads", 4).with("backlog", 64);
+    let launch = knee_files::launch(&discovery.service, &settings, task(&discovery)).unwrap();
+    assert_eq!(launch.containers[0].env.get("GUNICORN_WORKERS"), Some("5"));
+    let (_, shown) =
+        launch.files.iter().find(|(path, _)| path.ends_with("docker-entrypoint.sh")).unwrap();
+    let shown = String::from_utf8_lossy(shown);
+    let turned = "--workers \"$GUNICORN_WORKERS\" --threads 4 --backlog 64)";
+    assert!(shown.contains(turned), "{shown}");
+    let patches = knee_files::patches(&discovery.service, &settings).unwrap();
+    folder.apply(&patches);
+    let again = folder.discover();
+    assert_eq!(told(&again, "workers"), "5 (task-definition.json:7)");
+    assert_eq!(told(&again, "threads"), "4 (docker-entrypoint.sh:5)");
+    assert_eq!(told(&again, "backlog"), "64 (docker-entrypoint.sh:5)");
+}

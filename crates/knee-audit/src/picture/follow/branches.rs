@@ -4,7 +4,7 @@ use super::{DEEPEST, Follower, MOST_COMMANDS};
 use crate::picture::files::FileId;
 use crate::picture::program::Link;
 use crate::picture::values::Context;
-use knee_files::formats::script::Part;
+use knee_files::formats::script::{self, Part};
 
 impl Follower<'_> {
     pub(super) fn part(
@@ -25,10 +25,17 @@ impl Follower<'_> {
             Part::Background(part) => self.part(part, file, context, links, depth + 1, false),
             Part::Loop(body) => self.parts(body, file, context, links, depth + 1),
             Part::Function(..) => {}
+            Part::List(name, append, words) => {
+                let list = self.lists.entry(name.clone()).or_default();
+                if !append {
+                    list.clear();
+                }
+                list.extend(words.iter().map(|word| (file, word.clone())));
+            }
             Part::If(branches, otherwise) => {
                 let mut decided = false;
                 for (condition, body) in branches {
-                    match self.holds(condition, context) {
+                    match script::holds(condition, &|text| self.value(text, context)) {
                         Some(false) => continue,
                         Some(true) => {
                             self.parts(body, file, context, links, depth + 1);
@@ -49,7 +56,7 @@ impl Follower<'_> {
                     self.others.extend(all.filter(|p| Some(*p) != value.as_ref()).cloned());
                 }
                 for (patterns, body) in branches {
-                    let matches = |v: &String| patterns.iter().any(|p| p == v || p == "*");
+                    let matches = |v: &String| patterns.iter().any(|p| script::fits(p, v));
                     if value.as_ref().is_none_or(matches) {
                         self.parts(body, file, context, links, depth + 1);
                         if value.is_some() {
@@ -63,13 +70,9 @@ impl Follower<'_> {
 
     /// What a word says once its variables are replaced, as far as they are known.
     pub(super) fn value(&self, text: &str, context: &Context) -> Option<String> {
-        match text {
-            "$1" | "${1}" | "${1:-}" => {
-                let first = self.arguments.first().map(|(_, word)| word.text.clone());
-                return Some(first.unwrap_or_default());
-            }
-            "$#" => return Some(self.arguments.len().to_string()),
-            _ => {}
+        let given: Vec<&str> = self.arguments.iter().map(|(_, word)| word.text.as_str()).collect();
+        if let Some(said) = script::of_arguments(text, &given) {
+            return Some(said);
         }
         if !text.contains('$') {
             return Some(text.into());
@@ -79,24 +82,5 @@ impl Follower<'_> {
             return None;
         }
         context.variable(name).or(default.map(String::from))
-    }
-
-    fn holds(&self, condition: &[Part], context: &Context) -> Option<bool> {
-        let [Part::Command(statement)] = condition else {
-            return condition.is_empty().then_some(true);
-        };
-        let argv = statement.argv();
-        let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-        match words.as_slice() {
-            ["[" | "[[", a, "=" | "==", b, ..] => {
-                Some(self.value(a, context)? == self.value(b, context)?)
-            }
-            ["[" | "[[", a, "!=", b, ..] => {
-                Some(self.value(a, context)? != self.value(b, context)?)
-            }
-            ["[" | "[[", "-z", a, "]" | "]]"] => self.value(a, context).map(|v| v.is_empty()),
-            ["[" | "[[", "-n", a, "]" | "]]"] => self.value(a, context).map(|v| !v.is_empty()),
-            _ => None,
-        }
     }
 }
