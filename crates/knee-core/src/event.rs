@@ -207,6 +207,10 @@ pub struct Verdict {
     pub best: u32,
     /// Why the search stopped.
     pub stopped_because: String,
+    /// The most that any setting could reach with the least CPU that a request was seen to take; None in
+    /// logs that do not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Bound>,
     /// Today against the winner; None when there was nothing to confirm.
     pub confirmation: Option<Confirmation>,
     /// What was proposed or written, by path.

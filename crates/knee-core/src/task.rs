@@ -113,7 +113,8 @@ impl FromStr for Task {
         let (cpu, memory) = text.split_once(',').ok_or_else(wrong)?;
         let cpu: f64 = cpu.trim().parse().map_err(|_| wrong())?;
         let memory: Bytes = memory.parse().map_err(|_| wrong())?;
-        if !(cpu > 0.0 && cpu <= 1024.0) || memory.0 == 0 {
+        // Less than a MiB is a number that its unit was forgotten of.
+        if !(cpu > 0.0 && cpu <= 1024.0) || memory < Bytes::mib(1) {
             return Err(wrong());
         }
         Ok(Task { cpu, memory })
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn a_size_is_cpu_and_memory() {
         assert_eq!("0.5,1GB".parse(), Ok(Task { cpu: 0.5, memory: Bytes::mib(1024) }));
-        for text in ["", "1", "x,1GB", "1,x", "-1,1GB", "nan,1GB", "0,1GB"] {
+        for text in ["", "1", "x,1GB", "1,x", "-1,1GB", "nan,1GB", "0,1GB", "1,2", "512,1024"] {
             assert!(matches!(text.parse::<Task>(), Err(TaskError::Form(_))), "{text}");
         }
     }

@@ -3,7 +3,7 @@
 //! What lives here: arithmetic over one light step. What never does: sending it.
 
 use knee_core::model::Concurrency;
-use knee_core::observe::{Calibration, Step, Usage};
+use knee_core::observe::{Calibration, Outcome, Step, Usage};
 use knee_core::settings::Settings;
 use knee_core::units::{Bytes, Seconds};
 
@@ -63,6 +63,18 @@ fn memory(usage: &Usage, concurrency: Option<Concurrency>) -> (Bytes, Bytes) {
     (Bytes(usage.pss.0 / u64::from(workers)), Bytes(usage.memory.0.saturating_sub(usage.pss.0)))
 }
 
+/// Answers below which CPU per request says little.
+const ANSWERS: u64 = 30;
+
+/// The least CPU that a request took in steps that held, what the service does besides among it: a task
+/// that is mostly idle, or not warm yet, is dearer per request than one under load.
+pub fn least_cpu<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Option<Seconds> {
+    let held = steps.into_iter().filter(|s| s.outcome == Outcome::Held && s.counts.ok >= ANSWERS);
+    let each = held.filter_map(|s| Some(s.usage.as_ref()?.cpu / s.throughput));
+    let sane = each.filter(|cpu| cpu.is_finite() && *cpu > 0.0);
+    sane.reduce(f64::min).map(Seconds)
+}
+
 /// Failures of a step in words: `3 timed out, 1 reset`.
 pub fn failures(step: &Step) -> String {
     let named = step.counts.named().into_iter().filter(|(_, n)| *n > 0);
@@ -74,7 +86,7 @@ pub fn failures(step: &Step) -> String {
 mod tests {
     use super::*;
     use knee_core::model::Serial;
-    use knee_core::observe::{Counts, Latency, Outcome, Validity};
+    use knee_core::observe::{Counts, Latency, Validity};
 
     fn light(ok: u64, usage: Option<Usage>) -> Step {
         Step {
@@ -119,6 +131,23 @@ mod tests {
         let late = Step { throughput: 0.0, ..light(60, Some(usage)) };
         let c = from(&late, 0.0, false, &Settings::default(), None).unwrap();
         assert!((c.cpu.0 - 0.005).abs() < 1e-12, "{c:?}");
+    }
+
+    #[test]
+    fn the_least_cpu_is_that_of_a_step_that_held_and_has_answers() {
+        let took = |cpu, ok, outcome| Step {
+            outcome,
+            ..light(ok, Some(Usage { cpu, ..Usage::default() }))
+        };
+        let steps = [
+            took(0.10, 60, Outcome::Held),
+            took(0.06, 60, Outcome::Held),
+            took(0.02, 5, Outcome::Held),
+            took(0.02, 60, Outcome::Missed),
+            took(0.0, 60, Outcome::Held),
+        ];
+        assert_eq!(least_cpu(&steps), Some(Seconds(0.06 / 20.0)));
+        assert_eq!(least_cpu(&steps[2..]), None);
     }
 
     #[test]

@@ -19,15 +19,17 @@ pub fn talk(text: &str) {
 
 /// Columns of the terminal that standard output is; None where it is none that can be drawn on.
 pub fn width() -> Option<usize> {
-    columns(&Term::stdout())
+    size(&Term::stdout()).map(|(columns, _)| columns)
 }
 
 /// The same of standard error.
 pub fn talk_width() -> Option<usize> {
-    columns(&Term::stderr())
+    size(&Term::stderr()).map(|(columns, _)| columns)
 }
 
-fn columns(term: &Term) -> Option<usize> {
+/// Columns and rows of a terminal as it is now, likewise.
+pub fn size(term: &Term) -> Option<(usize, usize)> {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    (term.is_term() && !dumb).then(|| usize::from(term.size().1))
+    let (rows, columns) = term.size();
+    (term.is_term() && !dumb).then_some((columns.into(), rows.into()))
 }

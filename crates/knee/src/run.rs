@@ -88,6 +88,12 @@ impl Run {
         }
     }
 
+    /// What no setting can exceed, as far as that is known so far.
+    pub fn bound(&self) -> Option<&Bound> {
+        let ended = self.verdict.as_ref().and_then(|verdict| verdict.bound.as_ref());
+        ended.or(self.calibrated.as_ref().map(|(_, bound)| bound))
+    }
+
     /// The trial of that number.
     pub fn trial(&self, number: u32) -> Option<&Trial> {
         self.trials.iter().find(|trial| trial.number == number)

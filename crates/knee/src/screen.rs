@@ -29,13 +29,21 @@ enum To {
     Talk,
 }
 
+impl To {
+    fn term(self) -> Term {
+        match self {
+            To::Data => Term::stdout(),
+            To::Talk => Term::stderr(),
+        }
+    }
+}
+
 impl Screen {
     /// For a run that `doing` says in a few words; `document` keeps standard output free.
     pub fn new(document: bool, doing: &str) -> Screen {
         let to = if document { To::Talk } else { To::Data };
-        let width = if document { out::talk_width() } else { out::width() };
-        let how = match width {
-            Some(width) => How::Terminal(Terminal::new(width)),
+        let how = match out::size(&to.term()) {
+            Some((width, _)) => How::Terminal(Terminal::new(width)),
             None => How::Plain(Plain::default()),
         };
         Screen { how, to, progress: Progress::begin(doing) }
@@ -56,6 +64,9 @@ impl Screen {
         self.progress.on(event);
         let (erase, text) = match &mut self.how {
             How::Terminal(terminal) => {
+                if let Some((width, height)) = out::size(&self.to.term()) {
+                    terminal.resize(width, height);
+                }
                 let update = terminal.on(event);
                 (update.erase, update.text)
             }
@@ -70,12 +81,12 @@ impl Screen {
         }
         self.progress.aside(|| match self.to {
             To::Data => {
-                Term::stdout().clear_last_lines(erase)?;
+                self.to.term().clear_last_lines(erase)?;
                 out::data(text)
             }
             To::Talk => {
                 // That nobody sees it is no reason to stop.
-                let _ = Term::stderr().clear_last_lines(erase);
+                let _ = self.to.term().clear_last_lines(erase);
                 out::talk(text);
                 Ok(())
             }

@@ -7,6 +7,8 @@
 //! A kind `no stop`, a fifth as often, shows what the set-up itself loses. Several stops are made
 //! at once, each with a balancer and services of its own: what is counted is no time.
 
+#[path = "../../../../examples/backend/process.rs"]
+mod backend;
 mod balancer;
 mod load;
 mod service;
@@ -80,7 +82,7 @@ fn benchmark(chosen: &Chosen) -> Result<(), Failure> {
     let scratch = tempfile::tempdir()?;
     // Whoever FPM and nginx run as has to reach what lies below.
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755))?;
-    let _backend = service::backend()?;
+    let _backend = backend::Backend::start()?;
     println!("| service | kind | stops | sent | lost | most at one stop | oha: sent | lost |");
     println!("|---|---|---|---|---|---|---|---|");
     for service in &chosen.services {

@@ -14,8 +14,6 @@ use std::time::{Duration, Instant};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_knee-run");
 /// How long a service may take until it answers, and until it has ended.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// What the examples ask.
-const BACKEND: u16 = 9400;
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
@@ -231,22 +229,4 @@ fn answers(port: u16) -> bool {
     let mut answer = String::new();
     let sent = stream.write_all(request).is_ok() && stream.read_to_string(&mut answer).is_ok();
     sent && answer.starts_with("HTTP/1.1 200")
-}
-
-/// What the examples wait for; None where it is there already.
-pub fn backend() -> Result<Option<Ended>, Failure> {
-    if TcpStream::connect(("127.0.0.1", BACKEND)).is_ok() {
-        return Ok(None);
-    }
-    let script = examples().join("backend/server.js");
-    let process = Command::new("node").arg(script).stdout(Stdio::null()).spawn()?;
-    let backend = Ended(process);
-    let began = Instant::now();
-    while TcpStream::connect(("127.0.0.1", BACKEND)).is_err() {
-        if began.elapsed() > PATIENCE {
-            return Err("the examples' backend does not start".into());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(Some(backend))
 }

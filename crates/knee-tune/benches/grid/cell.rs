@@ -9,11 +9,9 @@ use knee_files::Overrides;
 use knee_tune::journal::Journal;
 use knee_tune::tune::{TuneRequest, tune};
 use std::fmt;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub type Failure = Box<dyn std::error::Error>;
 
@@ -146,32 +144,4 @@ pub fn tuned(request: &TuneRequest, cell: &Cell, stop: &AtomicBool) -> Result<Tu
         trials: trials.len(),
         seconds: began.elapsed().as_secs_f64(),
     })
-}
-
-/// What the examples wait for.
-pub struct Backend(Child);
-
-impl Backend {
-    const PORT: u16 = 9400;
-
-    pub fn start() -> Result<Backend, Failure> {
-        let script = examples().join("backend/server.js");
-        let child = Command::new("node").arg(script).stdout(Stdio::null()).spawn()?;
-        let mut backend = Backend(child);
-        let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", Self::PORT)).is_err() {
-            if began.elapsed() > Duration::from_secs(10) || backend.0.try_wait()?.is_some() {
-                return Err("the backend does not start".into());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(backend)
-    }
-}
-
-impl Drop for Backend {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

@@ -17,6 +17,8 @@
 //! `--steady N` measures N settings of a kept grid in long steps at 30, 50 and 80 % of what they carry,
 //! into `steady.jsonl`: what the forecasts of latencies are compared with.
 
+#[path = "../../../../examples/backend/process.rs"]
+mod backend;
 mod cell;
 mod kept;
 mod steady;
@@ -105,7 +107,7 @@ impl std::fmt::Display for Row {
 
 fn row(cell: &Cell, again: bool) -> Result<Row, Box<dyn std::error::Error>> {
     let stop = AtomicBool::new(false);
-    let backend = cell::Backend::start()?;
+    let backend = backend::Backend::start()?;
     let request = cell.request()?;
     let table = Table::measure(&request, cell, again, &stop)?;
     let tuned = cell::tuned(&request, cell, &stop)?;

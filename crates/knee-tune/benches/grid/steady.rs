@@ -4,7 +4,8 @@
 //! the grid says that it carries. What never does: forecasts, which the benchmark `forecast` compares
 //! with this.
 
-use crate::cell::{Backend, Cell, Failure};
+use crate::backend::Backend;
+use crate::cell::{Cell, Failure};
 use crate::kept;
 use knee_core::event::Trial;
 use knee_core::observe::Capacity;

@@ -271,13 +271,27 @@ impl<'a> Run<'a> {
         space::concurrency(&self.request.service, &self.around, settings)
     }
 
+    /// What a request takes: its waiting as the calibration saw it, its CPU as the calibration or a step
+    /// of these trials did, where that was less.
+    pub fn demand<'t>(&self, trials: impl IntoIterator<Item = &'t Trial>) -> Option<Demand> {
+        let demand = self.calibration.as_ref().map(Demand::from)?;
+        let searched = trials.into_iter().filter_map(|trial| trial.capacity.as_ref());
+        let least = calibrate::least_cpu(searched.flat_map(|capacity| &capacity.curve));
+        Some(Demand { cpu: least.map_or(demand.cpu, |least| demand.cpu.min(least.0)), ..demand })
+    }
+
     /// The most that settings reach, where a model says.
     pub fn bound(&self, settings: &Settings) -> Option<Bound> {
-        let demand = self.calibration.as_ref().map(Demand::from)?;
+        let demand = self.demand(&self.trials)?;
         Some(match self.concurrency(settings) {
             Some(c) => knee_plan::bound(&c, &demand, self.around.task_cpu),
             None => ceiling(&demand, self.around.task_cpu),
         })
+    }
+
+    /// The most that any settings reach, after all trials so far.
+    pub fn most(&self) -> Option<Bound> {
+        Some(ceiling(&self.demand(&self.trials)?, self.around.task_cpu))
     }
 
     /// What is said where a trial carries all that the generator can make: what others carry more
@@ -309,9 +323,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes a trial in, and tells of it.
-    pub fn tried(&mut self, trial: Trial) {
+    /// Takes a trial in, and tells of it. What it showed of a request's CPU moves its own bound, too, and
+    /// what it carried can be carried.
+    pub fn tried(&mut self, mut trial: Trial) {
         self.trials.push(trial.clone());
+        let carried = trial.capacity.as_ref().map_or(0.0, |capacity| capacity.rate);
+        trial.bound = self.bound(&trial.settings).map(|bound| bound.rate.max(carried));
         self.tell(&Event::Tried(Box::new(trial)));
     }
 }

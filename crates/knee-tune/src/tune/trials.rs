@@ -17,7 +17,6 @@ use knee_core::observe::{Capacity, Outcome, Resource, Step};
 use knee_core::runtimes::Heap;
 use knee_core::settings::Settings;
 use knee_measure::{SearchOptions, Standing};
-use knee_plan::Demand;
 use knee_plan::fit::Observed;
 use knee_plan::forecast::Place;
 use std::time::Instant;
@@ -102,7 +101,7 @@ impl Run<'_> {
         };
         Problem {
             candidates,
-            demand: calibration.filter(|_| modelled).map(Demand::from),
+            demand: self.demand(today).filter(|_| modelled),
             task_cpu: self.around.task_cpu,
             goal: self.request.goal.value,
             noise: NOISE,
@@ -268,7 +267,7 @@ impl Run<'_> {
         Trial {
             number,
             settings: settings.clone(),
-            bound: self.bound(settings).map(|b| b.rate),
+            bound: None,
             capacity,
             abandoned,
             rejected,

@@ -9,16 +9,13 @@ use knee_measure::{Generator, GeneratorOptions, Pace, SearchOptions, Target, sea
 use knee_tune::lab::{Lab, LabOptions};
 use knee_tune::tune::TuneRequest;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TASK: Task = Task { cpu: 0.5, memory: Bytes::mib(1024) };
 const READY: Duration = Duration::from_secs(60);
-/// What the examples wait for.
-const BACKEND: u16 = 9400;
 /// Of a search, of its confirming step, and of the step at a common rate; seconds.
 const BUDGET: f64 = 10.0;
 const CONFIRM: f64 = 3.0;
@@ -143,32 +140,4 @@ fn metadata() -> Result<String, Failure> {
         }
     });
     Ok(format!("http://{at}/v4"))
-}
-
-/// A process that ends with this.
-pub struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// What the examples ask; None where it is there already.
-pub fn backend() -> Result<Option<Ended>, Failure> {
-    let there = || TcpStream::connect(("127.0.0.1", BACKEND)).is_ok();
-    if there() {
-        return Ok(None);
-    }
-    let script = examples().join("backend/server.js");
-    let backend = Ended(Command::new("node").arg(script).stdout(Stdio::null()).spawn()?);
-    let began = Instant::now();
-    while !there() {
-        if began.elapsed() > Duration::from_secs(10) {
-            return Err("the backend does not start".into());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(Some(backend))
 }

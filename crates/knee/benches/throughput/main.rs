@@ -7,6 +7,8 @@
 //! lock. Then the sides are measured in turn: the capacity under the example's goal, and the 99th percentile at 0.7 of
 //! the first one that the bare runtime had.
 
+#[path = "../../../../examples/backend/process.rs"]
+mod backend;
 mod lab;
 mod sides;
 mod tuned;
@@ -71,7 +73,7 @@ impl Chosen {
 
 fn benchmark(words: &[String]) -> Result<(), Failure> {
     let Chosen { examples, rounds, again } = Chosen::of(words)?;
-    let _backend = lab::backend()?;
+    let _backend = backend::Backend::start()?;
     println!(
         "| example | side | capacity, requests/s | over bare | p99 at {LOAD} of bare's | settings |"
     );

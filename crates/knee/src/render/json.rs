@@ -138,10 +138,9 @@ pub fn document<'a>(run: &'a Run, folder: &'a Path) -> Option<Document<'a>> {
             .calibrated
             .as_ref()
             .map(|(calibration, _)| Calibration { light: None, ..calibration.clone() }),
-        bound: run.calibrated.as_ref().map(|(_, bound)| Ceiling {
-            resource: bound.resource,
-            requests_per_s: finite(bound.rate),
-        }),
+        bound: run
+            .bound()
+            .map(|bound| Ceiling { resource: bound.resource, requests_per_s: finite(bound.rate) }),
         baseline: run.baseline().map(|trial| measured(run, trial)),
         best: run.best().map(|trial| measured(run, trial)),
         trials: run.trials.iter().map(|trial| measured(run, trial)).collect(),

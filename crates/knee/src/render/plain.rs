@@ -106,7 +106,7 @@ fn start(started: &Started) -> String {
 fn calibrated(calibration: &Calibration, bound: &Bound) -> String {
     format!(
         "calibrated at {} requests/s: {} of CPU and {} of waiting per request; {} per worker, {} shared\n\
-         bound: {} requests/s under any settings that take as much CPU a request: {}\n",
+         bound: {} requests/s under any settings that take as much CPU a request, more where load makes it less: {}\n",
         words::rate(calibration.rate),
         calibration.cpu,
         calibration.wait,

@@ -41,12 +41,24 @@ impl Terminal {
         Terminal { width: width.max(20), run: Run::default(), table: vec![] }
     }
 
+    /// The terminal has that many columns and rows now. Lines that were wrapped anew, or have left the
+    /// screen, cannot be drawn over.
+    pub fn resize(&mut self, width: usize, height: usize) {
+        let width = width.max(20);
+        if width != self.width || self.table.len() >= height {
+            self.table.clear();
+        }
+        self.width = width;
+    }
+
     /// What an event adds to the screen; nothing for what only the progress line shows.
     pub fn on(&mut self, event: &Event) -> Update {
         self.run.take(event);
         match event {
             Event::Started(started) => self.below(self.start(started)),
-            Event::Calibrated { calibration, bound } => self.below(calibrated(calibration, bound)),
+            Event::Calibrated { calibration, bound } => {
+                self.below(calibrated(calibration, bound, self.width))
+            }
             Event::Tried(_) => self.grow(),
             Event::Paired { number, of, baseline, best, .. } => {
                 let gap = if *number == 1 { "\n" } else { "" };
@@ -187,19 +199,20 @@ fn knobs(knobs: &[KnobFact]) -> Table {
     let columns = vec![
         Column::words("name", 0),
         Column::number("today", 0),
-        Column::words("range", 1),
         Column::words("unit", 3),
         Column::words("from", 2),
+        // Last, as it may be cut: the names of many classes are no reason to hide an origin.
+        Column::words("range", 1),
     ];
     let row = |knob: &KnobFact| {
         let today = knob.current.value.to_string();
         let origin = knob.current.origin.to_string();
-        vec![knob.name.clone(), today, knob.range.clone(), knob.unit.clone(), origin]
+        vec![knob.name.clone(), today, knob.unit.clone(), origin, knob.range.clone()]
     };
     Table { columns, rows: knobs.iter().map(row).collect() }
 }
 
-fn calibrated(calibration: &Calibration, bound: &Bound) -> String {
+fn calibrated(calibration: &Calibration, bound: &Bound, width: usize) -> String {
     let mut text = heading("one request");
     let _ = writeln!(
         text,
@@ -209,11 +222,11 @@ fn calibrated(calibration: &Calibration, bound: &Bound) -> String {
     let rate = words::rate(calibration.rate);
     let _ = writeln!(text, "  {DIM}measured at {rate} requests/s, with today's settings{DIM:#}");
     let most = words::rate(bound.rate);
-    let _ = writeln!(
-        text,
-        "  bound: {most} requests/s under any settings that take as much: {}",
+    let bound = format!(
+        "bound: {most} requests/s under any settings that take as much CPU, more where load makes it less: {}",
         bound.resource
     );
+    let _ = writeln!(text, "{}", wrap(&bound, 2, width));
     text
 }
 
@@ -274,6 +287,36 @@ mod tests {
             .collect();
         // The first knobs that are turned bring their columns.
         assert_eq!(erased, [0, 2, 0, 0]);
+    }
+
+    #[test]
+    fn what_cannot_be_reached_is_drawn_anew_and_not_over() {
+        let events = sample::events();
+        let mut terminal = Terminal::new(120);
+        let (before, after): (Vec<&Event>, Vec<&Event>) =
+            events.iter().partition(|e| !matches!(e, Event::Tried(t) if t.number > 2));
+        before.iter().filter(|e| !matches!(e, Event::Ended(_))).for_each(|e| _ = terminal.on(e));
+        for (event, size) in after.iter().zip([(60, 40), (60, 3)]) {
+            terminal.resize(size.0, size.1);
+            let update = terminal.on(event);
+            assert_eq!(update.erase, 0, "{size:?}");
+            let lines: Vec<String> = update.text.lines().map(bare).collect();
+            assert!(lines.iter().any(|line| line.trim_start().starts_with("trial")), "{lines:?}");
+            assert!(lines.iter().all(|line| wide(line) <= 60), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_not_left_out_for_a_long_range() {
+        let started = sample::events().into_iter().find_map(|event| match event {
+            Event::Started(started) => Some(started),
+            _ => None,
+        });
+        let mut knob = started.unwrap().knobs[0].clone();
+        knob.range = "sync|gthread|gevent|eventlet|tornado|uvicorn_worker.UvicornWorker".into();
+        let origin = knob.current.origin.to_string();
+        let lines = knobs(&[knob]).lines(78);
+        assert!(lines[1].contains(&origin) && lines[1].ends_with('…'), "{lines:?}");
     }
 
     #[test]

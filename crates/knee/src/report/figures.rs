@@ -72,7 +72,9 @@ pub fn key(story: &Story<'_>) -> Vec<Figure> {
 
 /// What the calibration told.
 pub fn calibration(story: &Story<'_>) -> Vec<Figure> {
-    let Some((calibration, bound)) = &story.run.calibrated else { return vec![] };
+    let Some((calibration, at_first)) = &story.run.calibrated else { return vec![] };
+    let bound = story.run.bound().unwrap_or(at_first);
+    let seen = story.verdict().and_then(|v| v.bound.as_ref()).map_or("that", |_| "the least");
     let rate = format!("at {}", say::per_second(calibration.rate));
     vec![
         Figure::plain("CPU per request", say::time(calibration.cpu.0), &rate),
@@ -80,7 +82,7 @@ pub fn calibration(story: &Story<'_>) -> Vec<Figure> {
         Figure::plain("Memory per worker", calibration.per_worker.to_string(), ""),
         Figure::plain("Memory shared by all", calibration.shared.to_string(), ""),
         Figure::plain(
-            "Bound of any settings at that CPU per request",
+            &format!("Bound of any settings at {seen} CPU per request"),
             say::rate(bound.rate),
             &format!("requests/s, by its {}", bound.resource),
         ),

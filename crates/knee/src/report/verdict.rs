@@ -50,7 +50,7 @@ pub fn of(story: &Story<'_>) -> Headline {
         None => unfinished(story),
     };
     let (badge, class) = badge(story.verdict());
-    let details = [numbers(story), unfit(story), refused(story), stopped(story)];
+    let details = [numbers(story), unfit(story), refused(story), most(story), stopped(story)];
     Headline {
         badge,
         class,
@@ -215,6 +215,16 @@ fn faster_rejected<'r, 'a>(story: &'r Story<'a>) -> Option<&'r Attempt<'a>> {
     let rejected = story.attempts.iter().filter(|a| a.rejected().is_some());
     let faster = rejected.filter(|a| a.rate().is_some_and(|r| r > best));
     faster.max_by(|a, b| a.rate().unwrap_or(0.0).total_cmp(&b.rate().unwrap_or(0.0)))
+}
+
+/// How far the best is from what cannot be exceeded: that says whether settings are still worth a thought.
+fn most(story: &Story<'_>) -> Option<String> {
+    let bound = story.verdict()?.bound.as_ref().filter(|bound| bound.rate.is_finite())?;
+    Some(format!(
+        "At the least CPU that a request was seen to take, the {} allows {} under any settings.",
+        bound.resource,
+        say::per_second(bound.rate)
+    ))
 }
 
 fn stopped(story: &Story<'_>) -> Option<String> {

@@ -97,6 +97,7 @@ fn ended(patches: &[Patch]) -> Event {
         baseline: 1,
         best: 2,
         stopped_because: "it is made up".into(),
+        bound: None,
         confirmation: None,
         patches: patches.iter().map(fact).collect(),
         validity: Validity::default(),

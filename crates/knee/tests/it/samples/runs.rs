@@ -317,6 +317,7 @@ impl Script {
             baseline: 1,
             best: number,
             stopped_because: stopped_because.into(),
+            bound: Some(ceiling(&self.formula.demand, self.formula.task.cpu)),
             confirmation: pairs::gain(&self.pairs.iter().map(as_measured).collect::<Vec<_>>()),
             patches,
             validity: self.validity,
