@@ -318,7 +318,9 @@ impl Located {
         text: &dyn Fn(&Home) -> Option<String>,
     ) -> Option<Rewrite> {
         let behind = kin.iter().filter_map(|(long, short)| Some(self.flag(long, *short)?.1.index));
-        let behind = behind.max().unwrap_or(program::options_behind(&self.command.argv(), self.at));
+        let behind = behind.max().unwrap_or_else(|| {
+            program::options_behind(self.runtime, &self.command.argv(), self.at)
+        });
         command::turn(&self.command, self.at, names, value, behind, text)
     }
 }

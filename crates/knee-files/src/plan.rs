@@ -237,6 +237,10 @@ impl Planner<'_> {
         let left_out = left_out.map(|(c, _)| LeftOut {
             name: c.name.clone(),
             why: match &c.image {
+                Some(image) if c.built.is_none() && !of_task => format!(
+                    "nothing here builds its image {image}; its name leads to this machine, where it \
+                     has to be started"
+                ),
                 Some(image) if c.built.is_none() => {
                     format!("nothing here builds its image {image}")
                 }

@@ -73,9 +73,17 @@ pub fn program(argv: &[String]) -> usize {
 
 /// Index of the word behind which the program's options belong: its own, or that of what it is told
 /// to do.
-pub fn options_behind(argv: &[String], at: usize) -> usize {
-    let told = argv.get(at + 1).is_some_and(|word| word == "run");
-    at + usize::from(told && base(&argv[at]) == "fastapi")
+pub fn options_behind(runtime: Option<&Runtime>, argv: &[String], at: usize) -> usize {
+    let told = runtime.map_or(&[][..], |runtime| runtime.subcommands);
+    at + usize::from(argv.get(at + 1).is_some_and(|word| told.contains(&word.as_str())))
+}
+
+/// The runtime that works off a queue which a command starts.
+pub fn of_queue(argv: &[String]) -> Option<&'static Runtime> {
+    let at = program(argv);
+    let argv = argv.get(at..).filter(|rest| !rest.is_empty())?;
+    let evidence = Evidence { argv, program: base(&argv[0]), file: &|_| None };
+    runtimes::started().find(|runtime| runtime.queue && (runtime.recognise)(&evidence).is_some())
 }
 
 /// How many words to step over; None where the program stands. The last word is never left.

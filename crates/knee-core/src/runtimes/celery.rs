@@ -15,6 +15,7 @@ pub static RUNTIME: Runtime = Runtime {
     id: "celery",
     title: "Celery",
     front: false,
+    queue: true,
     recognise,
     knobs,
     default,
@@ -35,6 +36,7 @@ pub static RUNTIME: Runtime = Runtime {
     write: bare,
     asked: &[],
     along: &[],
+    subcommands: &["worker"],
 };
 
 fn recognise(evidence: &Evidence) -> Option<String> {

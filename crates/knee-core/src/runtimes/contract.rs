@@ -42,6 +42,8 @@ fn each_command_is_recognised_by_its_runtime_alone() {
         ("fastapi run app/main.py", None, vec!["uvicorn"]),
         ("python3 /venv/bin/fastapi run", None, vec!["uvicorn"]),
         ("fastapi dev", None, vec![]),
+        ("hypercorn -w 2 app:app", None, vec!["hypercorn"]),
+        ("python -m hypercorn app:app", None, vec!["hypercorn"]),
         ("celery -A shop worker -l info", None, vec!["celery"]),
         ("python -m celery --app=shop worker", None, vec!["celery"]),
         ("celery -A shop beat", None, vec![]),

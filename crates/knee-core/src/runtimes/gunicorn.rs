@@ -11,11 +11,12 @@ use super::{
 use crate::model::{Full, Intake, Network, Process, Recycling, Serial, Spread};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
 
-/// gunicorn with the sync, gthread and uvicorn workers.
+/// gunicorn with the sync, gthread, gevent and uvicorn workers.
 pub static RUNTIME: Runtime = Runtime {
     id: "gunicorn",
     title: "gunicorn",
     front: false,
+    queue: false,
     recognise,
     knobs,
     default,
@@ -39,6 +40,7 @@ pub static RUNTIME: Runtime = Runtime {
     write: bare,
     asked: &[],
     along: &[],
+    subcommands: &[],
 };
 
 const UVICORN: &str = "uvicorn_worker.UvicornWorker";
@@ -151,12 +153,12 @@ fn settle(settings: &Settings) -> Settings {
     match (settings.text("worker-class"), settings.int("threads")) {
         (Some("sync"), Some(2..)) => settings.with("worker-class", "gthread"),
         (Some("gthread"), Some(..=1)) => settings.with("worker-class", "sync"),
-        (Some(class), Some(2..)) if loops(class) => settings.with("threads", 1),
+        (Some(class), Some(2..)) if loops(class) || greenlets(class) => settings.with("threads", 1),
         _ => settings.clone(),
     }
 }
 
-/// A WSGI application runs under sync and gthread, an ASGI application under event loops.
+/// A WSGI application runs under sync, gthread and greenlets, an ASGI application under event loops.
 fn suits(today: &Settings, settings: &Settings) -> bool {
     let asgi = |s: &Settings| s.text("worker-class").is_some_and(loops);
     asgi(today) == asgi(settings)
@@ -206,6 +208,12 @@ fn loops(class: &str) -> bool {
     class.contains("vicorn") || class == "asgi"
 }
 
+/// Whether a class serves a WSGI application by greenlets, which an event loop turns to while others
+/// wait: `gevent`, or a class by its name.
+fn greenlets(class: &str) -> bool {
+    class.starts_with("gevent") || class.contains(".ggevent.") || class.contains("eventlet")
+}
+
 /// Threads and event loops keep connections alive, sync workers never do. Python switches
 /// threads every 5 ms: <https://docs.python.org/3/library/sys.html#sys.setswitchinterval>.
 fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
@@ -213,7 +221,9 @@ fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
     let (workers, threads, backlog) =
         (count("workers", 1), count("threads", 1), count("backlog", 2048));
     let network = match settings.text("worker-class").unwrap_or("sync") {
-        class if loops(class) => Network::event_loops(workers, Spread::Woken, 0, backlog),
+        class if loops(class) || greenlets(class) => {
+            Network::event_loops(workers, Spread::Woken, 0, backlog)
+        }
         "sync" if threads == 1 => pool(workers, backlog),
         "sync" | "gthread" => Network {
             process: Process {
@@ -255,6 +265,20 @@ fn recycling(settings: &Settings) -> Option<Recycling> {
 mod tests {
     use super::*;
     use crate::units::Bytes;
+
+    #[test]
+    fn greenlets_are_event_loops_for_wsgi() {
+        let class = |class: &str| Settings::default().with("worker-class", class);
+        let around = Surroundings { visible_cpus: 2, task_cpu: 0.5, task_memory: 1 << 30 };
+        for name in ["gevent", "gevent_wsgi", "gunicorn.workers.ggevent.GeventWorker", "eventlet"] {
+            let settings = class(name).with("workers", 3).with("threads", 4);
+            assert_eq!(settle(&settings).int("threads"), Some(1), "{name}");
+            let network = model(&settings, &around).unwrap();
+            assert_eq!((network.processes, network.process.slots), (3, None), "{name}");
+            assert!(suits(&settings, &class("gthread")) && !suits(&settings, &class(UVICORN)));
+        }
+        assert!(model(&class("tornado"), &around).is_none());
+    }
 
     #[test]
     fn the_class_decides_how_many_workers() {

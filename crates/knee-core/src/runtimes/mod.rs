@@ -9,6 +9,7 @@ mod contract;
 pub mod figure;
 mod go;
 mod gunicorn;
+mod hypercorn;
 mod nginx;
 mod node;
 mod octane;
@@ -28,13 +29,15 @@ use figure::Figure;
 
 /// A runtime is knowledge, not behaviour: statics and pure functions.
 pub struct Runtime {
-    /// Short, stable: `php-fpm`, `gunicorn`, `uvicorn`, `node`, `go`, `nginx`.
+    /// Short, stable: `php-fpm`, `gunicorn`, `uvicorn`, `hypercorn`, `node`, `go`, `nginx`.
     pub id: &'static str,
     /// As its makers write it.
     pub title: &'static str,
     /// Whether it stands in front of what serves: its model counts only where nothing that is
     /// known stands behind it.
     pub front: bool,
+    /// Whether it works off a queue and takes no requests.
+    pub queue: bool,
     /// Whether a command starts it; the reason for people if so.
     pub recognise: fn(&Evidence) -> Option<String>,
     /// What may be turned.
@@ -80,6 +83,8 @@ pub struct Runtime {
     pub asked: &'static [&'static str],
     /// What a knob needs beside other directives of the same configuration to act at all.
     pub along: &'static [Along],
+    /// Words right behind the program that say what it is to do: its options belong behind them.
+    pub subcommands: &'static [&'static str],
 }
 
 /// How a runtime's configuration file is found.
@@ -228,9 +233,10 @@ pub struct DecodeError {
 
 /// Every runtime, in the order in which recognition is tried.
 pub fn all() -> &'static [&'static Runtime] {
-    static ALL: [&Runtime; 7] = [
+    static ALL: [&Runtime; 8] = [
         &gunicorn::RUNTIME,
         &uvicorn::RUNTIME,
+        &hypercorn::RUNTIME,
         &php_fpm::RUNTIME,
         &node::RUNTIME,
         &pm2::RUNTIME,

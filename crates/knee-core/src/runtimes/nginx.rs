@@ -17,6 +17,7 @@ pub static RUNTIME: Runtime = Runtime {
     id: "nginx",
     title: "nginx",
     front: true,
+    queue: false,
     recognise,
     knobs,
     default,
@@ -42,6 +43,7 @@ pub static RUNTIME: Runtime = Runtime {
     write: bare,
     asked: &[],
     along: &ALONG,
+    subcommands: &[],
 };
 
 fn recognise(evidence: &Evidence) -> Option<String> {

@@ -17,6 +17,7 @@ pub static RUNTIME: Runtime = Runtime {
     id: "node",
     title: "Node.js",
     front: false,
+    queue: false,
     recognise,
     knobs,
     default,
@@ -37,6 +38,7 @@ pub static RUNTIME: Runtime = Runtime {
     write: bare,
     asked: &["WEB_CONCURRENCY"],
     along: &[],
+    subcommands: &[],
 };
 
 const PRELOAD: &str = "/run/knee/node.cjs";

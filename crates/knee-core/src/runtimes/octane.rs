@@ -15,6 +15,7 @@ pub static RUNTIME: Runtime = Runtime {
     id: "octane",
     title: "Laravel Octane",
     front: false,
+    queue: false,
     recognise,
     knobs,
     default,
@@ -35,6 +36,7 @@ pub static RUNTIME: Runtime = Runtime {
     write: bare,
     asked: &[],
     along: &[],
+    subcommands: &[],
 };
 
 const COMMANDS: [&str; 4] =

@@ -16,6 +16,7 @@ pub static RUNTIME: Runtime = Runtime {
     id: "php-fpm",
     title: "PHP-FPM",
     front: false,
+    queue: false,
     recognise,
     knobs,
     default,
@@ -36,6 +37,7 @@ pub static RUNTIME: Runtime = Runtime {
     write: bare,
     asked: &[],
     along: &[],
+    subcommands: &[],
 };
 
 const SOCKET: &str = "/run/knee-fpm-status.sock";

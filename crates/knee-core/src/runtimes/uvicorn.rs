@@ -16,6 +16,7 @@ pub static RUNTIME: Runtime = Runtime {
     id: "uvicorn",
     title: "uvicorn",
     front: false,
+    queue: false,
     recognise,
     knobs,
     default,
@@ -36,6 +37,7 @@ pub static RUNTIME: Runtime = Runtime {
     write: bare,
     asked: &[],
     along: &[],
+    subcommands: &["run"],
 };
 
 fn recognise(evidence: &Evidence) -> Option<String> {

@@ -60,11 +60,14 @@ pub(super) static OWN: [Key<Draft>; 6] = [
             name: "flag",
             form: "an option that starts with -, in quotes",
             example: r#""--pool-size""#,
-            doc: "The option of the command line that holds the value.",
+            doc: "The option of the command line that holds the value; `--setting pool` where the value stands behind two words, `-Dpool=` where a sign joins it.",
         },
         read: |draft, field| {
             let long = field.text()?;
-            if !long.starts_with('-') || long.contains([' ', '=', '\0']) {
+            let (option, key) = long.split_once(' ').unwrap_or((long, "key"));
+            let option = option.strip_suffix('=').filter(|_| option == long).unwrap_or(option);
+            let plain = |text: &str| !text.is_empty() && !text.contains([' ', '=', '\0']);
+            if !option.starts_with('-') || !plain(option) || !plain(key) {
                 return Err(field.wrong());
             }
             site(draft, field, Site::Flag { long: long.to_string().into(), short: None })

@@ -4,11 +4,12 @@ use super::container::{self, Container, text_of};
 use super::facts::Facts;
 use super::knobs::Reader;
 use super::{Discovery, Missing, Overrides, hints, parts, ports, requests, size};
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, Variable};
 use crate::command::Home;
 use crate::error::FilesError;
 use crate::official;
 use crate::plan::LeftOut;
+use crate::program;
 use crate::sources::{CONFIG, Sources};
 use crate::view::View;
 use knee_core::event::Fact;
@@ -16,6 +17,7 @@ use knee_core::goal::Goal;
 use knee_core::launch::Bind;
 use knee_core::runtimes::Surroundings;
 use knee_core::service::{Part, Service, ServiceContainer};
+use knee_core::settings::Site;
 use knee_core::sourced::{Origin, Sourced};
 use knee_core::task::Task;
 use knee_core::workload::Request;
@@ -35,12 +37,16 @@ pub(super) struct Reading<'a> {
     stand_ins: Vec<(PathBuf, String)>,
     facts: Vec<Fact>,
     missing: Vec<Missing>,
+    /// Whether what serves takes no requests at all.
+    of_queue: bool,
 }
 
-/// The services of a compose file know each other by name; here they share one network.
-fn hosts(blueprints: &[Blueprint]) -> Option<(PathBuf, String)> {
-    let composed = |b: &&Blueprint| b.definition.is_none() && b.service.is_some();
-    let names: Vec<&str> = blueprints.iter().filter(composed).map(|b| b.name.as_str()).collect();
+/// The services of a compose file know each other by name; here they share one network, also with
+/// those that are left out and that somebody has started on this machine.
+fn hosts(sources: &Sources, blueprints: &[Blueprint]) -> Option<(PathBuf, String)> {
+    let composed = |b: &Blueprint| b.definition.is_none() && b.service.is_some();
+    let file = sources.compose.as_ref().filter(|_| blueprints.iter().any(composed))?;
+    let names: Vec<&str> = file.parsed.iter().map(|service| service.name.as_str()).collect();
     let known = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     let text = format!("{}\n127.0.0.1 {}\n", known.trim_end(), names.join(" "));
     (names.len() > 1).then(|| ("/etc/hosts".into(), text))
@@ -71,10 +77,18 @@ impl<'a> Reading<'a> {
             let env = container::environment(blueprint, &sources.root);
             stand_ins.extend(crate::templates::rendered(&binds, &env));
         }
-        stand_ins.extend(hosts(&blueprints));
+        stand_ins.extend(hosts(sources, &blueprints));
         let (containers, facts, missing) = (Vec::new(), Vec::new(), Vec::new());
-        let mut reading =
-            Reading { sources, containers, serving, binds, stand_ins, facts, missing };
+        let mut reading = Reading {
+            sources,
+            containers,
+            serving,
+            binds,
+            stand_ins,
+            facts,
+            missing,
+            of_queue: false,
+        };
         for blueprint in blueprints {
             let changed = BTreeMap::new();
             let container = container::read(sources, blueprint, &reading.view(&changed))?;
@@ -115,6 +129,7 @@ impl<'a> Reading<'a> {
         }
         self.add_own_knobs(around)?;
         self.tell_held();
+        self.tell_sizes();
         let parts = self.containers.iter_mut().flat_map(|container| &mut container.parts);
         parts::govern(parts.flat_map(|part| &mut part.knobs).collect(), self.sources)
     }
@@ -129,6 +144,34 @@ impl<'a> Reading<'a> {
             })
             .collect();
         told.into_iter().for_each(|(told, origin)| self.fact("not tuned", told, origin));
+    }
+
+    /// Says which variables may be sizes of something that no knob is about, such as a pool of
+    /// connections to the database.
+    fn tell_sizes(&mut self) {
+        let serving = &self.containers[self.serving];
+        let placed = serving.parts.iter().flat_map(|part| &part.knobs).map(|k| &k.place.site);
+        let runtimes = serving.located.iter().filter_map(|program| program.runtime);
+        let known: Vec<_> = runtimes.flat_map(|runtime| (runtime.knobs)()).collect();
+        let sites = known.iter().flat_map(|knob| &knob.sites).chain(placed);
+        let names: Vec<&str> = sites
+            .filter_map(|site| match site {
+                Site::Environment { name } | Site::EnvironmentFlag { name, .. } => Some(&**name),
+                _ => None,
+            })
+            .collect();
+        let told = |(variable, line): (&Variable, String)| {
+            let told = format!("{}: let it move in {CONFIG}: [knobs] {line}", variable.name);
+            (told, Origin::File { path: variable.path.display().to_string(), line: variable.line })
+        };
+        let sizes: Vec<_> = match known.is_empty() {
+            true => Vec::new(),
+            false => {
+                let sizes = hints::sizes(&serving.blueprint.variables, &names);
+                sizes.into_iter().map(told).collect()
+            }
+        };
+        sizes.into_iter().for_each(|(told, origin)| self.fact("not tuned", told, origin));
     }
 
     /// The user's own knobs belong to the program that serves, known or not.
@@ -150,7 +193,23 @@ impl<'a> Reading<'a> {
         match (runtime, parts.iter_mut().find(|part| Some(part.runtime) == runtime.map(|r| r.id))) {
             (Some(_), Some(part)) => part.knobs.extend(own),
             _ => {
-                if own.is_empty() {
+                let argv = self.containers[index].located[program].command.argv();
+                if let Some(runtime) = program::of_queue(&argv).filter(|_| own.is_empty()) {
+                    self.of_queue = true;
+                    let base = program::base(&argv[program::program(&argv)]);
+                    self.missing.push(Missing {
+                        what: format!(
+                            "a service that takes requests: `{base}` is a {} worker, which works off \
+                             a queue ({})",
+                            runtime.title, recognised.origin
+                        ),
+                        flag: "knee run".into(),
+                        example: format!(
+                            "ENTRYPOINT [\"knee-run\", \"--\"] before {base}: it sets the concurrency \
+                             by the task's size at each start"
+                        ),
+                    });
+                } else if own.is_empty() {
                     let container = &self.containers[index];
                     let variables = &container.blueprint.variables;
                     self.missing.push(Missing {
@@ -331,7 +390,7 @@ impl<'a> Reading<'a> {
             self.missing.append(&mut container.missing);
         }
         self.missing.extend(no_task);
-        if requests.is_empty() {
+        if requests.is_empty() && !self.of_queue {
             self.missing.push(Missing {
                 what: "what to send to the service: one path suffices".into(),
                 flag: "--request".into(),

@@ -1,5 +1,6 @@
 //! Command lines: finds an option among words and turns it. `--workers 4`, `--workers=4`, `-w 4`,
-//! `-w4`; the last of several wins, as programs have it.
+//! `-w4`; the last of several wins, as programs have it. An option may name what it sets in a word of
+//! its own (`--setting pool 4`) or up to a sign (`-Dpool=4`).
 
 /// Where an option stands among words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +37,21 @@ impl Change {
 /// The option among `words`, the last one where it stands twice.
 pub fn find<S: AsRef<str>>(words: &[S], long: &str, short: Option<&str>) -> Option<Found> {
     let names = [Some(long), short];
+    if let Some((option, key)) = long.split_once(' ') {
+        let at = |index: &usize| {
+            same(words[*index].as_ref(), option) && words[index + 1].as_ref() == key
+        };
+        let index = (0..words.len().saturating_sub(2)).rev().find(at)? + 2;
+        let value = words[index].as_ref().into();
+        return Some(Found { index, before: String::new(), value });
+    }
     let at = |index: usize| -> Option<Found> {
         let word = words[index].as_ref();
         if names.iter().flatten().any(|name| same(word, name)) {
             let value = words.get(index + 1)?.as_ref();
             return Some(Found { index: index + 1, before: String::new(), value: value.into() });
         }
-        let (before, value) = joined(word, long, short)?;
+        let (before, value) = joined(word, long.strip_suffix('=').unwrap_or(long), short)?;
         Some(Found { index, before: before.into(), value: value.into() })
     };
     (0..words.len()).rev().find_map(at)
@@ -75,7 +84,11 @@ pub fn turn<S: AsRef<str>>(
 ) -> Change {
     match find(words, long, short) {
         Some(found) => Change::Replace(found.index, format!("{}{value}", found.before)),
-        None => Change::Insert(insert, vec![long.into(), value.into()]),
+        None if long.ends_with('=') => Change::Insert(insert, vec![format!("{long}{value}")]),
+        None => {
+            let words = long.split(' ').chain([value]);
+            Change::Insert(insert, words.map(String::from).collect())
+        }
     }
 }
 
@@ -118,6 +131,21 @@ mod tests {
         ] {
             let mut argv = words(text);
             turn(&argv, ("--workers", Some("-w")), "8", 1).apply(&mut argv);
+            assert_eq!(argv, words(turned), "{text}");
+        }
+        for (text, long, turned) in [
+            ("d serve --setting pool 3", "--setting pool", "d serve --setting pool 8"),
+            (
+                "d --setting x 1 --setting pool 3 y",
+                "--setting pool",
+                "d --setting x 1 --setting pool 8 y",
+            ),
+            ("d serve --setting pool", "--setting pool", "d --setting pool 8 serve --setting pool"),
+            ("java -Dpool=3 -jar a", "-Dpool=", "java -Dpool=8 -jar a"),
+            ("java -jar a", "-Dpool=", "java -Dpool=8 -jar a"),
+        ] {
+            let mut argv = words(text);
+            turn(&argv, (long, None), "8", 1).apply(&mut argv);
             assert_eq!(argv, words(turned), "{text}");
         }
         let found = find(&words("node --max_old_space_size=300 x"), "--max-old-space-size", None);

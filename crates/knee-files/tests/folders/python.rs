@@ -29,6 +29,12 @@ fn uvicorn_is_tuned_however_it_is_started() {
             r#"+CMD ["uv", "run", "fastapi", "run", "app/main.py", "--workers=2"]"#,
         ),
         ("exec uvicorn app.main:app", "1 (default of uvicorn)", "+ENV WEB_CONCURRENCY=2"),
+        (
+            r#"["hypercorn", "app.main:app", "-w", "4"]"#,
+            "4 (Dockerfile:4)",
+            r#"+CMD ["hypercorn", "app.main:app", "-w", "2"]"#,
+        ),
+        (r#"["fastapi", "run"]"#, "1 (default of uvicorn)", r#"+ENV WEB_CONCURRENCY=2"#),
     ] {
         let folder = image(command);
         let discovery = folder.discover();
@@ -64,9 +70,9 @@ fn a_script_that_runs_uvicorn_takes_the_variable() {
 
 #[test]
 fn a_program_that_is_not_known_is_named_behind_what_starts_it() {
-    let discovery = image(r#"["uv", "run", "hypercorn", "app.main:app"]"#).discover();
+    let discovery = image(r#"["uv", "run", "granian", "app.main:app"]"#).discover();
     let asked = missing(&discovery);
-    let named = |m: &String| m.contains("knee does not know `hypercorn`");
+    let named = |m: &String| m.contains("knee does not know `granian`");
     assert!(asked.iter().any(named), "{asked:?}");
 }
 
@@ -211,4 +217,61 @@ fn of_two_sizes_the_one_for_production() {
     let asked = missing(&folder.discover());
     let told = "the task's vCPU (its memory is 1 GiB); Terraform leaves it open (envs/production/ecs.tf:8)";
     assert!(asked.iter().any(|m| m.contains(told)), "{asked:?}");
+}
+
+#[test]
+fn hypercorns_configuration_is_turned_where_it_stands() {
+    for (name, text, changed) in [
+        ("hypercorn.toml", "bind = \"0.0.0.0:80\"\nworkers = 3\n", "workers = 2\n"),
+        ("file:hc.py", "bind = '0.0.0.0:80'\nworkers = 3\n", "workers = 2\n"),
+    ] {
+        let folder = image(&format!(r#"["hypercorn", "-c", "{name}", "app.main:app"]"#));
+        let path = name.trim_start_matches("file:");
+        folder.write(path, text);
+        let discovery = folder.discover();
+        assert_eq!(told(&discovery, "workers"), format!("3 ({path}:2)"));
+        assert_eq!(told(&discovery, "backlog"), "100 (default of Hypercorn)");
+        let diff = diff(&discovery, &[("workers", 2), ("backlog", 512)]);
+        assert!(diff.contains(&format!("+{changed}")) && diff.contains("+backlog = 512"), "{diff}");
+    }
+}
+
+#[test]
+fn gevents_workers_are_kept_a_class_of_their_own() {
+    let folder = image(r#"["gunicorn", "-k", "gevent", "-w", "3", "app:app"]"#);
+    let discovery = folder.discover();
+    assert_eq!(told(&discovery, "worker-class"), "gevent (Dockerfile:4)");
+    assert!(knob(&discovery, "worker-class").knob.range.to_string().ends_with("|gevent"));
+}
+
+#[test]
+fn a_worker_of_a_queue_is_no_service_and_said_so() {
+    let asked = missing(&image("celery -A shop worker --concurrency=4").discover());
+    assert_eq!(asked.len(), 2, "its size besides: {asked:?}");
+    let told = "knee run: a service that takes requests: `celery` is a Celery worker, which works off a queue (Dockerfile:4)";
+    assert!(asked[0].starts_with(told), "{asked:?}");
+}
+
+#[test]
+fn variables_that_are_sizes_by_their_names_are_told() {
+    let folder = Folder::tree(&[
+        (
+            "Dockerfile",
+            "FROM python:3.12-slim\nWORKDIR /knee-app\nCOPY . .\nENV DB_POOL_SIZE=5 WEB_CONCURRENCY=2 POOL_TIMEOUT=3\nCMD gunicorn app:app\n",
+        ),
+        ("app.py", ""),
+    ]);
+    let told = "DB_POOL_SIZE: let it move in knee.toml: [knobs] DB_POOL_SIZE = { env = \"DB_POOL_SIZE\", range = \"1..64\" } (Dockerfile:4)";
+    assert_eq!(facts(&folder.discover(), "not tuned"), [told]);
+    folder.write(
+        "knee.toml",
+        "[knobs]\nDB_POOL_SIZE = { env = \"DB_POOL_SIZE\", range = \"1..64\" }\n",
+    );
+    let discovery = folder.discover();
+    assert!(facts(&discovery, "not tuned").is_empty());
+    let changed = diff(&discovery, &[("DB_POOL_SIZE", 20)]);
+    assert!(
+        changed.contains("+ENV DB_POOL_SIZE=20 WEB_CONCURRENCY=… POOL_TIMEOUT=…\n"),
+        "{changed}"
+    );
 }

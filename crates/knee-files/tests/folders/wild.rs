@@ -108,8 +108,14 @@ fn a_compose_service_is_a_container() {
     assert_eq!(service.containers[0].nofile.as_ref().unwrap().value, (4096, 4096));
     assert_eq!(
         facts(&discovery, "left out"),
-        ["container db: nothing here builds its image postgres:16 (compose.yaml:3)"]
+        [
+            "container db: nothing here builds its image postgres:16; its name leads to this machine, \
+             where it has to be started (compose.yaml:3)"
+        ]
     );
+    let (_, hosts) =
+        service.stand_ins.iter().find(|(at, _)| at == Path::new("/etc/hosts")).unwrap();
+    assert!(hosts.ends_with("\n127.0.0.1 db web\n"), "{hosts}");
     let changed = diff(&discovery, &[("workers", 4)]);
     assert!(changed.contains("+    command: gunicorn -w 4 -b 0.0.0.0:8000 app:app\n"), "{changed}");
 }

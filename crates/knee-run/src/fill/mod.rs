@@ -234,6 +234,7 @@ mod tests {
         assert_eq!(filled(&["uvicorn", "app:app", "--workers", "3"], 2.0, 4096, &[]), "");
         let celery = ["celery", "-A", "shop", "worker"];
         assert_eq!(filled(&celery, 1.5, 4096, &[]), "--concurrency=2");
+        assert_eq!(filled(&["hypercorn", "app:app"], 2.0, 4096, &[]), "--workers=2");
         assert_eq!(filled(&["celery", "-A", "shop", "worker", "-c2"], 1.5, 4096, &[]), "");
         assert_eq!(filled(&["celery", "-A", "shop", "worker", "-P", "solo"], 1.5, 4096, &[]), "");
         let octane = ["php", "artisan", "octane:start", "--server=swoole", "--workers=auto"];

@@ -14,6 +14,7 @@ pub static RUNTIME: Runtime = Runtime {
     id: "go",
     title: "Go",
     front: false,
+    queue: false,
     recognise,
     knobs,
     default,
@@ -34,6 +35,7 @@ pub static RUNTIME: Runtime = Runtime {
     write,
     asked: &[],
     along: &[],
+    subcommands: &[],
 };
 
 /// The variable by which a service says where its Go program serves net/http/pprof, such as
