@@ -64,7 +64,7 @@ mod tests {
     fn edits_that_touch_are_not_both_made() {
         let files = Files {
             read: vec![File { path: "a".into(), text: "one two three".into() }],
-            all: Vec::new(),
+            ..Files::default()
         };
         let subject =
             Subject { picture: Picture { files, ..Picture::default() }, ..Subject::default() };

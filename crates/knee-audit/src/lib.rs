@@ -82,7 +82,7 @@ pub mod fuzz {
         let paths = ["Dockerfile", "app.py", "main.go", "index.php", "server.js"];
         let all = paths.map(String::from).to_vec();
         let read = all.iter().map(|path| File { path: path.clone(), text: text.into() }).collect();
-        let picture = Picture::of(Files { read, all }, Vec::new());
+        let picture = Picture::of(Files { read, all, ..Files::default() }, Vec::new());
         let code = Code::read(&picture);
         let subject = Subject { picture, code };
         for finding in subject.findings(Persona::Auditor) {

@@ -204,7 +204,7 @@ mod tests {
 
     fn subject(text: &str) -> Subject {
         let file = File { path: "a/gunicorn.conf.py".into(), text: text.into() };
-        let files = Files { read: vec![file], all: Vec::new() };
+        let files = Files { read: vec![file], ..Files::default() };
         Subject { picture: Picture { files, ..Picture::default() }, ..Subject::default() }
     }
 

@@ -2,7 +2,7 @@
 //! is not built. What a build stage makes is found where the user's own build leaves it.
 
 use crate::error::FilesError;
-use crate::formats::dockerfile::{Copy, Dockerfile, Image};
+use crate::formats::dockerfile::{self, Copy, Dockerfile, Image};
 use crate::sources::Sources;
 use crate::view::{matches, normal};
 use knee_core::launch::Bind;
@@ -42,7 +42,8 @@ pub(crate) fn built(
     context: Option<&Path>,
 ) -> Result<Option<Built>, FilesError> {
     let Some(text) = sources.text(path)? else { return Ok(None) };
-    let file = Dockerfile::parse(&text).map_err(FilesError::format(path))?;
+    let readable = dockerfile::readable(&text);
+    let file = Dockerfile::parse(&readable).map_err(FilesError::format(path))?;
     let known = |base: &str| Some(crate::official::image(base)?.workdir.to_string());
     let image = file.image_on(stage, &known);
     let context = context.map_or_else(|| guess_context(sources, path, &image), normal_path);

@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::formats::compose;
-use crate::formats::dockerfile::Dockerfile;
+use crate::formats::dockerfile::{self, Dockerfile};
 use crate::formats::ini::Ini;
 use crate::formats::nginx::Nginx;
 use crate::formats::shell::{self, Statement};
@@ -51,6 +51,7 @@ pub fn config(text: &str) {
 
 /// Dockerfiles.
 pub fn dockerfile(text: &str) {
+    let text = &*dockerfile::readable(text);
     let Ok(file) = Dockerfile::parse(text) else { return };
     let image = file.image(None);
     commands(text, image.cmd.iter().chain(&image.entrypoint));

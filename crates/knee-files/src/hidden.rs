@@ -1,7 +1,7 @@
 //! Files and commands as they may be shown: what environment variables are set to is left out, as
 //! it may be a secret, unless that is what changes.
 
-use crate::formats::dockerfile::Dockerfile;
+use crate::formats::dockerfile::{self, Dockerfile};
 use crate::formats::tree::Node;
 use crate::formats::word::{Coat, Dress, Inner, Word};
 use crate::formats::{Entry, cloudformation, compose, shell, yaml};
@@ -210,7 +210,8 @@ fn values(path: &Path, text: &str) -> Vec<Value> {
         return services.iter().flat_map(|service| &service.env).map(entry).collect();
     }
     if name.contains("dockerfile") || name.contains("containerfile") {
-        let Ok(file) = Dockerfile::parse(text) else { return Vec::new() };
+        let readable = dockerfile::readable(text);
+        let Ok(file) = Dockerfile::parse(&readable) else { return Vec::new() };
         let image = file.image(None);
         let commands = image.cmd.iter().chain(&image.entrypoint).flat_map(|c| &c.statements);
         let mut found: Vec<Value> = image.env.iter().map(entry).collect();

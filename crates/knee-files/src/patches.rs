@@ -4,7 +4,7 @@ use crate::asked::Asked;
 use crate::blueprint::Blueprint;
 use crate::command::{Follower, Home};
 use crate::error::FilesError;
-use crate::formats::dockerfile::Dockerfile;
+use crate::formats::dockerfile::{self, Dockerfile};
 use crate::hidden;
 use crate::located::{Located, locate};
 use crate::plan::{Plan, plan};
@@ -125,7 +125,8 @@ impl<'a> Patcher<'a> {
         let (Some(built), Some(seen_at)) = (&blueprint.built, seen_at) else { return Ok(None) };
         let source = path.strip_prefix(&built.context).unwrap_or(path).display().to_string();
         let text = self.sources.text(&built.path)?.unwrap_or_default();
-        let file = Dockerfile::parse(&text).map_err(FilesError::format(&built.path))?;
+        let readable = dockerfile::readable(&text);
+        let file = Dockerfile::parse(&readable).map_err(FilesError::format(&built.path))?;
         let edit = file.insert_copy(&source, &seen_at.display().to_string());
         Ok(Some((built.path.clone(), edit.apply(&text))))
     }
@@ -245,7 +246,7 @@ impl<'a> Patcher<'a> {
             let entry = built.image.env.iter().rev().find(|(n, _)| n == name);
             return Ok(Some(match entry {
                 Some((_, entry)) => entry.set(text, value),
-                None => Dockerfile::parse(text)
+                None => Dockerfile::parse(&dockerfile::readable(text))
                     .map_err(FilesError::format(path))?
                     .insert_env(name, value),
             }));

@@ -18,7 +18,7 @@ pub type Files<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// Starters that take the program's options for their own, or give them to a script.
 pub const RUNNERS: [&str; 6] = ["npm", "npx", "yarn", "pnpm", "make", "pm2-runtime"];
 
-const SHELLS: [&str; 4] = ["sh", "bash", "dash", "ash"];
+const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ash", "zsh"];
 
 /// Commands of shells and small tools that prepare a service and are none.
 const TOOLS: [&str; 47] = [

@@ -1,5 +1,6 @@
 //! The files of a repository: texts that were read, paths of the others, places in them.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub struct Files {
     pub read: Vec<File>,
     /// Paths of all files that are not ignored, relative to the root, sorted; vendored ones too.
     pub all: Vec<String>,
+    /// Bytes of PHP's files among them, by path.
+    pub php: BTreeMap<String, u64>,
 }
 
 impl Files {

@@ -284,7 +284,7 @@ impl<'a> Follower<'a> {
         if self.starts_uvicorn(&argv, context, &links) {
             return;
         }
-        let shells = ["sh", "bash", "dash", "ash", ".", "source"];
+        let shells = ["sh", "bash", "dash", "ash", "zsh", "ksh", ".", "source"];
         let options = argv[1..].iter().take_while(|word| word.starts_with('-')).count();
         let at = if shells.contains(&base.as_str()) { 1 + options } else { 0 };
         let script = argv.get(at).and_then(|path| match at {

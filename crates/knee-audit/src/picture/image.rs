@@ -38,7 +38,8 @@ pub(super) fn build(
     context: Option<&str>,
 ) -> Result<Built, FormatError> {
     let source = files.get(file);
-    let parsed = Dockerfile::parse(&source.text)?;
+    let readable = dockerfile::readable(&source.text);
+    let parsed = Dockerfile::parse(&readable)?;
     let last = production_stage(&parsed);
     let mut read = parsed.image(stage.or(last.as_deref()));
     read.copies.iter_mut().for_each(in_php);
@@ -147,7 +148,8 @@ fn copies_code(
     let own = copies.iter().chain(stages.values().flatten()).filter(|copy| copy.from.is_none());
     own.flat_map(|copy| &copy.sources).any(|source| {
         let source = source.trim_start_matches("./").trim_matches('/');
-        if matches!(source, "" | "." | "*") || is_code(source) || source.contains('$') {
+        let packed = [".tar.gz", ".tgz", ".tar", ".zip"].iter().any(|end| source.ends_with(end));
+        if matches!(source, "" | "." | "*") || is_code(source) || packed || source.contains('$') {
             return true;
         }
         contexts.iter().any(|context| {
@@ -222,12 +224,6 @@ fn application(files: &Files, copies: &[dockerfile::Copy], workdir: &str, contex
 /// gives to development or tests.
 fn production_stage(file: &Dockerfile<'_>) -> Option<String> {
     let names = file.stage_names();
-    let development = |name: &str| {
-        name.split(['-', '_', '.']).any(|word| {
-            let dev = word.starts_with("dev") && !word.starts_with("devi");
-            dev || matches!(word, "test" | "tests" | "testing" | "debug" | "local" | "ci" | "lint")
-        })
-    };
     let last = names.last()?.as_deref()?;
     if !development(last) {
         return None;
@@ -237,7 +233,33 @@ fn production_stage(file: &Dockerfile<'_>) -> Option<String> {
         let image = file.image(Some(name));
         image.cmd.is_some() || image.entrypoint.is_some()
     };
-    others.into_iter().find(starts).cloned()
+    let starting = others.clone().into_iter().find(starts);
+    // What the image below starts is started in any of them.
+    starting.or(others.into_iter().next()).cloned()
+}
+
+/// Whether a stage is for development or tests, by its name.
+fn development(name: &str) -> bool {
+    name.split(['-', '_', '.']).any(|word| {
+        let dev = word.starts_with("dev") && !word.starts_with("devi");
+        dev || matches!(word, "test" | "tests" | "testing" | "debug" | "local" | "ci" | "lint")
+    })
+}
+
+/// Stages beside the one that is deployed where nothing says which: those that start something of
+/// their own, and that no other stage is made from. One Dockerfile may make several images.
+pub(super) fn other_stages(files: &Files, file: FileId) -> Vec<String> {
+    let readable = dockerfile::readable(&files.get(file).text);
+    let Ok(parsed) = Dockerfile::parse(&readable) else { return Vec::new() };
+    let (names, taken) = (parsed.stage_names(), parsed.taken());
+    let chosen = production_stage(&parsed).or_else(|| names.last()?.clone());
+    let alone = |(at, name): &(usize, &String)| {
+        let by = |other: &String| other.eq_ignore_ascii_case(name) || *other == at.to_string();
+        Some(*name) != chosen.as_ref() && !taken.iter().any(by) && !development(name)
+    };
+    let named = names.iter().enumerate().filter_map(|(at, name)| Some((at, name.as_ref()?)));
+    let alone = named.filter(alone).map(|(_, name)| name);
+    alone.filter(|name| parsed.image(Some(name)).starts()).cloned().collect()
 }
 
 impl Built {
@@ -308,6 +330,11 @@ impl Built {
         self.contexts.iter().find_map(|context| {
             candidates.iter().find_map(|candidate| index.get(&joined(context, candidate)).copied())
         })
+    }
+
+    /// Whether something is put below a folder of the image.
+    pub fn fills(&self, folder: &str) -> bool {
+        self.copies.iter().any(|copy| copy.dest.starts_with(folder))
     }
 
     /// What a stage copied from the build context into a folder that this one takes over.

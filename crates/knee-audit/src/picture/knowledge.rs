@@ -294,6 +294,8 @@ pub(super) fn recognise(argv: &[String]) -> Option<Runtime> {
         "fastapi" if argument("run") => Runtime::Uvicorn,
         "uwsgi" | "uwsgi-core" => Runtime::Uwsgi,
         "celery" if argument("worker") => Runtime::Celery,
+        // Its scheduler: no worker, but a process that has a state to save at the end.
+        "celery" if argument("beat") => Runtime::Worker,
         "rr" if argument("serve") => Runtime::Octane,
         "frankenphp" => Runtime::Octane,
         "node" | "nodejs" | "bun" | "ts-node" | "tsx" => Runtime::Node,

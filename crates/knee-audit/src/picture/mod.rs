@@ -32,6 +32,7 @@ pub use service::{
     Container, Database, Deployment, Image, Launch, LoadBalancer, Nofile, Purpose, Service, Target,
     Task,
 };
+pub(crate) use walk::is_development;
 
 use std::path::Path;
 

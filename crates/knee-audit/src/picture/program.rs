@@ -57,6 +57,13 @@ pub enum Runtime {
     Other,
 }
 
+impl Runtime {
+    /// Whether it answers requests.
+    pub fn serves(self) -> bool {
+        !matches!(self, Runtime::Celery | Runtime::Worker | Runtime::Other)
+    }
+}
+
 /// Whether a command starts a script or module of Python's.
 pub(super) fn is_python(command: &[String]) -> bool {
     let program = command.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();

@@ -73,6 +73,10 @@ fn take(at: &Path, path: String, files: &mut Files, notes: &mut Vec<Note>, kept:
     let name = path.rsplit('/').next().unwrap_or(&path);
     let end = name.rsplit_once('.').map_or("", |(_, end)| end).to_ascii_lowercase();
     let foreign = path.split('/').any(|part| FOREIGN.contains(&part));
+    // What OPcache has to hold is vendored code, too.
+    if end == "php" {
+        files.php.insert(path.clone(), at.metadata().map_or(0, |meta| meta.len()));
+    }
     // knee's own lock is read, those of package managers are not.
     let binary = BINARY.contains(&end.as_str()) && name != "knee.lock";
     if foreign || binary || name.contains(".min.") {
@@ -104,7 +108,7 @@ fn take(at: &Path, path: String, files: &mut Files, notes: &mut Vec<Note>, kept:
 }
 
 /// What is there for development, tests and builds alone, by its path.
-pub(super) fn is_development(path: &str) -> bool {
+pub(crate) fn is_development(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     let name = lower.rsplit('/').next().unwrap_or(&lower);
     let words = |text: &str, wanted: &[&str]| {
@@ -136,9 +140,15 @@ pub(super) fn is_development(path: &str) -> bool {
             "debug",
             "e2e",
         ],
-    ) || lower.split('/').any(|part| folders.contains(&part) || words(part, &DOUBLES))
+    ) || lower.split('/').any(|part| {
+        folders.contains(&part)
+            || words(part, &DOUBLES)
+            || TOOLS.contains(&part.split('.').next().unwrap_or(part))
+    })
 }
 
 /// What stands in for something else, by a word of its name.
-const DOUBLES: [&str; 9] =
-    ["mock", "mocks", "stub", "stubs", "fake", "fakes", "cypress", "playwright", "localstack"];
+const DOUBLES: [&str; 7] = ["mock", "mocks", "stub", "stubs", "fake", "fakes", "localstack"];
+
+/// Tools of tests, by a folder's or a file's whole name: others are named after them.
+const TOOLS: [&str; 2] = ["cypress", "playwright"];

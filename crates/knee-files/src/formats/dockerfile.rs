@@ -5,7 +5,8 @@ use super::word::{Coat, Dress, Inner, Word};
 use super::{CommandText, Entry, FormatError, expand::expand, shell};
 use crate::text::{Edit, Position, line, newline};
 use parse_dockerfile as parse;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// What a Dockerfile says about one stage's image, what it builds on included.
@@ -36,6 +37,13 @@ pub struct Image {
     insert: Option<usize>,
 }
 
+impl Image {
+    /// Whether the last of its stages says itself what is started.
+    pub fn starts(&self) -> bool {
+        self.insert.is_some()
+    }
+}
+
 /// One COPY or ADD of files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {
@@ -55,8 +63,29 @@ pub struct Dockerfile<'a> {
     parsed: parse::Dockerfile<'a>,
 }
 
+/// A Dockerfile's text as the parser takes it, each byte in its place: `ENTRYPOINT []`, which drops
+/// the entry point of the image below, is no error of its author's.
+pub fn readable(text: &str) -> Cow<'_, str> {
+    let empty = |line: &str| {
+        let body = line.trim();
+        let rest = body.get(..10).filter(|word| word.eq_ignore_ascii_case("ENTRYPOINT"));
+        rest.is_some_and(|_| {
+            let inner = body[10..].trim().strip_prefix('[').and_then(|l| l.strip_suffix(']'));
+            inner.is_some_and(|inner| inner.trim().is_empty())
+        })
+    };
+    if !text.lines().any(empty) {
+        return Cow::Borrowed(text);
+    }
+    let line = |line: &str| match empty(line) {
+        true => line.replacen('[', "\"", 1).replacen(']', "\"", 1),
+        false => line.into(),
+    };
+    Cow::Owned(text.split_inclusive('\n').map(line).collect())
+}
+
 impl<'a> Dockerfile<'a> {
-    /// Reads the text.
+    /// Reads a text that is [`readable`].
     pub fn parse(text: &'a str) -> Result<Self, FormatError> {
         let shift = if text.starts_with('\u{feff}') { 3 } else { 0 };
         let parsed = parse::parse(&text[shift..]).map_err(|e| FormatError {
@@ -120,6 +149,22 @@ impl<'a> Dockerfile<'a> {
             stage.from.as_.as_ref().map(|(_, name)| name.value.to_string())
         };
         self.parsed.stages().map(named).collect()
+    }
+
+    /// Stages that another one builds on or takes files from, by name or number.
+    pub fn taken(&self) -> BTreeSet<String> {
+        let mut taken = BTreeSet::new();
+        for stage in self.parsed.stages() {
+            taken.insert(stage.from.image.value.to_string());
+            let copied = stage.instructions.iter().filter_map(|instruction| match instruction {
+                parse::Instruction::Copy(i) => Some(&i.options),
+                parse::Instruction::Add(i) => Some(&i.options),
+                _ => None,
+            });
+            let from = copied.flatten().filter(|flag| flag.name.value == "from");
+            taken.extend(from.filter_map(|flag| Some(flag.value.as_ref()?.value.to_string())));
+        }
+        taken
     }
 
     /// The edit that adds an ENV.
@@ -236,7 +281,11 @@ impl Reader<'_, '_> {
                 self.starts(&i.cmd.span, own);
             }
             I::Entrypoint(i) => {
-                self.image.entrypoint = Some(self.file.command(&i.arguments, &shell));
+                // What `readable` makes of an empty list.
+                let dropped = matches!(&i.arguments, parse::Command::Shell(text)
+                    if text.value.trim_matches(['"', ' ', '\t']).is_empty());
+                let command = self.file.command(&i.arguments, &shell);
+                self.image.entrypoint = (!dropped).then_some(command);
                 self.starts(&i.entrypoint.span, own);
             }
             I::Run(i) => {

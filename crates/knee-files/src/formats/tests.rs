@@ -77,6 +77,11 @@ fn a_new_variable_stands_before_what_starts() {
     assert_eq!(insert(DOCKERFILE), DOCKERFILE.replace("ENTRYPOINT", "ENV GOGC=50\nENTRYPOINT"));
     assert_eq!(insert("\u{feff}FROM a\r\nCMD b\r\n"), "\u{feff}FROM a\r\nENV GOGC=50\r\nCMD b\r\n");
     assert_eq!(insert("FROM a"), "FROM a\nENV GOGC=50\n");
+    let text = "FROM a AS b\nENTRYPOINT [\"x\"]\nFROM b\nentrypoint [ ]\nCMD [\"y\"]\n";
+    let readable = super::dockerfile::readable(text);
+    let image = Dockerfile::parse(&readable).unwrap().image(None);
+    assert!(image.entrypoint.is_none() && readable.len() == text.len());
+    assert_eq!(image.cmd.unwrap().argv, ["y"]);
     let error = Dockerfile::parse("FROM a\nCOPY\n").err().unwrap();
     assert_eq!(
         (error.at.line, error.problem.starts_with("is no Dockerfile: ")),

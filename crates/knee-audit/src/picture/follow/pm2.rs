@@ -65,7 +65,10 @@ impl Follower<'_> {
     fn application(&mut self, application: &Application, context: &Context, links: &[Link]) {
         let Some((script, at)) = application.keys.get("script") else { return };
         let other = application.keys.get("interpreter").is_some_and(|(name, _)| name != "node");
+        // A folder is asked for its main script.
+        let folder = !script.rsplit('/').next().unwrap_or(script).contains('.');
         let is_node = [".js", ".mjs", ".cjs", ".ts"].iter().any(|end| script.ends_with(end));
+        let is_node = is_node || (folder && script.contains('/'));
         if other || !is_node {
             return;
         }

@@ -8,6 +8,7 @@ use crate::picture::files::{FileId, joined};
 use crate::picture::found::{Found, Overrode};
 use crate::picture::image::{self, Built};
 use crate::picture::service::{Deployment, Nofile, Purpose, Service, Task};
+use knee_files::formats::expand::expand;
 use knee_files::formats::tree::Node;
 use knee_files::formats::unit;
 
@@ -59,6 +60,7 @@ impl Join {
                     .unwrap_or_else(|| "Dockerfile".into());
                 let dockerfile = *self.index.get(&joined(&context, &file))?;
                 let stage = build.and_then(|b| b.get("target")).and_then(Node::text);
+                let stage = stage.map(|stage| expand(&stage, &|_| None));
                 image::build(&self.picture.files, dockerfile, stage.as_deref(), Some(&context)).ok()
             });
             let start = Start {
@@ -79,7 +81,10 @@ impl Join {
             let develops = started.any(|command| development_server(command).is_some());
             let purpose = if develops { Purpose::Development } else { purpose };
             let own = node.get("command").is_none() && node.get("entrypoint").is_none();
-            if purpose == Purpose::Development && complete && !(develops && own) {
+            // Nor does what is started in place of a server say that the server is not.
+            let serves = container.programs.iter().any(|program| program.runtime.serves());
+            let judged = purpose == Purpose::Production && (own || serves);
+            if complete && !judged && !(develops && own) {
                 self.used = used;
             }
             self.picture.services.push(Service {

@@ -74,6 +74,9 @@ impl Join {
         }
         let reached = self.reached(container, built, start);
         let mut programs = self.programs(built, reached);
+        if let Some(built) = built.filter(|_| programs.is_empty()) {
+            programs = self.configured(built);
+        }
         self.picture.files.read.truncate(files);
         self.used.retain(|id| id.0 < files);
         for program in &mut programs {
@@ -146,6 +149,38 @@ impl Join {
         self.used.extend(follower.used);
         self.others = follower.others;
         follower.found
+    }
+
+    /// Programs that an image configures and that the one it builds on starts, as nothing here does.
+    fn configured(&mut self, built: &Built) -> Vec<Program> {
+        if built.entrypoint.is_some() || built.cmd.is_some() {
+            return Vec::new();
+        }
+        let fills = |folders: &[&str]| folders.iter().any(|folder| built.fills(folder));
+        let mut runtimes = Vec::new();
+        if fills(&["/etc/nginx/"]) {
+            runtimes.push(Runtime::Nginx);
+        }
+        if fills(&["/usr/local/etc/php-fpm.d/", "/etc/php-fpm.d/"]) {
+            runtimes.push(Runtime::PhpFpm);
+        }
+        let base = built.image.base.as_ref().and_then(Found::place).cloned();
+        let place = base.unwrap_or(Place::new(built.file, 0..0));
+        let reached = runtimes.into_iter().map(|runtime| Reached {
+            runtime,
+            file: built.file,
+            words: Vec::new(),
+            context: Context { env: built.env.clone(), ..Context::default() },
+            chain: Default::default(),
+            given: Default::default(),
+        });
+        let mut programs = self.programs(Some(built), reached.collect());
+        for program in &mut programs {
+            let because = "the image that this one builds on starts it";
+            program.command = Found::unknown(because, place.clone());
+            program.chain.unknown = Some(because.into());
+        }
+        programs
     }
 
     fn programs(&mut self, built: Option<&Built>, reached: Vec<Reached>) -> Vec<Program> {

@@ -31,7 +31,20 @@ impl Join {
             for word in std::mem::take(&mut self.others) {
                 self.dispatched(id, &name, &word, &place);
             }
+            for stage in image::other_stages(&self.picture.files, id) {
+                self.stage(id, &name, &stage);
+            }
         }
+    }
+
+    /// Another image of the same Dockerfile.
+    fn stage(&mut self, id: FileId, name: &str, stage: &str) {
+        let Ok(built) = image::build(&self.picture.files, id, Some(stage), None) else { return };
+        let place = built.image.stage.clone().unwrap_or(Place::new(id, 0..0));
+        let mut container = empty(&format!("{name}:{stage}"), place.clone());
+        self.fill(&mut container, Some(built), Start::default(), None);
+        self.others.clear();
+        self.image(id, container, place);
     }
 
     /// What an image does instead where its script is given another first word.

@@ -166,7 +166,8 @@ impl Join {
         for id in within {
             let (folder, own) = named(*id);
             let called = self.called(*id);
-            let score = image.like(&folder, &own, &called);
+            let package = self.package(&self.folder(*id));
+            let score = image.like(&folder, &own, &called, package.as_deref());
             scored.extend(score.map(|score| (score, *id)));
         }
         scored.sort();
@@ -179,17 +180,39 @@ impl Join {
         (image.own && !image.helper && words(&named(*only).1).is_empty()).then_some((alone, *only))
     }
 
-    /// What else a Dockerfile's image is called: by the compose services that build it, and by
+    /// What else a Dockerfile's image is called: by the compose services that build it, by
     /// `docker build -t` in scripts and instructions.
-    fn called(&self, id: FileId) -> Vec<&str> {
+    fn called(&self, id: FileId) -> Vec<String> {
         let services = self.picture.services.iter().filter(|service| {
             let builds =
                 |c: &Container| c.image.as_ref().is_some_and(|image| image.dockerfile == Some(id));
             service.deployment == Deployment::Compose && service.containers.iter().any(builds)
         });
         let built = self.tagged.iter().filter(|(made, _)| *made == id);
-        let services = services.map(|service| service.name.as_str());
-        services.chain(built.map(|(_, name)| name.as_str())).collect()
+        let services = services.map(|service| service.name.clone());
+        let named = built.map(|(_, name)| name.clone());
+        services.chain(named).collect()
+    }
+
+    /// What the package of a folder is called: by its package.json (`@shop/api` as `shop-api`),
+    /// composer.json or go.mod.
+    fn package(&self, folder: &str) -> Option<String> {
+        let text = |name: &str| {
+            let id = self.index.get(&joined(folder, name))?;
+            Some(&*self.picture.files.get(*id).text)
+        };
+        let json = |name: &str| {
+            let parsed: serde_json::Value = serde_json::from_str(text(name)?).ok()?;
+            Some(parsed["name"].as_str()?.trim_start_matches('@').replace('/', "-"))
+        };
+        let module = || {
+            let line = text("go.mod")?.lines().find_map(|line| line.strip_prefix("module "))?;
+            Some(line.trim().rsplit('/').next()?.to_string())
+        };
+        json("package.json").or_else(module).or_else(|| {
+            let name = json("composer.json")?;
+            Some(name.split_once('-').map_or(name.clone(), |(_, own)| own.into()))
+        })
     }
 
     /// The Dockerfiles that `docker build -t NAME FOLDER` reads, wherever that is written.
@@ -265,13 +288,15 @@ impl Wanted {
             Some((name, tag)) if !tag.contains(['/', '}']) => name,
             _ => name,
         };
-        let open = variable.is_some() || image.text().is_none() || name.contains("${");
+        // `<IMAGE>` and `{image}` are filled in when it is deployed.
+        let filled = text.starts_with(['<', '{']) || name.is_empty();
+        let open = variable.is_some() || image.text().is_none() || name.contains("${") || filled;
         let repository = name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
         let own = open || name.contains("amazonaws.com") || !name.contains('/');
         if !open && !name.contains('/') && OFFICIAL.contains(&&*repository) {
             return None;
         }
-        let told = if own { variable.unwrap_or(&text) } else { "" };
+        let told = if own && !filled { variable.unwrap_or(&text) } else { "" };
         let mut own_words = words(told);
         own_words.extend(words(&without_variables(started.container)));
         let helper = own_words.iter().any(|word| HELPERS.contains(&&**word));
@@ -286,7 +311,13 @@ impl Wanted {
     }
 
     /// How like a Dockerfile's names its own are. None where nothing says that it is this one.
-    fn like(&self, folder: &str, own: &str, called: &[&str]) -> Option<Score> {
+    fn like(
+        &self,
+        folder: &str,
+        own: &str,
+        called: &[String],
+        package: Option<&str>,
+    ) -> Option<Score> {
         if !self.own {
             let folders = folder.split('/').map(|name| name.replace('_', "-"));
             let behind = |name: &str| {
@@ -294,7 +325,8 @@ impl Wanted {
                 name.len() > 2 && self.repository.ends_with(&format!("-{name}"))
             };
             let same = folders.chain([own.replace('_', "-")]).any(|name| name == self.repository);
-            let same = same || behind(own) || called.contains(&&*self.repository);
+            let same = same || behind(own) || called.contains(&self.repository);
+            let same = same || package == Some(&*self.repository);
             return same.then_some(Score { both: 1, family: 0, only: Reverse(0) });
         }
         let mut theirs: BTreeSet<String> = words(folder).into_iter().chain(words(own)).collect();

@@ -240,7 +240,7 @@ mod tests {
 
     fn settings(text: &str, is_configuration: bool) -> Settings {
         let read = vec![File { path: "tasks.py".into(), text: text.into() }];
-        let files = Files { read, all: Vec::new() };
+        let files = Files { read, ..Files::default() };
         let (index, mut settings) = (HashMap::new(), Settings::new());
         let reader = Reader::new(&files, &index, None);
         reader.celery_file(FileId(0), is_configuration, &Context::default(), &mut settings);

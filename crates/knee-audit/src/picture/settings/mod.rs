@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
         if matches!(
             reached.runtime,
             Runtime::PhpFpm | Runtime::Octane | Runtime::Apache | Runtime::Worker
-        ) && self.is_php(&texts)
+        ) && (reached.runtime == Runtime::PhpFpm || self.is_php(&texts))
         {
             self.php_ini(&reached.context, &mut settings);
         }

@@ -37,11 +37,20 @@ fn entry(files: &Files, program: &Program) -> Option<String> {
     let script = words.iter().skip(1).find(|word| !word.starts_with('-') && !word.contains('='))?;
     let script = script.trim_start_matches('/').trim_start_matches("./");
     let names = ["", ".js", ".ts", ".mjs", "/index.js"].map(|end| format!("{script}{end}"));
-    let built =
-        ["dist/", "build/", "out/", "lib/"].iter().filter_map(|out| script.strip_prefix(out));
-    let built = built.flat_map(|rest| {
-        let bare = rest.trim_end_matches(".js").to_string();
-        [format!("src/{bare}.ts"), format!("{bare}.ts"), format!("src/{bare}.js")]
+    let parts: Vec<&str> = script.split('/').collect();
+    let out = parts.iter().rposition(|part| ["dist", "build", "out", "lib"].contains(part));
+    let built = out.into_iter().flat_map(|at| {
+        let (before, behind) = (parts[..at].join("/"), parts[at + 1..].join("/"));
+        let bare = behind.trim_end_matches(".js").trim_end_matches(".cjs").trim_end_matches(".mjs");
+        // A folder's main script is its index.
+        let bare = if bare.is_empty() { "index" } else { bare };
+        ["src/", "", "src/"]
+            .iter()
+            .zip([".ts", ".ts", ".js"])
+            .map(|(source, end)| {
+                format!("{before}/{source}{bare}{end}").trim_start_matches('/').to_string()
+            })
+            .collect::<Vec<_>>()
     });
     let all = names.into_iter().chain(built).map(|name| joined(folder, &name));
     // An absolute path in the image may begin with the folder that the sources are copied to.

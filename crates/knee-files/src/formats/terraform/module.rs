@@ -200,8 +200,13 @@ impl Instance {
         let unknown = |because: String| Node { value: Value::Unknown(because), ..here.clone() };
         let id = format!("{}module.{module}", self.prefix);
         let Some(child) = self.child(evaluator, module) else {
+            let output = steps.iter().find_map(|step| match step {
+                Step::Name(name) => Some(name.as_str()),
+                _ => None,
+            });
+            let made = output.and_then(|output| self.definition(evaluator, module, output, here));
             // Of a module that is not in the repository only its name is known.
-            return Some(Node { value: Value::Reference(id), ..here.clone() });
+            return Some(made.unwrap_or(Node { value: Value::Reference(id), ..here.clone() }));
         };
         // The instance of a module with `count` or `for_each`.
         let at = steps.iter().position(|step| matches!(step, Step::Name(_)))?;
@@ -216,6 +221,48 @@ impl Instance {
             Some(node) => walk(node, &steps[at + 1..]),
             None => Some(unknown(format!("is an output of {id}"))),
         }
+    }
+
+    /// The definition of a container that a well-known module makes of its arguments:
+    /// <https://registry.terraform.io/modules/cloudposse/ecs-container-definition/aws>.
+    fn definition(
+        &self,
+        evaluator: &Evaluator<'_>,
+        module: &str,
+        output: &str,
+        here: &Node,
+    ) -> Option<Node> {
+        let mut calls = self.blocks(evaluator.terraform, "module");
+        let (file, block) = calls.find(|(_, block)| is_named(block, &[module]))?;
+        let source = block.body.get_attribute("source")?.value.as_str()?;
+        let known = source.contains("ecs-container-definition") && output.contains("json_map");
+        let scope = self.instances(evaluator, block, file).into_iter().next();
+        let scope = scope.filter(|_| known)?;
+        let argument = |attribute: &hcl_edit::structure::Attribute| {
+            let name = match attribute.key.trim() {
+                "container_name" => "name",
+                "container_image" => "image",
+                "container_cpu" => "cpu",
+                "container_memory" => "memory",
+                "container_memory_reservation" => "memoryReservation",
+                "map_environment" => "environment",
+                "map_secrets" => "secrets",
+                name => name,
+            };
+            let node = evaluator.expression(&scope, &attribute.value, file);
+            let node = match attribute.key.trim() {
+                "map_environment" => listed(node, "value"),
+                "map_secrets" => listed(node, "valueFrom"),
+                _ => node,
+            };
+            (node.value != Value::Null).then(|| (name.to_string(), node))
+        };
+        let entries = block.body.attributes().filter_map(argument).collect();
+        let map = Node { value: Value::Map(entries), ..here.clone() };
+        Some(match output.ends_with("list") {
+            true => Node { value: Value::List(vec![map]), ..here.clone() },
+            false => map,
+        })
     }
 
     /// A module of the repository that this one calls.
@@ -362,6 +409,17 @@ impl Scope<'_> {
     fn each_key(&self) -> Option<String> {
         self.each()?.get("key")?.text()
     }
+}
+
+/// A map as the list of names and values that a container's definition has.
+fn listed(map: Node, value: &str) -> Node {
+    let Value::Map(entries) = &map.value else { return map };
+    let entry = |(name, node): &(String, Node)| {
+        let text = Node { value: Value::Text(name.clone()), ..node.clone() };
+        let entries = vec![("name".to_string(), text), (value.to_string(), node.clone())];
+        Node { value: Value::Map(entries), ..node.clone() }
+    };
+    Node { value: Value::List(entries.iter().map(entry).collect()), ..map }
 }
 
 fn is_named(block: &Block, labels: &[&str]) -> bool {
