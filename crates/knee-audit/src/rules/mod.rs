@@ -57,18 +57,19 @@ rules! {
         workers_beyond_memory, heap_beyond_memory, gomemlimit_unset, gomemlimit_beyond_memory,
         gogc_off_beside_others, fargate_size_invalid, setting_on_wrong_container;
     descriptors: nofile_default_on_ec2, connections_beyond_nofile;
-    php: opcache_off, opcache_timestamps_checked, opcache_slots_below_files, opcache_off_under_octane,
+    php: opcache_off, opcache_timestamps_checked, opcache_slots_below_files, opcache_memory_below_code,
+        opcache_strings_below_code, opcache_off_under_octane,
         static_property_growing, singleton_with_request, fpm_spare_servers_few, fpm_backlog_short,
         fpm_children_recycled_often, jit_for_web_requests;
     python: deprecated_uvicorn_worker, removed_eventlet_worker, forwarded_allow_ips_any,
         max_requests_without_jitter, reload_in_production, uwsgi_without_master, uwsgi_without_harakiri,
-        blocking_call_in_coroutine, sync_worker_for_asgi, thread_timeout_unbounded;
+        blocking_call_in_coroutine, request_without_timeout, sync_worker_for_asgi, thread_timeout_unbounded;
     celery: late_acks_without_reject, prefetch_with_late_acks, solo_pool, redelivery_of_running_task;
     node: sync_call_in_handler, thread_per_request, server_timeouts_disabled, thread_pool_below_users;
     golang: server_without_timeouts, server_without_shutdown, client_without_timeout, response_body_left_open,
         goroutine_left_waiting, pooled_object_unreset;
     database: connections_beyond_limit;
-    serving: development_server;
+    serving: development_server, option_given_twice;
 }
 
 /// The rule of a name.

@@ -3,7 +3,7 @@
 use crate::Subject;
 use crate::picture::{
     Container, Datum, Deployment, Found, LinkKind, Place, Program, Runtime, Service, Supervision,
-    observed,
+    is_development, observed,
 };
 
 /// ECS' stop time-out where nothing is written:
@@ -138,6 +138,15 @@ impl Each<'_> {
             None => format!("of at least {} each", mib(self.bytes)),
         }
     }
+}
+
+/// How many files of PHP a program has, vendored ones too, and their bytes. Tests are none of it.
+pub fn php_code(subject: &Subject, program: &Program) -> Option<(u64, u64)> {
+    let folder = program.folder.as_deref()?;
+    let below = |path: &str| folder.is_empty() || path.starts_with(&format!("{folder}/"));
+    let files = subject.picture.files.php.iter();
+    let own = files.filter(|(path, _)| below(path) && !is_development(path));
+    Some(own.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes)))
 }
 
 /// Mebibytes, for people.

@@ -152,7 +152,7 @@ mod tests {
 
     fn subject(path: &str, text: &str) -> Subject {
         let files =
-            Files { read: vec![File { path: path.into(), text: text.into() }], all: Vec::new() };
+            Files { read: vec![File { path: path.into(), text: text.into() }], ..Files::default() };
         Subject { picture: Picture { files, ..Picture::default() }, ..Subject::default() }
     }
 

@@ -1,4 +1,4 @@
-//! Python: calls that block in `async def`.
+//! Python: calls that block in `async def`, requests without a time-out.
 
 use super::tree::{any, around, children, each, field, parse, place};
 use crate::picture::{FileId, Place};
@@ -11,12 +11,14 @@ pub struct Source {
     pub file: FileId,
     /// Calls that block the event loop: the place, what is called, whether a route's function does.
     pub blocking: Vec<Blocking>,
-    /// Functions that are no coroutines and wait.
+    /// Functions that are no coroutines and wait, methods as `Class.method`.
     pub waits: Vec<Waits>,
-    /// Functions that coroutines call by a plain name.
+    /// Functions that coroutines call by a plain name, methods as `Class.method`.
     pub called: Vec<Blocking>,
     /// `from MODULE import NAME`.
     pub imports: Vec<Import>,
+    /// Requests of the synchronous client that wait for ever, in functions.
+    pub untimed: Vec<Blocking>,
     /// SQLAlchemy's pools: the most connections of one process, with those that overflow.
     pub pools: Vec<(Place, f64)>,
 }
@@ -30,6 +32,8 @@ pub struct Blocking {
     pub call: String,
     /// Whether the function is decorated as a route.
     pub in_route: bool,
+    /// Whether it runs once, when the program starts.
+    pub starts: bool,
 }
 
 /// A function that waits whenever its name is called.
@@ -85,6 +89,7 @@ pub fn read(file: FileId, source: &str) -> Source {
         waits: Vec::new(),
         called: Vec::new(),
         imports: Vec::new(),
+        untimed: Vec::new(),
         pools: Vec::new(),
     };
     let telling = ["async def", "create_engine", "create_async_engine", "boto3"];
@@ -117,16 +122,22 @@ pub fn read(file: FileId, source: &str) -> Source {
         }
         let aws = call.split_once('.').is_some_and(|(name, _)| clients.contains(&name));
         let waits = WAITING.contains(&call) || aws;
-        let said = || Blocking {
+        let said = |call: &str| Blocking {
             place: place(file, node),
             call: call.into(),
             in_route: routed(function, source),
+            starts: starts(function, source),
         };
+        if call.starts_with("requests.") && waits && !has_timeout(node, source) {
+            found.untimed.push(said(call));
+        }
         match (is_async(function, source), waits) {
-            (true, true) => found.blocking.push(said()),
-            (true, false) if !call.contains('.') && !is_awaited(node) => found.called.push(said()),
+            (true, true) => found.blocking.push(said(call)),
+            (true, false) if !is_awaited(node) => {
+                found.called.extend(called(call, function, source).map(|name| said(&name)));
+            }
             (false, true) if runs_when_called(function) => found.waits.push(Waits {
-                name: field(function, "name", source).into(),
+                name: qualified(function, source),
                 place: place(file, node),
                 call: call.into(),
             }),
@@ -134,6 +145,52 @@ pub fn read(file: FileId, source: &str) -> Source {
         }
     });
     found
+}
+
+/// Whether a request is given a time-out, or may be by arguments that are passed on.
+fn has_timeout(call: Node<'_>, source: &str) -> bool {
+    let arguments = call.child_by_field_name("arguments").map(children).unwrap_or_default();
+    arguments.iter().any(|argument| match argument.kind() {
+        "keyword_argument" => field(*argument, "name", source) == "timeout",
+        kind => kind == "dictionary_splat",
+    })
+}
+
+/// The class that a method stands in.
+fn class<'a>(function: Node<'_>, source: &'a str) -> Option<&'a str> {
+    let class = scope(function).filter(|n| n.kind() == "class_definition")?;
+    Some(field(class, "name", source))
+}
+
+/// A function's name, a method's with its class.
+fn qualified(function: Node<'_>, source: &str) -> String {
+    let name = field(function, "name", source);
+    class(function, source).map_or(name.into(), |class| format!("{class}.{name}"))
+}
+
+/// The function that a call in another one means: `f`, `Class.f`, and `self.f` with its class. What
+/// a method of an object is, is not known.
+fn called(call: &str, function: Node<'_>, source: &str) -> Option<String> {
+    match call.split_once('.') {
+        None => Some(call.into()),
+        Some(("self" | "cls", name)) if !name.contains('.') => {
+            class(function, source).map(|class| format!("{class}.{name}"))
+        }
+        Some((class, name)) => {
+            let is_class = class.starts_with(|c: char| c.is_ascii_uppercase());
+            (is_class && !name.contains('.')).then(|| call.into())
+        }
+    }
+}
+
+/// Whether a function runs once, before the first request: a lifespan, a handler of the start.
+fn starts(function: Node<'_>, source: &str) -> bool {
+    let name = field(function, "name", source).to_ascii_lowercase();
+    let decorated = function.parent().filter(|n| n.kind() == "decorated_definition");
+    let decorators = decorated.map_or("", |n| &source[n.start_byte()..function.start_byte()]);
+    ["lifespan", "startup", "shutdown", "main", "bootstrap"].iter().any(|word| name.contains(word))
+        || decorators.contains("on_event")
+        || decorators.contains("asynccontextmanager")
 }
 
 /// Whether an expression makes a client of AWS' synchronous library, or something of one.
@@ -146,12 +203,11 @@ fn is_awaited(call: Node<'_>) -> bool {
     call.parent().is_some_and(|parent| parent.kind() == "await")
 }
 
-/// Whether a function waits when its plain name is called. A method has no such name, and a generator
-/// runs only when its elements are asked for, which frameworks do in threads.
+/// Whether a function waits when its name is called. A generator runs only when its elements are
+/// asked for, which frameworks do in threads.
 fn runs_when_called(function: Node<'_>) -> bool {
     let own = |node: Node<'_>| scope(node).is_some_and(|n| n.id() == function.id());
-    let method = scope(function).is_some_and(|n| n.kind() == "class_definition");
-    !method && !any(function, |n| n.kind() == "yield" && own(n))
+    !any(function, |n| n.kind() == "yield" && own(n))
 }
 
 /// What a node stands in: the nearest function or class.
@@ -233,6 +289,26 @@ mod tests {
             "import requests\ndef a():\n    return requests.get(u)\n\nclass B:\n    def b(self):\n        return requests.get(u)\n\ndef c():\n    for u in all:\n        yield requests.get(u)\n\ndef d():\n    def e():\n        time.sleep(1)\n    yield 1\n",
         );
         let names: Vec<&str> = found.waits.iter().map(|function| &*function.name).collect();
-        assert_eq!(names, ["a", "e"]);
+        assert_eq!(names, ["a", "B.b", "e"]);
+    }
+
+    #[test]
+    fn requests_without_a_time_out() {
+        let found = read(
+            FileId(0),
+            "import requests\ndef a(u, **more):\n    requests.get(u)\n    requests.get(u, timeout=3)\n    requests.post(u, **more)\nx = requests.get(u)\n",
+        );
+        assert_eq!(found.untimed.len(), 1, "what runs at import is not in a request's way");
+    }
+
+    #[test]
+    fn methods_that_coroutines_call() {
+        let found = read(
+            FileId(0),
+            "async def a():\n    Store.load(1)\n    store.load(1)\n    await Store.get(1)\nclass Store:\n    async def b(self):\n        self.load(2)\n    @asynccontextmanager\n    async def c(self):\n        time.sleep(1)\n",
+        );
+        let names: Vec<&str> = found.called.iter().map(|called| &*called.call).collect();
+        assert_eq!(names, ["Store.load", "Store.load"]);
+        assert!(found.blocking[0].starts);
     }
 }

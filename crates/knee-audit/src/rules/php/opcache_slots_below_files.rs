@@ -4,7 +4,7 @@ use crate::Subject;
 use crate::finding::{Finding, Safety};
 use crate::picture::Runtime;
 use crate::rules::Rule;
-use crate::rules::reading::{programs, setting_or_start};
+use crate::rules::reading::{php_code, programs, setting_or_start};
 
 /// The rule.
 pub static RULE: Rule = Rule::new("opcache-slots-below-files", include_str!("opcache_slots_below_files.md"), check);
@@ -25,9 +25,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
                 None => DEFAULT,
             };
             let slots = slots(asked as u64);
-            let folder = program.folder.as_deref()?;
-            let below = |path: &&String| path.ends_with(".php") && (folder.is_empty() || path.starts_with(&format!("{folder}/")));
-            let files = subject.picture.files.all.iter().filter(below).count() as u64;
+            let (files, _) = php_code(subject, program)?;
             let enough = (files * 5 / 4).max(10_000);
             (files > slots).then(|| {
                 let message = format!("the application has {files} PHP files, OPcache holds {slots}: the rest is compiled at every request");

@@ -1,7 +1,7 @@
 //! OPcache that looks for changes in an image that never changes.
 
 use crate::Subject;
-use crate::finding::{Finding, Persona, Safety, Severity};
+use crate::finding::{Finding, Safety, Severity};
 use crate::picture::{Found, Runtime};
 use crate::rules::Rule;
 use crate::rules::reading::{on, programs};
@@ -26,7 +26,6 @@ fn check(subject: &Subject) -> Vec<Finding> {
                 "the files of an image do not change, but OPcache asks the file system for their times",
             )
             .severity(if every { Severity::Medium } else { Severity::Low })
-            .persona(if every { Persona::Regular } else { Persona::Pedantic })
             .label("checked")
             .beside(program.setting("opcache.revalidate_freq").and_then(Found::place), "and how often")
             .remedy("set opcache.validate_timestamps=0 in the image; a new release is a new container")

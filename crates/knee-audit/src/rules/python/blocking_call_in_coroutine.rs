@@ -41,16 +41,20 @@ fn finding(service: &str, call: &Blocking, message: String) -> Finding {
     Finding::new(RULE.name, service, &call.place, message)
         .severity(if call.in_route { Severity::High } else { Severity::Medium })
         .confidence(if call.in_route { Confidence::High } else { Confidence::Medium })
-        .persona(if call.in_route { Persona::Regular } else { Persona::Pedantic })
+        .persona(if call.starts { Persona::Pedantic } else { Persona::Regular })
         .label("waits in a coroutine")
         .remedy("await an asynchronous client, hand it to a thread (asyncio.to_thread), or write the route with `def`, which the framework runs in a thread")
 }
 
-/// The function that is called by this name in a file, its own or an imported one, if it waits.
+/// The function or method that is called by this name in a file, its own or an imported one, if it waits.
 fn waits<'s>(subject: &'s Subject, program: &'s Program, source: &'s Source, name: &str) -> Option<&'s Waits> {
     let of = |source: &'s Source, name: &str| source.waits.iter().find(|own| own.name == name);
-    match source.imports.iter().find(|import| import.alias == name) {
-        Some(import) => of(imported(subject, program, source, &import.module)?, &import.name),
+    let (first, method) = name.split_once('.').map_or((name, None), |(class, method)| (class, Some(method)));
+    match source.imports.iter().find(|import| import.alias == first) {
+        Some(import) => {
+            let name = method.map_or(import.name.clone(), |method| format!("{}.{method}", import.name));
+            of(imported(subject, program, source, &import.module)?, &name)
+        }
         None => of(source, name),
     }
 }

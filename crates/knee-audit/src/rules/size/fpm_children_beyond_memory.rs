@@ -2,7 +2,7 @@
 
 use crate::Subject;
 use crate::finding::{Confidence, Finding, Severity};
-use crate::picture::Runtime;
+use crate::picture::{Place, Program, Runtime, Service};
 use crate::rules::Rule;
 use crate::rules::reading::{each, memory, mib, processes, programs, start};
 
@@ -20,7 +20,10 @@ fn check(subject: &Subject) -> Vec<Finding> {
             let (limit, limit_at) = memory(service, container)?;
             let each = each(subject, program, CHILD);
             let needed = each.shared + children * each.bytes;
-            (needed > limit as f64).then(|| {
+            if needed <= limit as f64 {
+                return few(service, program, children, at.unwrap_or(start(container, program)), (limit as f64, limit_at));
+            }
+            Some({
                 let message = format!("{children} children {} need {}, the container has {}", each.said(), mib(needed), mib(limit as f64));
                 Finding::new(RULE.name, &service.name, at.unwrap_or(start(container, program)), message)
                     .severity(Severity::High)
@@ -32,4 +35,39 @@ fn check(subject: &Subject) -> Vec<Finding> {
             })
         })
         .collect()
+}
+
+/// Children of which so few fill the memory, if each takes what PHP lets it take, are too many.
+const FEW: f64 = 2.0;
+
+fn few(service: &Service, program: &Program, children: f64, at: &Place, (limit, limit_at): (f64, &Place)) -> Option<Finding> {
+    let allowed = program.setting("php.memory_limit")?;
+    let bytes = allowed.get()?.number().filter(|bytes| *bytes > 0.0)?;
+    (children > FEW && FEW * bytes >= limit).then(|| {
+        let message = format!("memory_limit lets each of {children} children take {}, the container has {}: two such requests at once end it", mib(bytes), mib(limit));
+        Finding::new(RULE.name, &service.name, at, message)
+            .severity(Severity::Medium)
+            .confidence(Confidence::Medium)
+            .label(format!("{children} children"))
+            .beside(allowed.place(), format!("{} each", mib(bytes)))
+            .beside(Some(limit_at), mib(limit))
+            .remedy("lower memory_limit to what the largest request needs, and pm.max_children to what is left for the others")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::contract::subject;
+
+    #[test]
+    fn two_children_that_may_take_all() {
+        let found = |limit: &str| {
+            let dockerfile = "FROM php:8.4-fpm\nCOPY . /var/www\nCOPY pool.conf /usr/local/etc/php-fpm.d/zz.conf\nCMD [\"php-fpm\"]\n";
+            let pool = format!("[www]\npm = static\npm.max_children = 8\nphp_admin_value[memory_limit] = {limit}\n");
+            let task = r#"{"family": "web", "cpu": "512", "memory": "1024", "containerDefinitions": [{"name": "web", "image": "1.dkr.ecr.eu-west-1.amazonaws.com/web"}]}"#;
+            check(&subject(&[("Dockerfile", dockerfile), ("pool.conf", &pool), ("index.php", "<?php\n"), ("task-definition.json", task)])).len()
+        };
+        assert_eq!((found("512M"), found("256M"), found("-1")), (1, 0, 0));
+    }
 }

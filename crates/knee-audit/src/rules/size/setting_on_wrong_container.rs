@@ -2,7 +2,7 @@
 
 use crate::Subject;
 use crate::finding::Finding;
-use crate::picture::{Container, Runtime};
+use crate::picture::{Container, Found, Program, Runtime, Service};
 use crate::rules::Rule;
 
 /// The rule.
@@ -39,5 +39,62 @@ fn check(subject: &Subject) -> Vec<Finding> {
             }
         }
     }
+    found.extend(subject.production().flat_map(by_image));
     found
+}
+
+/// Variables that the task sets on one container, while another one's image sets them for itself and reads
+/// them in a file of settings.
+fn by_image(service: &Service) -> Vec<Finding> {
+    let made = |c: &Container, value: &Found<String>| {
+        let dockerfile = c.image.as_ref().and_then(|image| image.dockerfile);
+        dockerfile.is_some() && value.place().map(|place| place.file) == dockerfile
+    };
+    let mut found = Vec::new();
+    for container in &service.containers {
+        let known = container.image.as_ref().is_some_and(|image| image.dockerfile.is_some());
+        let own = container.env.iter().filter(|(_, value)| known && value.overrode.is_empty() && !made(container, value));
+        for (name, value) in own {
+            let Some(at) = value.place() else { continue };
+            let reader = service.containers.iter().filter(|other| other.name != container.name).find_map(|other| {
+                let theirs = other.env.get(name).filter(|theirs| made(other, theirs))?;
+                let reads = |p: &Program| p.settings.values().any(|set| set.place().is_some() && set.place() == theirs.place());
+                let program = other.programs.iter().find(|p| reads(p))?;
+                let alone = container.programs.iter().all(|p| p.runtime != program.runtime && p.runtime != Runtime::Other);
+                Some((other, theirs)).filter(|_| alone)
+            });
+            let Some((reader, theirs)) = reader else { continue };
+            found.push(
+                Finding::new(RULE.name, &service.name, at, format!("{name} stands on the container `{}`; `{}` reads it, and keeps what its image says", container.name, reader.name))
+                    .label(format!("no effect in `{}`", container.name))
+                    .beside(theirs.place(), format!("what counts in `{}`", reader.name))
+                    .remedy(format!("move it to the container `{}`", reader.name)),
+            );
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::contract::subject;
+
+    #[test]
+    fn a_variable_of_the_image_beside() {
+        let on = |container: &str| {
+            let set = |name: &str| if name == container { r#", "environment": [{"name": "POOL_SIZE", "value": "40"}]"# } else { "" };
+            let task = format!(
+                r#"{{"family": "shop", "containerDefinitions": [{{"name": "web", "image": "1.dkr.ecr.eu-west-1.amazonaws.com/web"{}}},
+{{"name": "app", "image": "1.dkr.ecr.eu-west-1.amazonaws.com/app"{}}}]}}"#,
+                set("web"),
+                set("app")
+            );
+            let app = "FROM php:8.4-fpm\nENV POOL_SIZE=20\nCOPY pool.conf /usr/local/etc/php-fpm.d/zz.conf\nCMD [\"php-fpm\"]\n";
+            let pool = "[www]\npm = static\npm.max_children = ${POOL_SIZE}\n";
+            let files = [("task-definition.json", &*task), ("web/Dockerfile", "FROM nginx:1.29\n"), ("app/Dockerfile", app), ("app/pool.conf", pool)];
+            check(&subject(&files)).len()
+        };
+        assert_eq!((on("web"), on("app"), on("")), (1, 0, 0));
+    }
 }

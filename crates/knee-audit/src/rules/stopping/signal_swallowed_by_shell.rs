@@ -16,7 +16,13 @@ fn check(subject: &Subject) -> Vec<Finding> {
             if program.chain.unknown.is_some() {
                 return None;
             }
-            let first = program.chain.links.iter().find(|link| !matches!(link.kind, LinkKind::Init))?;
+            let mut links = program.chain.links.iter().filter(|link| !matches!(link.kind, LinkKind::Init)).peekable();
+            let mut first = links.next()?;
+            // A shell that may or may not exec a script: the script's own stays in any case.
+            let unknown = matches!(first.kind, LinkKind::Shell { shell: Shell::Unknown, script: false, .. });
+            if unknown && matches!(links.peek()?.kind, LinkKind::Shell { script: true, .. }) {
+                first = links.next()?;
+            }
             let LinkKind::Shell { shell, script, traps: false } = first.kind else { return None };
             if shell == Shell::Unknown && !script {
                 return None;

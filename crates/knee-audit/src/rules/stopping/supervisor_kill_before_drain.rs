@@ -44,6 +44,8 @@ fn check(subject: &Subject) -> Vec<Finding> {
 /// Seconds that a program takes to finish at most, where they are known, and what is lost.
 fn needed(program: &Program) -> Option<(Option<f64>, String)> {
     match program.runtime {
+        // Its scheduler has nothing in hand.
+        Runtime::Worker if program.command.get().is_some_and(|words| words.iter().any(|word| word == "beat")) => None,
         Runtime::Worker => Some((None, "a job that takes longer is cut".into())),
         Runtime::Celery => Some((None, "a task that takes longer is cut".into())),
         Runtime::Octane => Some((None, "a request that takes longer is cut".into())),
