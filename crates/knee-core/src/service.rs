@@ -23,6 +23,9 @@ pub struct Service {
     /// Files that stand in for those of an image that is not here, by absolute path as the
     /// service sees them; the binds lie above them.
     pub stand_ins: Vec<(PathBuf, String)>,
+    /// Those of them that are made of a template of the user's, each with that, relative to the
+    /// folder: what is turned there is written into the template.
+    pub made_of: Vec<(PathBuf, PathBuf)>,
     /// The task's size, where it was found.
     pub task: Option<Sourced<Task>>,
     /// The port that takes requests, where it was found; else the listening socket tells.
@@ -114,6 +117,7 @@ impl Service {
             serving: 0,
             binds: vec![],
             stand_ins: vec![],
+            made_of: vec![],
             task: None,
             port: None,
             ready: None,

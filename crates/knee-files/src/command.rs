@@ -202,7 +202,7 @@ mod tests {
     use std::path::Path;
 
     pub(super) fn follow(root: &Path, argv: &[&str]) -> Vec<Command> {
-        let view = View { root, binds: &[], base: &[], changed: &BTreeMap::new() };
+        let view = View { root, binds: &[], base: &[], made_of: &[], changed: &BTreeMap::new() };
         let argv: Vec<String> = argv.iter().map(|a| a.to_string()).collect();
         let follower = Follower { view, workdir: root, text: &|_| None, env: &|_| None };
         follower.follow(arguments(&argv)).unwrap()

@@ -74,6 +74,8 @@ struct Patcher<'a> {
     service: &'a Service,
     changed: &'a BTreeMap<PathBuf, String>,
     sources: Sources,
+    /// What stands in for files of the image, templates as they are written: edits are made there.
+    base: Vec<(PathBuf, String)>,
 }
 
 impl<'a> Patcher<'a> {
@@ -82,7 +84,14 @@ impl<'a> Patcher<'a> {
         changed: &'a BTreeMap<PathBuf, String>,
     ) -> Result<Patcher<'a>, FilesError> {
         let sources = Sources::read(&service.root, changed.clone())?;
-        Ok(Patcher { service, changed, sources })
+        let mut base = service.stand_ins.clone();
+        for (at, template) in &service.made_of {
+            let text = sources.text(template)?.unwrap_or_default();
+            base.iter_mut()
+                .filter(|(path, _)| path == at)
+                .for_each(|(_, made)| made.clone_from(&text));
+        }
+        Ok(Patcher { service, changed, sources, base })
     }
 
     /// The files that a change edits, with their new texts.
@@ -167,7 +176,8 @@ impl<'a> Patcher<'a> {
         View {
             root: &self.service.root,
             binds: &self.service.binds,
-            base: &self.service.stand_ins,
+            base: &self.base,
+            made_of: &self.service.made_of,
             changed: self.changed,
         }
     }

@@ -1,5 +1,6 @@
 //! nginx's official image writes its configuration from templates at each start, with the variables
-//! of its environment in place: the same is done here, into files that stand in for those.
+//! of its environment in place: the same is done here, into files that stand in for those. What is
+//! turned in one is written into its template.
 //!
 //! Source: `20-envsubst-on-templates.sh` in <https://github.com/nginx/docker-nginx>.
 
@@ -13,11 +14,20 @@ const FROM: (&str, &str) = ("NGINX_ENVSUBST_TEMPLATE_DIR", "/etc/nginx/templates
 const ENDING: (&str, &str) = ("NGINX_ENVSUBST_TEMPLATE_SUFFIX", ".template");
 const TO: (&str, &str) = ("NGINX_ENVSUBST_OUTPUT_DIR", "/etc/nginx/conf.d");
 
-/// The files that an image with those binds makes of its templates, by their paths.
-pub(crate) fn rendered(binds: &[Bind], env: &Environment) -> Vec<(PathBuf, String)> {
+/// A file that is made of a template.
+pub(crate) struct Made {
+    /// Where the service sees it.
+    pub at: PathBuf,
+    pub text: String,
+    /// On the host.
+    pub template: PathBuf,
+}
+
+/// The files that an image with those binds makes of its templates.
+pub(crate) fn rendered(binds: &[Bind], env: &Environment) -> Vec<Made> {
     let set = |(name, missing): (&str, &str)| env.get(name).unwrap_or(missing).to_string();
     let (from, ending, to) = (set(FROM), set(ENDING), set(TO));
-    let mut made: Vec<(PathBuf, String)> = Vec::new();
+    let mut made: Vec<Made> = Vec::new();
     for (path, host) in files(binds) {
         let Ok(below) = path.strip_prefix(&from) else { continue };
         let Some(name) = below.to_str().and_then(|name| name.strip_suffix(&ending)) else {
@@ -26,8 +36,8 @@ pub(crate) fn rendered(binds: &[Bind], env: &Environment) -> Vec<(PathBuf, Strin
         let Some(text) = crate::view::read_text(&host, &host).ok().flatten() else { continue };
         let at = Path::new(&to).join(name);
         // What is copied later lies above.
-        made.retain(|(known, _)| *known != at);
-        made.push((at, substituted(&text, env)));
+        made.retain(|known| known.at != at);
+        made.push(Made { at, text: substituted(&text, env), template: host });
     }
     made
 }

@@ -224,6 +224,7 @@ impl Bench<'_> {
             root: &self.service.root,
             binds: &self.service.binds,
             base: &self.service.stand_ins,
+            made_of: &self.service.made_of,
             changed: &self.changed,
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct View<'a> {
     pub binds: &'a [Bind],
     /// What stands in for files of an image; above the host's, below the user's.
     pub base: &'a [(PathBuf, String)],
+    /// Those of them that are made of a file of the user's, with that.
+    pub made_of: &'a [(PathBuf, PathBuf)],
     /// Texts that stand for others: by the path as the service sees it, or by the user's own,
     /// which is relative.
     pub changed: &'a BTreeMap<PathBuf, String>,
@@ -49,7 +51,9 @@ impl View<'_> {
         }
         if let Some((_, text)) = self.base.iter().find(|(path, _)| *path == at) {
             let text = self.changed.get(&at).unwrap_or(text).clone();
-            return Ok(Some(Seen { at, own: None, text }));
+            let made_of = self.made_of.iter().find(|(path, _)| *path == at);
+            let own = made_of.map(|(_, template)| template.clone());
+            return Ok(Some(Seen { at, own, text }));
         }
         if let Some(text) = self.changed.get(&at) {
             return Ok(Some(Seen { at, own: None, text: text.clone() }));
@@ -253,7 +257,8 @@ mod tests {
         let binds = [Bind { host: root.join("conf"), container: host.clone() }];
         let base = [(host.join("c.conf"), "c".to_string())];
         let changed = BTreeMap::new();
-        let view = View { root: &root, binds: &binds, base: &base, changed: &changed };
+        let view =
+            View { root: &root, binds: &binds, base: &base, made_of: &[], changed: &changed };
         let found = view.glob(&host.join("./x/../*.conf")).unwrap();
         let told: Vec<_> = found.iter().map(|s| (s.text.as_str(), s.own.is_some())).collect();
         assert_eq!(told, [("a", false), ("mine", true), ("c", false)]);

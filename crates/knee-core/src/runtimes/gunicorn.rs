@@ -158,9 +158,10 @@ fn settle(settings: &Settings) -> Settings {
     }
 }
 
-/// A WSGI application runs under sync, gthread and greenlets, an ASGI application under event loops.
+/// A WSGI application runs under sync, gthread and greenlets, an ASGI application under event loops:
+/// the one that it has, as others go by other names and need not be installed.
 fn suits(today: &Settings, settings: &Settings) -> bool {
-    let asgi = |s: &Settings| s.text("worker-class").is_some_and(loops);
+    let asgi = |s: &Settings| s.text("worker-class").filter(|class| loops(class)).map(String::from);
     asgi(today) == asgi(settings)
 }
 
@@ -277,6 +278,8 @@ mod tests {
             assert_eq!((network.processes, network.process.slots), (3, None), "{name}");
             assert!(suits(&settings, &class("gthread")) && !suits(&settings, &class(UVICORN)));
         }
+        let old = class("uvicorn.workers.UvicornWorker");
+        assert!(suits(&old, &old.with("workers", 2)) && !suits(&old, &class(UVICORN)));
         assert!(model(&class("tornado"), &around).is_none());
     }
 

@@ -137,7 +137,8 @@ mod tests {
         }
         let programs = Programs { folders: vec![bin.clone()] };
         let changed = BTreeMap::new();
-        let view = View { root: dir.path(), binds: &[], base: &[], changed: &changed };
+        let view =
+            View { root: dir.path(), binds: &[], base: &[], made_of: &[], changed: &changed };
         let find = |name: &str| programs.find(name, &view, dir.path());
         assert_eq!(find("gunicorn"), Found::Own, "the folder is the user's");
         assert_eq!(find("bin/gunicorn"), Found::Own);

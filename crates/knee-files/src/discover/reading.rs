@@ -35,6 +35,7 @@ pub(super) struct Reading<'a> {
     pub serving: usize,
     binds: Vec<Bind>,
     stand_ins: Vec<(PathBuf, String)>,
+    made_of: Vec<(PathBuf, PathBuf)>,
     facts: Vec<Fact>,
     missing: Vec<Missing>,
     /// Whether what serves takes no requests at all.
@@ -71,11 +72,16 @@ impl<'a> Reading<'a> {
             let elsewhere: Vec<Bind> = binds.iter().flat_map(led).collect();
             binds.extend(elsewhere);
         }
+        let mut made_of = Vec::new();
         let mut stand_ins = official::stand_ins(&blueprints);
         let nginx = blueprints.iter().filter(|b| b.image().is_some_and(official::has_templates));
         for blueprint in nginx {
             let env = container::environment(blueprint, &sources.root);
-            stand_ins.extend(crate::templates::rendered(&binds, &env));
+            for made in crate::templates::rendered(&binds, &env) {
+                let own = made.template.strip_prefix(&sources.root).ok();
+                made_of.extend(own.map(|own| (made.at.clone(), own.to_path_buf())));
+                stand_ins.push((made.at, made.text));
+            }
         }
         stand_ins.extend(hosts(sources, &blueprints));
         let (containers, facts, missing) = (Vec::new(), Vec::new(), Vec::new());
@@ -85,6 +91,7 @@ impl<'a> Reading<'a> {
             serving,
             binds,
             stand_ins,
+            made_of,
             facts,
             missing,
             of_queue: false,
@@ -98,7 +105,13 @@ impl<'a> Reading<'a> {
     }
 
     fn view<'v>(&'v self, changed: &'v BTreeMap<PathBuf, String>) -> View<'v> {
-        View { root: &self.sources.root, binds: &self.binds, base: &self.stand_ins, changed }
+        View {
+            root: &self.sources.root,
+            binds: &self.binds,
+            base: &self.stand_ins,
+            made_of: &self.made_of,
+            changed,
+        }
     }
 
     /// The programs of each container, each runtime once: that of the serving container first.
@@ -307,6 +320,7 @@ impl<'a> Reading<'a> {
             serving: self.serving,
             binds: self.binds,
             stand_ins: self.stand_ins,
+            made_of: self.made_of,
             task,
             port,
             ready,

@@ -426,6 +426,27 @@ fn templates_of_nginxs_image_are_made_into_its_configuration() {
     let at = Path::new("/etc/nginx/conf.d/knee.conf");
     let (_, text) = launch.files.iter().find(|(path, _)| path == at).unwrap();
     assert_eq!(String::from_utf8_lossy(text), "server { listen 8081; return 200 $host; }\n");
+    let template = "upstream back {\n  server 127.0.0.1:${BACK};\n  keepalive ${IDLE};\n}\n\
+                    server {\n  listen ${LISTEN_AT};\n  location / { proxy_pass http://back; }\n}\n";
+    folder.write("templates/knee.conf.template", template);
+    let task = folder.read("task-definition.json").replace(
+        "\"environment\": [",
+        "\"environment\": [{ \"name\": \"IDLE\", \"value\": \"4\" }, { \"name\": \"BACK\", \"value\": \"9\" }, ",
+    );
+    folder.write("task-definition.json", &task);
+    let discovery = folder.discover();
+    assert_eq!(told(&discovery, "keepalive"), "4 (templates/knee.conf.template:3)");
+    let settings = discovery.service.current().with("keepalive", 32);
+    let task = knee_core::Task { cpu: 0.5, memory: knee_core::Bytes::mib(1024) };
+    let launch = knee_files::launch(&discovery.service, &settings, task).unwrap();
+    let (_, text) = launch.files.iter().find(|(path, _)| path == at).unwrap();
+    let text = String::from_utf8_lossy(text);
+    assert!(text.contains("  server 127.0.0.1:9;\n  keepalive 32;\n"), "{text}");
+    let patches = knee_files::patches(&discovery.service, &settings).unwrap();
+    let written = &patches[0].after;
+    assert!(written.contains("server 127.0.0.1:${BACK};\n  keepalive 32;\n"), "{written}");
+    folder.apply(&patches);
+    assert_eq!(told(&folder.discover(), "keepalive"), "32 (templates/knee.conf.template:3)");
 }
 
 #[test]
