@@ -168,11 +168,26 @@ pub struct Usage {
     /// That socket: `127.0.0.1:8080` or a path.
     #[serde(default)]
     pub accept_at: String,
+    /// The server outside of it that it waited for on most connections; None where none was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited: Option<Awaited>,
     /// How fast the host's CPUs ran meanwhile; None where that was not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_speed: Option<HostSpeed>,
     /// What the runtime says of itself.
     pub readings: Vec<Reading>,
+}
+
+/// A server outside of a service, such as its database, and the TCP connections to it: means of the
+/// moments at which they were looked at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// Its address and port.
+    pub at: String,
+    /// Connections that are open.
+    pub open: f64,
+    /// Those of them on which something was sent that has no answer yet.
+    pub waiting: f64,
 }
 
 /// How fast the host's CPUs ran, whoever used them: steps of a loop of knee's own in a microsecond

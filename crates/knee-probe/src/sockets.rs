@@ -101,6 +101,17 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Whether this side has asked and waits for an answer: something was sent later than the last came.
+    pub fn awaits(&self) -> bool {
+        let later = match (self.since_received, self.since_sent) {
+            (Some(received), Some(sent)) => sent < received,
+            _ => false,
+        };
+        self.unread == 0 && (self.unsent > 0 || later)
+    }
+}
+
 /// An answer that was sent in parts goes on within that time, milliseconds: a guess.
 const FLOWING: u32 = 100;
 
@@ -132,6 +143,18 @@ impl Sockets {
 }
 
 impl Sockets {
+    /// TCP connections of these sockets to others: those whose own side has none of these ports; None
+    /// where the kernel knows no sock_diag.
+    pub fn outgoing(
+        &mut self,
+        mine: &HashSet<u64>,
+        served: &HashSet<u16>,
+    ) -> Option<Vec<Connection>> {
+        let mut all = self.0.as_mut()?.connections().ok()?;
+        all.retain(|c| mine.contains(&c.inode) && !served.contains(&c.local.port()));
+        Some(all)
+    }
+
     /// Connections that were accepted from unix sockets of these names; None as above. One whose
     /// other end is gone, or that nobody has accepted, is none.
     pub fn accepted(&mut self, names: &HashSet<String>) -> Option<usize> {

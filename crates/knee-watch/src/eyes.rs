@@ -7,9 +7,12 @@ use knee_core::observe::Usage;
 use knee_probe::cgroup::{Cpu, TaskGroup};
 use knee_probe::process::Process;
 use knee_probe::sockets::{self, Listener, Sockets};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+/// Of more descriptors it would cost too much to find out which are connections to others.
+const MOST_DESCRIPTORS: u64 = 4096;
 /// How often processes are looked at, unless it is asked for otherwise.
 const PROCESSES: Duration = Duration::from_secs(1);
 
@@ -26,6 +29,8 @@ pub(crate) struct Look {
     pub kills: Option<u64>,
     /// The processes, when it was time to look at them.
     pub processes: Option<Vec<Seen>>,
+    /// Their connections to others, at the same time.
+    pub outgoing: Vec<Outgoing>,
 }
 
 /// A listening socket's queue.
@@ -34,6 +39,15 @@ pub(crate) struct Queue {
     pub waiting: u32,
     pub backlog: Option<u32>,
     pub at: String,
+}
+
+/// Connections to one server outside.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Outgoing {
+    pub at: SocketAddr,
+    pub open: u32,
+    /// On which something was sent and no answer has come.
+    pub waiting: u32,
 }
 
 /// A process.
@@ -111,12 +125,21 @@ impl Eyes {
         let due = self.processes_at.is_none_or(|at| at.elapsed() >= self.processes_every);
         let queue = self.fullest_queue();
         let processes = (at_an_end || due).then(|| self.processes());
+        let outgoing = processes.as_ref().map_or(Vec::new(), |seen| self.outgoing(seen));
         let group = self.group.as_ref();
         let kills = group.filter(|_| at_an_end).and_then(|g| g.oom_kills().ok());
         let memory = group.and_then(|g| g.memory().ok()).map(|m| m.working_set());
         // Last, next to the clock: rates come from this.
         let cpu = group.and_then(|g| g.cpu().ok());
-        self.looks.push_back(Look { at: Instant::now(), cpu, memory, queue, kills, processes });
+        self.looks.push_back(Look {
+            at: Instant::now(),
+            cpu,
+            memory,
+            queue,
+            kills,
+            processes,
+            outgoing,
+        });
         if self.looks.len() > self.kept {
             self.looks.pop_front();
             self.first += 1;
@@ -171,6 +194,33 @@ impl Eyes {
             let descriptors = process.descriptors().unwrap_or(0);
             self.seen.push(pid);
             all.push(Seen { id, cpu: stat.cpu, threads: stat.threads, descriptors, nofile });
+        }
+        all
+    }
+
+    /// The connections that the processes have opened to others, by these.
+    fn outgoing(&mut self, processes: &[Seen]) -> Vec<Outgoing> {
+        let open: u64 = processes.iter().map(|process| process.descriptors).sum();
+        if open > MOST_DESCRIPTORS {
+            return Vec::new();
+        }
+        let all = self.sockets.listening();
+        let served: HashSet<u16> = all.iter().filter_map(Listener::port).collect();
+        // nginx asks a PHP-FPM of the same service: that is nobody outside.
+        let own = |l: &&Listener| self.owned.get(&l.inode) == Some(&true);
+        let own: HashSet<u16> = all.iter().filter(own).filter_map(Listener::port).collect();
+        let mine = sockets::inodes(&self.seen);
+        let mut all: Vec<Outgoing> = Vec::new();
+        let outgoing = self.sockets.outgoing(&mine, &served).unwrap_or_default().into_iter();
+        for connection in outgoing.filter(|c| !own.contains(&c.remote.port())) {
+            let waiting = u32::from(connection.awaits());
+            match all.iter_mut().find(|outgoing| outgoing.at == connection.remote) {
+                Some(known) => {
+                    known.open += 1;
+                    known.waiting += waiting;
+                }
+                None => all.push(Outgoing { at: connection.remote, open: 1, waiting }),
+            }
         }
         all
     }
@@ -245,6 +295,34 @@ mod tests {
         assert!(!usage.accept_at.contains("status.sock"), "{usage:?}");
         assert!(usage.processes == 1 && usage.threads > 0 && usage.descriptors > 3);
         assert!(usage.pss.0 > 100_000 && usage.nofile.is_some());
+    }
+
+    #[test]
+    fn what_waits_for_a_server_outside_is_seen() {
+        use std::io::{Read, Write};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let mut own: Vec<_> = (0..3).map(|_| TcpStream::connect(at).unwrap()).collect();
+        let mut other: Vec<_> = (0..3).map(|_| listener.accept().unwrap().0).collect();
+        // The kernel's clock of sockets ticks in up to 10 ms.
+        let tick = || std::thread::sleep(Duration::from_millis(30));
+        tick();
+        for (index, stream) in own.iter_mut().enumerate() {
+            stream.write_all(b"?").unwrap();
+            other[index].read_exact(&mut [0]).unwrap();
+        }
+        tick();
+        other[0].write_all(b"!").unwrap();
+        own[0].read_exact(&mut [0]).unwrap();
+        // In a process of its own the server would not be this one's: its port is none that is served.
+        drop(listener);
+        let me = std::process::id().cast_signed();
+        let mut eyes = Eyes::new(None, Box::new(move || vec![me]), &[], 100);
+        let mark = eyes.look(true);
+        eyes.look(true);
+        let look = &eyes.since(mark)[0].outgoing;
+        let found = look.iter().find(|outgoing| outgoing.at == at).unwrap();
+        assert_eq!((found.open, found.waiting), (3, 2));
     }
 
     #[test]

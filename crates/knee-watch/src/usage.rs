@@ -2,8 +2,9 @@
 
 use crate::eyes::{Look, Queue, Seen};
 use knee_core::Bytes;
-use knee_core::observe::Usage;
+use knee_core::observe::{Awaited, Usage};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 /// What was used between the first look and the last. Rates come from the counters at both
 /// ends (the last that could be read); memory, descriptors and queues are the highest seen.
@@ -35,7 +36,23 @@ pub(crate) fn usage(looks: &[&Look], pss: Bytes) -> Usage {
         usage.backlog = backlog.unwrap_or(0);
         usage.accept_at = at.clone();
     }
+    usage.awaited = awaited(looks);
     usage
+}
+
+/// The server outside on whose connections most was waited for.
+fn awaited(looks: &[&Look]) -> Option<Awaited> {
+    let looked = looks.iter().filter(|look| look.processes.is_some());
+    let count = looked.clone().count() as f64;
+    let mut sums: HashMap<SocketAddr, (u32, u32)> = HashMap::new();
+    for outgoing in looked.flat_map(|look| &look.outgoing) {
+        let sum = sums.entry(outgoing.at).or_default();
+        *sum = (sum.0 + outgoing.open, sum.1 + outgoing.waiting);
+    }
+    let (at, (open, waiting)) =
+        sums.into_iter().max_by_key(|(at, (open, waiting))| (*waiting, *open, *at))?;
+    let mean = |sum: u32| f64::from(sum) / count;
+    Some(Awaited { at: at.to_string(), open: mean(open), waiting: mean(waiting) })
 }
 
 /// How near a process is to its limit of open files; then how many it has open.
@@ -116,6 +133,7 @@ mod tests {
             queue: None,
             kills: None,
             processes: None,
+            outgoing: Vec::new(),
         }
     }
 
@@ -169,6 +187,25 @@ mod tests {
         assert_eq!((usage.processes, usage.threads), (2, 6));
         assert_eq!((usage.descriptors, usage.nofile), (99, Some(100)));
         assert_eq!(usage.memory, Bytes(7), "PSS without a cgroup");
+    }
+
+    #[test]
+    fn the_server_that_is_waited_for_most_counts() {
+        use crate::eyes::Outgoing;
+        let start = Instant::now();
+        let mut looks: Vec<Look> = [0.0, 1.0, 1.1].map(|at| look(start, at)).into();
+        let outgoing =
+            |at: &str, open, waiting| Outgoing { at: at.parse().unwrap(), open, waiting };
+        for (index, waiting) in [(0, 4), (1, 2)] {
+            looks[index].processes = Some(vec![process(1, 1.0)]);
+            looks[index].outgoing =
+                vec![outgoing("10.0.0.1:5432", 4, waiting), outgoing("10.0.0.2:6379", 90, 1)];
+        }
+        let awaited = of(&looks).awaited.unwrap();
+        assert_eq!(
+            (awaited.at.as_str(), awaited.open, awaited.waiting),
+            ("10.0.0.1:5432", 4.0, 3.0)
+        );
     }
 
     #[test]

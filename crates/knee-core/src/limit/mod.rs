@@ -42,6 +42,11 @@ const BUSY_LOOP: f64 = 0.9;
 const BUSY_POOL: f64 = 0.9;
 /// Throttling from which a runtime's own clocks tell of the quota too: they run on meanwhile.
 const DISTURBED: f64 = 0.1;
+/// Share of the connections to a server outside that wait for it from which all are in use: between
+/// an answer and the next question a connection is with the program.
+const BUSY_CONNECTIONS: f64 = 0.7;
+/// Requests in service for each such connection from which some of them have none.
+const MORE_THAN_FIT: f64 = 1.5;
 /// The reading of requests in service, or workers that have one, as their connections show.
 pub const BUSY_SLOTS: &str = "workers.busy";
 /// A hit rate of OPcache below which it is part of the story.
@@ -89,7 +94,7 @@ pub fn of_usage(usage: &Usage, scene: &Scene) -> Limit {
 }
 
 fn judge(usage: &Usage, answers: Option<&Answers>, scene: &Scene) -> Limit {
-    let rules: [Rule; 12] = [
+    let rules: [Rule; 13] = [
         memory,
         descriptors,
         connections,
@@ -97,6 +102,7 @@ fn judge(usage: &Usage, answers: Option<&Answers>, scene: &Scene) -> Limit {
         quota,
         blocked_loop,
         one_core,
+        full_pool,
         queue,
         waiting_workers,
         pool,
@@ -237,6 +243,32 @@ fn waiting_workers(
             "{busy:.1} of {slots} workers busy, each request for {:.0} ms against {:.0} ms alone, while {}",
             held * 1000.0,
             alone * 1000.0,
+            cpu(usage, scene)
+        );
+        (Resource::Backend, text)
+    })
+}
+
+/// All connections to a server outside wait for its answers while more requests are in service than
+/// there are connections: those wait for a connection, as the service opens no more. By Little's law
+/// requests in service = rate of answers × latency.
+fn full_pool(
+    usage: &Usage,
+    answers: Option<&Answers>,
+    scene: &Scene,
+) -> Option<(Resource, String)> {
+    let (awaited, answers) = (usage.awaited.as_ref()?, answers?);
+    let slots = scene.concurrency.and_then(|c| c.slots).map_or(f64::INFINITY, f64::from);
+    let held = (answers.rate * answers.median).min(slots);
+    let idle = usage.cpu / scene.task.cpu < 0.6;
+    let full = awaited.open >= 1.0 && awaited.waiting >= BUSY_CONNECTIONS * awaited.open;
+    (idle && full && held >= MORE_THAN_FIT * awaited.open + 1.0).then(|| {
+        let text = format!(
+            "{:.1} of {:.1} connections to {} wait for its answer while {held:.1} requests are in service and {}: \
+             the service opens no more",
+            awaited.waiting,
+            awaited.open,
+            awaited.at,
             cpu(usage, scene)
         );
         (Resource::Backend, text)

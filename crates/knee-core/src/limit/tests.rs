@@ -1,5 +1,5 @@
 use super::*;
-use crate::observe::{Counts, Latency, Reading, Validity};
+use crate::observe::{Awaited, Counts, Latency, Reading, Validity};
 use crate::units::Bytes;
 
 fn scene(serial: Serial, slots: Option<u32>) -> Scene {
@@ -93,6 +93,28 @@ fn a_runtimes_own_word_counts() {
     assert_eq!(named(40.0, free, pool), Resource::Backend, "slow, and workers are free");
     let own = Usage { descriptors: 1020, nofile: Some(65_536), ..told(&[]) };
     assert_ne!(named(10.0, own, loops), Resource::Descriptors, "it raised its limit");
+}
+
+#[test]
+fn a_pool_of_connections_that_is_full_is_named() {
+    let seen = |open, waiting| Usage {
+        cpu: 0.4,
+        busiest: 0.3,
+        awaited: Some(Awaited { at: "10.0.0.1:5432".into(), open, waiting }),
+        ..Usage::default()
+    };
+    let said = |usage: Usage, scene: Scene| of_step(&step(40.0, usage), &scene);
+    // 40 answers/s × 300 ms: 12 in service.
+    let limit = said(seen(4.0, 3.8), scene(Serial::EventLoop, None));
+    assert_eq!(limit.resource, Resource::Backend);
+    let words = "3.8 of 4.0 connections to 10.0.0.1:5432 wait for its answer while 12.0 requests are in service";
+    assert!(limit.evidence.starts_with(words), "{}", limit.evidence);
+    for usage in [seen(4.0, 1.0), seen(12.0, 11.0), seen(0.0, 0.0)] {
+        let limit = said(usage, scene(Serial::EventLoop, None));
+        assert!(!limit.evidence.contains("connections to"), "{}", limit.evidence);
+    }
+    let each_its_own = said(seen(4.0, 4.0), scene(Serial::Worker, Some(4)));
+    assert!(!each_its_own.evidence.contains("connections to"), "{}", each_its_own.evidence);
 }
 
 #[test]
