@@ -19,6 +19,9 @@ use knee_core::units::Seconds;
 
 /// Longest stride beyond what was offered, up or down, as a factor.
 const STRIDE: f64 = 2.5;
+/// What the CPU may turn out to allow over what the steps before say: under more load a request often
+/// takes less.
+const CHEAPER: f64 = 1.3;
 /// Requests that a step should hold, so that a quantile means something, and how much
 /// longer than usual it may be for that.
 const REQUESTS: f64 = 200.0;
@@ -49,6 +52,8 @@ pub struct SearchOptions {
     pub first: f64,
     /// No rate above it is offered: the generator's ceiling, or what cannot be exceeded.
     pub upper: f64,
+    /// vCPU that the service can have, where that is known: no rate far beyond it is tried shortly.
+    pub cores: Option<f64>,
     /// No rate below it is tried; a service that misses the goal there has a capacity of 0.
     pub lowest: f64,
     /// Relative precision that is aimed at.
@@ -69,6 +74,7 @@ impl Default for SearchOptions {
         SearchOptions {
             first: 50.0,
             upper: f64::INFINITY,
+            cores: None,
             lowest: 0.5,
             resolution: 0.04,
             seconds: 2.0,
@@ -255,7 +261,15 @@ impl<'a> Search<'a> {
         // When rate after rate misses, look for one that holds.
         let share = if never_held { 0.5 / self.curve.len() as f64 } else { 0.5 };
         let middle = belief.quantile(share).clamp(least.offered / STRIDE, most.offered * STRIDE);
-        (!narrow).then_some(options.allowed(middle))
+        (!narrow).then_some(options.allowed(middle.min(self.affordable())))
+    }
+
+    /// What the CPU allows, by the least that a request took so far; more than any rate that held.
+    fn affordable(&self) -> f64 {
+        let each = |s: &Step| s.usage.as_ref().map(|usage| usage.cpu / s.throughput);
+        let took = self.curve.iter().filter_map(each).filter(|cpu| cpu.is_finite() && *cpu > 0.0);
+        let most = self.options.cores.zip(took.reduce(f64::min));
+        most.map_or(f64::INFINITY, |(cores, each)| CHEAPER * cores / each)
     }
 
     /// Whether load makes no difference: answers keep up with very different rates, and come

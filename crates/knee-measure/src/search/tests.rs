@@ -3,7 +3,7 @@
 use super::*;
 use crate::simulated::Discipline::{self, Quota, Shared, Workers};
 use crate::simulated::Service;
-use knee_core::observe::Counts;
+use knee_core::observe::{Counts, Usage};
 use std::convert::Infallible;
 
 /// How requests share the service, time per request in seconds, varying share of it.
@@ -75,6 +75,31 @@ fn at(sorted: &[f64], share: f64) -> f64 {
 /// Share of the searches that end within so much of the truth.
 fn within(errors: &[f64], most: f64) -> f64 {
     errors.iter().filter(|e| e.abs() <= most).count() as f64 / errors.len() as f64
+}
+
+/// A service that takes the same CPU for each request, on half a core.
+#[test]
+fn no_rate_far_beyond_the_cpu_is_offered() {
+    let goal = goal("p99<250ms");
+    let searched = |cores: Option<f64>, seed: u64| {
+        let mut service = Service::new(Quota(0.5), 0.005, 0.2, 0.0, seed);
+        let (time, most) = (service.time, service.most());
+        let options =
+            SearchOptions { first: 0.6 * most, upper: 1e4, cores, ..SearchOptions::default() };
+        let mut measure = |rate, seconds| {
+            let step = service.step(rate, seconds, &goal);
+            let usage = Usage { cpu: time * step.throughput, ..Usage::default() };
+            Ok::<_, Infallible>(Step { usage: Some(usage), ..step })
+        };
+        let Ok(capacity) = search_capacity(&mut measure, &goal, &options, &mut |_| {});
+        let highest = capacity.curve.iter().map(|s| s.offered).fold(0.0, f64::max);
+        (capacity.rate / service.capacity(&goal), highest / most)
+    };
+    for seed in 1..9 {
+        let ((known, near), (unknown, far)) = (searched(Some(0.5), seed), searched(None, seed));
+        assert!(near < 1.31 && far > 1.31, "offered {near} and {far} of what the CPU allows");
+        assert!((known.ln().abs(), unknown.ln().abs()) < (0.16, 0.16), "{known} {unknown}");
+    }
 }
 
 #[test]

@@ -229,6 +229,11 @@ impl Lab {
         running.store.note(&folders, &running.marks)
     }
 
+    /// Whether the task has its CPU quota and memory limit here.
+    pub fn confines(&self) -> bool {
+        self.base.is_some()
+    }
+
     /// How a task of this size is imitated here, in a sentence.
     pub fn confinement(&self, task: Task) -> String {
         let limits = match self.base.as_ref().map(|b| &b.group) {

@@ -3,6 +3,7 @@
 use super::TuneError;
 use super::run::Run;
 use super::trials::{NOISE, WARM};
+use crate::calibrate;
 use crate::strategy;
 use knee_core::event::{Conclusion, Confirmation, Estimate, Event, PatchFact, Trial, Verdict};
 use knee_core::observe::{Capacity, Validity};
@@ -170,6 +171,8 @@ impl Run<'_> {
             capacity = self.fresh(&settings, known, seed)?;
         }
         validity.merge(&capacity.validity);
+        let least = calibrate::least_cpu(&capacity.curve).into_iter().chain(self.least_in_pairs);
+        self.least_in_pairs = least.min_by(|a, b| a.0.total_cmp(&b.0));
         Ok(capacity)
     }
 

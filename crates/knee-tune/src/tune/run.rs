@@ -10,9 +10,10 @@ use crate::stage::Stage;
 use knee_core::event::{Event, KnobFact, Machine, Started, Trial};
 use knee_core::limit::Scene;
 use knee_core::model::Concurrency;
-use knee_core::observe::{Bound, Calibration, Validity};
+use knee_core::observe::{Bound, Calibration, Resource, Validity};
 use knee_core::runtimes::Surroundings;
 use knee_core::settings::Settings;
+use knee_core::units::Seconds;
 use knee_plan::pairs::{Pair, Side};
 use knee_plan::{Demand, ceiling};
 use std::path::Path;
@@ -27,6 +28,8 @@ pub(super) struct Run<'a> {
     on: &'a mut dyn FnMut(&Event),
     pub around: Surroundings,
     machine: Machine,
+    /// CPUs that the service can have: the quota's, all of the host's where there is none.
+    pub cores: f64,
     pub calibration: Option<Calibration>,
     /// Why no setting can hold the goal, where today's already told.
     pub hopeless: Option<String>,
@@ -37,6 +40,8 @@ pub(super) struct Run<'a> {
     pub trials: Vec<Trial>,
     /// Pairs that an interrupted run measured: today's settings and the best.
     pub pairs: Vec<Pair>,
+    /// The least CPU that a request took in a pair.
+    pub least_in_pairs: Option<Seconds>,
     /// Seconds that an interrupted run took for its trials, and since when this one runs.
     spent: f64,
     began: Instant,
@@ -83,6 +88,7 @@ impl<'a> Run<'a> {
                 task_cpu: task.cpu,
                 task_memory: task.memory.0,
             },
+            cores: if lab.confines() { task.cpu } else { f64::from(machine.cpus) },
             machine,
             calibration: None,
             hopeless: None,
@@ -90,6 +96,7 @@ impl<'a> Run<'a> {
             rest: None,
             trials: vec![],
             pairs: vec![],
+            least_in_pairs: None,
             spent: 0.0,
             began: Instant::now(),
             validity: lab.validity(task),
@@ -214,7 +221,7 @@ impl<'a> Run<'a> {
         self.validity.caveats.extend(redirected(&self.request.requests, &stage.ask()?));
         let calibration = self.calibrate(&mut stage, today)?;
         self.hopeless = self.hopeless(&stage)?;
-        let bound = ceiling(&Demand::from(&calibration), self.around.task_cpu);
+        let bound = self.ceiling_at(&Demand::from(&calibration));
         self.calibration = Some(calibration.clone());
         stage.reckon_with(self.alone());
         self.tell(&Event::Calibrated { calibration, bound });
@@ -244,8 +251,8 @@ impl<'a> Run<'a> {
         for _ in 0..LOOKS {
             let demand = Demand::from(&known);
             let possible = concurrency.map_or_else(
-                || ceiling(&demand, self.around.task_cpu).rate,
-                |c| knee_plan::bound(&c, &demand, self.around.task_cpu).rate,
+                || ceiling(&demand, self.cores).rate,
+                |c| knee_plan::bound(&c, &demand, self.cores).rate,
             );
             let next = match told(stage, (possible * LIGHT).clamp(LOOK_RATE, LIGHT_RATE)) {
                 // It answers a lower rate: this one was no light load.
@@ -284,14 +291,22 @@ impl<'a> Run<'a> {
     pub fn bound(&self, settings: &Settings) -> Option<Bound> {
         let demand = self.demand(&self.trials)?;
         Some(match self.concurrency(settings) {
-            Some(c) => knee_plan::bound(&c, &demand, self.around.task_cpu),
-            None => ceiling(&demand, self.around.task_cpu),
+            Some(c) => knee_plan::bound(&c, &demand, self.cores),
+            None => self.ceiling_at(&demand),
         })
     }
 
-    /// The most that any settings reach, after all trials so far.
+    /// The most that any settings reach, after all that was measured so far.
     pub fn most(&self) -> Option<Bound> {
-        Some(ceiling(&self.demand(&self.trials)?, self.around.task_cpu))
+        let demand = self.demand(&self.trials)?;
+        let least = self.least_in_pairs.map_or(demand.cpu, |least| demand.cpu.min(least.0));
+        Some(self.ceiling_at(&Demand { cpu: least, ..demand }))
+    }
+
+    fn ceiling_at(&self, demand: &Demand) -> Bound {
+        let bound = ceiling(demand, self.cores);
+        let resource = if self.lab.confines() { bound.resource } else { Resource::Host };
+        Bound { resource, ..bound }
     }
 
     /// What is said where a trial carries all that the generator can make: what others carry more

@@ -16,6 +16,7 @@ use knee_core::limit::{self, Scene};
 use knee_core::observe::{Capacity, Outcome, Resource, Step};
 use knee_core::runtimes::Heap;
 use knee_core::settings::Settings;
+use knee_core::task::Task;
 use knee_measure::{SearchOptions, Standing};
 use knee_plan::fit::Observed;
 use knee_plan::forecast::Place;
@@ -102,7 +103,7 @@ impl Run<'_> {
         Problem {
             candidates,
             demand: self.demand(today).filter(|_| modelled),
-            task_cpu: self.around.task_cpu,
+            task_cpu: self.cores,
             goal: self.request.goal.value,
             noise: NOISE,
             memory: Memory {
@@ -120,7 +121,8 @@ impl Run<'_> {
         let started = self.started();
         let known = Observed::new("this run", &started, calibration, self.trials.iter().take(1));
         if let Ok(profile) = known.and_then(|observed| observed.profile()) {
-            let place = Place::of(self.request.task.value, self.around.visible_cpus);
+            let task = Task { cpu: self.cores, ..self.request.task.value };
+            let place = Place::of(task, self.around.visible_cpus);
             prior::forecast(candidates, &profile, place, &self.request.goal.value);
         }
     }
@@ -239,6 +241,7 @@ impl Run<'_> {
         SearchOptions {
             first: known.or(bound).unwrap_or(defaults.first).min(upper),
             upper,
+            cores: Some(self.cores),
             seconds: lengths.step,
             confirm: lengths.confirm.min(budget / QUARTER),
             warm_up: lengths.warm_up,
