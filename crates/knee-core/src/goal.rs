@@ -37,6 +37,9 @@ pub enum GoalError {
     /// The latency is no length of time.
     #[error(transparent)]
     Latency(#[from] QuantityError),
+    /// No answer takes no time.
+    #[error("`{0}` is a goal that no answer meets; name more than 0")]
+    Never(String),
     /// A share of errors outside [0, 1).
     #[error("`{0}` is not a share of errors; write errors<0.1% or errors<0.001")]
     Errors(String),
@@ -100,6 +103,9 @@ impl Goal {
                 self.quantile =
                     percentile(percent).ok_or_else(|| GoalError::Quantile(name.into()))?;
                 self.latency = bound.parse()?;
+                if self.latency <= Seconds(0.0) {
+                    return Err(GoalError::Never(clause.into()));
+                }
             }
         }
         Ok(self)
@@ -146,6 +152,7 @@ mod tests {
             ("p99<250", "`250` is not a length of time"),
             ("errors<2", "`2` is not a share"),
             ("rate>=x", "`x` is not a rate"),
+            ("p99<0ms", "`p99<0ms` is a goal that no answer meets"),
             ("p99>250ms", "`p99>250ms` is not a goal"),
             ("p99<1s, rate<=200", "`rate<=200` is not a goal"),
         ] {

@@ -111,7 +111,7 @@ const THRIFT: f64 = 0.01;
 /// The next trial, given all trials so far.
 pub fn next(problem: &Problem, tested: &[Tested]) -> Next {
     if tested.len() >= problem.most {
-        return Next::Stop(format!("{} trials were made, as many as allowed", tested.len()));
+        return Next::Stop(format!("{}, as many as allowed", made(tested.len())));
     }
     let beliefs = Beliefs::new(problem, tested);
     let Some(best) = beliefs.best(tested) else { return first_that_holds(problem, tested) };
@@ -138,6 +138,11 @@ pub fn next(problem: &Problem, tested: &[Tested]) -> Next {
         },
         None => Next::Stop(exhausted(problem, &beliefs, &open, best)),
     }
+}
+
+/// So many trials, in words.
+pub fn made(trials: usize) -> String {
+    if trials == 1 { "1 trial was made".into() } else { format!("{trials} trials were made") }
 }
 
 /// The rate that beats `best` by more than the noise, no more than what is asked for.

@@ -2,8 +2,10 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::verbs::{apply, audit, explain, init, measure, plan, report, resume, run, tune, watch};
-use clap::{Parser, Subcommand};
+use crate::verbs::{
+    apply, audit, completions, explain, init, measure, plan, report, resume, run, tune, watch,
+};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Tunes PHP, Node.js, Python and Go services for high concurrency on AWS ECS, and proves each
@@ -45,6 +47,7 @@ enum Verb {
     Doctor(run::Doctor),
     Watch(watch::Flags),
     Explain(explain::Flags),
+    Completions(completions::Flags),
 }
 
 impl Cli {
@@ -64,6 +67,7 @@ impl Cli {
             Verb::Doctor(_) => run::doctor(),
             Verb::Watch(flags) => watch::run(&flags),
             Verb::Explain(flags) => explain::run(&flags),
+            Verb::Completions(flags) => completions::run(&flags, Cli::command()),
         }
     }
 }
@@ -71,7 +75,6 @@ impl Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

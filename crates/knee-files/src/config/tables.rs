@@ -6,7 +6,7 @@ use super::{Config, Mistakes};
 use crate::formats::FormatError;
 use crate::formats::shell::is_name;
 use knee_core::goal::percentile;
-use knee_core::units::Bytes;
+use knee_core::units::{Bytes, Seconds};
 use knee_core::workload::Request;
 
 pub(super) static SERVICE: [Key<Config>; 7] = [
@@ -195,7 +195,8 @@ fn latency(config: &mut Config, field: &Field<'_>) -> Result<(), FormatError> {
             format!("one percentile is held, and line {} names one; remove either", earlier.line);
         return Err(field.key_error(problem));
     }
-    put(&mut config.goal.latency, field, (quantile, field.quantity()?))
+    let most = Some(field.quantity()?).filter(|most| *most > Seconds(0.0));
+    put(&mut config.goal.latency, field, (quantile, most.ok_or_else(|| field.wrong())?))
 }
 
 pub(super) static TUNE: [Key<Config>; 3] = [

@@ -139,6 +139,10 @@ fn a_mistake_is_named_with_its_place_and_remedy() {
             "[goal]\np99 = 250",
             "2:7: `goal.p99` takes a length of time with its unit, in quotes; write p99 = \"250ms\"",
         ),
+        (
+            "[goal]\np99 = \"0ms\"",
+            "2:7: `goal.p99` takes a length of time with its unit, in quotes; write p99 = \"250ms\"",
+        ),
         ("[goal]\np100 = \"1s\"", "2:1: `p100` is not a percentile from p1 to p99.99; write p99"),
         (
             "[goal]\np99 = \"1s\"\np95 = \"1s\"",

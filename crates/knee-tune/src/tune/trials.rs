@@ -71,8 +71,8 @@ impl Run<'_> {
         let left = lengths.total - self.elapsed() - self.confirmation();
         (left < lengths.search + OPENING).then(|| {
             format!(
-                "{} trials were made, as many as fit into {:.0} s with the confirmation",
-                self.trials.len(),
+                "{}, as many as fit into {:.0} s with the confirmation",
+                strategy::made(self.trials.len()),
                 lengths.total
             )
         })

@@ -219,7 +219,9 @@ fn faster_rejected<'r, 'a>(story: &'r Story<'a>) -> Option<&'r Attempt<'a>> {
 
 /// How far the best is from what cannot be exceeded: that says whether settings are still worth a thought.
 fn most(story: &Story<'_>) -> Option<String> {
-    let bound = story.verdict()?.bound.as_ref().filter(|bound| bound.rate.is_finite())?;
+    let verdict = story.verdict().filter(|v| v.conclusion != Conclusion::Inconclusive)?;
+    let bound = verdict.bound.as_ref().filter(|bound| bound.rate.is_finite())?;
+    story.best()?.rate().filter(|rate| *rate > 0.0)?;
     Some(format!(
         "At the least CPU that a request was seen to take, the {} allows {} under any settings.",
         bound.resource,

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod audit;
+pub mod completions;
 pub mod explain;
 pub mod init;
 pub mod measure;

@@ -23,6 +23,8 @@ fn every_verb_has_help_with_examples() {
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty())
+        // A description that goes on below it is further in.
+        .filter(|line| !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .filter(|verb| *verb != "help")
         .collect();
@@ -33,6 +35,19 @@ fn every_verb_has_help_with_examples() {
         assert!(help.contains(&format!("  knee {verb}")), "no example of {verb}:\n{help}");
         assert_eq!(run(knee().args(["help", verb])).1, help, "{verb}");
     }
+}
+
+#[test]
+fn bash_completes_verbs_and_their_flags() {
+    let script = r#"source <("$KNEE" completions bash)
+        complete() { COMP_WORDS=(knee "$@"); COMP_CWORD=$#; COMPREPLY=()
+            _knee knee "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+            echo "${COMPREPLY[@]}"; }
+        complete me; complete tune --go"#;
+    let mut bash = Command::new("bash");
+    let (code, out, err) =
+        run(bash.args(["-c", script]).env("KNEE", assert_cmd::cargo::cargo_bin("knee")));
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "measure\n--goal\n", ""));
 }
 
 #[test]
