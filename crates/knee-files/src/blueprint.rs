@@ -297,7 +297,8 @@ impl Draft<'_> {
         stated.or(known).unwrap_or_else(here)
     }
 
-    /// The first of a name counts: a container's own, those of its files of variables, its image's.
+    /// The first of a name counts: of the file that was named, a container's own, those of its files
+    /// of variables, its image's.
     fn variables(
         &self,
         layers: &[Layer<'_>],
@@ -314,8 +315,14 @@ impl Draft<'_> {
             layer.env.iter().rev().map(variable).collect::<Vec<_>>()
         };
         let images = layers.len() - usize::from(self.built.is_some());
-        let mut variables: Vec<Variable> = layers[..images].iter().flat_map(of).collect();
-        variables.extend(self.file_variables(asked)?);
+        let mut variables = Vec::new();
+        if self.serving
+            && let Some(named) = asked.file(self.sources)?
+        {
+            variables.extend(self.in_file(&named.value)?);
+        }
+        variables.extend(layers[..images].iter().flat_map(of));
+        variables.extend(self.file_variables()?);
         let deployed = self.deployed();
         variables.extend(deployed.iter().flat_map(|deployed| &deployed.env).map(|v| Variable {
             name: v.name.clone(),
@@ -340,9 +347,8 @@ impl Draft<'_> {
         mounts.iter().map(bind).filter(|bind| bind.host.exists()).collect()
     }
 
-    /// The variables of the file that is named, of a compose service's env_file, and of `.env`
-    /// beside a Procfile.
-    fn file_variables(&self, asked: Asked<'_>) -> Result<Vec<Variable>, FilesError> {
+    /// The variables of a compose service's env_file, and of `.env` beside a Procfile.
+    fn file_variables(&self) -> Result<Vec<Variable>, FilesError> {
         let mut paths: Vec<PathBuf> = match (self.definition, self.compose()) {
             (None, Some(service)) => {
                 service.env_files.iter().rev().map(|file| PathBuf::from(&file.value)).collect()
@@ -352,23 +358,19 @@ impl Draft<'_> {
         if self.definition.is_none() && self.service.is_none() && self.built.is_none() {
             paths.push(".env".into());
         }
-        if self.serving
-            && let Some(named) = asked.file(self.sources)?
-        {
-            paths.insert(0, named.value);
-        }
         let mut found = Vec::new();
         for path in paths {
-            let path = path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path);
-            let read = self.sources.variables(&path)?.into_iter().rev();
-            found.extend(read.map(|(name, value)| Variable {
-                name,
-                value,
-                path: path.clone(),
-                line: 1,
-            }));
+            found.extend(self.in_file(&path)?);
         }
         Ok(found)
+    }
+
+    /// The variables of a file of `NAME=value` lines, the last of a name first.
+    fn in_file(&self, path: &Path) -> Result<Vec<Variable>, FilesError> {
+        let path = path.strip_prefix(".").unwrap_or(path);
+        let read = self.sources.variables(path)?.into_iter().rev();
+        let variable = |(name, value)| Variable { name, value, path: path.into(), line: 1 };
+        Ok(read.map(variable).collect())
     }
 }
 

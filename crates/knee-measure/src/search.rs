@@ -307,7 +307,12 @@ impl<'a> Search<'a> {
         }
         let missed = self.curve.last().filter(|_| self.confirmations > 0);
         let rate = belief.quantile(CONFIRM_AT[self.confirmations.min(CONFIRM_AT.len() - 1)]);
-        Some(missed.map_or(rate, |s| rate.max(DOWN * s.offered))).map(|rate| options.allowed(rate))
+        // While nothing has held, what an overloaded service still answers says how far down.
+        let down = |s: &Step| match never_held {
+            true => (DOWN * s.offered).min(KEEPS_UP * s.throughput),
+            false => DOWN * s.offered,
+        };
+        Some(missed.map_or(rate, |s| rate.max(down(s)))).map(|rate| options.allowed(rate))
     }
 
     /// The last step was meant to confirm.

@@ -104,8 +104,14 @@ impl Facts<'_> {
             let words = format!("a command that {tool} computes; name it: --command '…'");
             told.push(Sourced::new(words, origin.clone()));
         }
-        if !own.computed.is_empty() {
-            let names = own.computed.join(", ");
+        let given = |name: &str| {
+            let passed = self.serving.passed.iter().any(|passed| passed.value == name);
+            passed || self.serving.value(name).is_some()
+        };
+        let open = own.computed.iter().map(String::as_str).filter(|name| !given(name));
+        let open: Vec<&str> = open.collect();
+        if !open.is_empty() {
+            let names = open.join(", ");
             let words = format!("variables that {tool} computes, {names}: --env NAME gives one");
             told.push(Sourced::new(words, own.at.clone()));
         }

@@ -49,6 +49,11 @@ fn cloudformation_says_the_size_and_what_the_container_is_given() {
     assert_eq!((env.get("TOKEN"), env.get("DATABASE_HOST")), (Some("hunter3"), None));
     let computed = "variables that CloudFormation computes, DATABASE_HOST: --env NAME gives one (infra/shop.yaml:12)";
     assert_eq!(facts(&discovery, "not read"), [computed]);
+    folder.write("local.env", "DATABASE_HOST=127.0.0.1\n");
+    let env_file = Some("local.env".into());
+    let given = knee_files::Overrides { env_file, ..Default::default() };
+    let given = knee_files::discover(folder.path(), &given).unwrap();
+    assert!(facts(&given, "not read").is_empty(), "it is given");
     assert_eq!(told(&discovery, "workers"), "4 (infra/shop.yaml:20)");
     let diff = diff(&discovery, &[("workers", 8)]);
     assert!(diff.contains("+              Value: \"8\"\n"), "{diff}");

@@ -87,6 +87,15 @@ fn variables_come_from_knees_own_environment_by_name_and_from_a_file() {
     assert_eq!(env.get("CARGO_PKG_NAME"), Some("knee-files"));
     assert_eq!(env.get("DATABASE_URL"), Some("sqlite:///x"));
     assert_eq!(told(&discovery, "workers"), "3 (local.env:1)");
+    folder.write(
+        "compose.yaml",
+        "services:\n  app:\n    build: .\n    environment: { WEB_CONCURRENCY: 9, DATABASE_URL: x, A: b }\n",
+    );
+    let composed = knee_files::discover(folder.path(), &asked).unwrap();
+    assert_eq!(told(&composed, "workers"), "3 (local.env:1)", "who names a file means it");
+    let env = &composed.service.containers[0].env;
+    assert_eq!((env.get("DATABASE_URL"), env.get("A")), (Some("sqlite:///x"), Some("b")));
+    std::fs::remove_file(folder.path().join("compose.yaml")).unwrap();
     let wanted = "knee's environment: a value for KNEE_TEST_UNSET, which the service is to be given (knee.toml:2)";
     assert!(missing(&discovery).iter().any(|m| m.starts_with(wanted)), "{:?}", missing(&discovery));
     let text = knee_files::init(&discovery).unwrap();

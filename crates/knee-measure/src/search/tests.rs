@@ -158,6 +158,27 @@ fn what_is_slow_when_idle_has_no_capacity() {
 }
 
 #[test]
+fn a_first_rate_far_too_high_leaves_time_for_an_answer() {
+    for seed in 1..6 {
+        let mut service = Service::new(Workers(3), 0.03, 0.05, 0.0, seed);
+        let options = SearchOptions {
+            first: 1500.0,
+            seconds: 0.8,
+            confirm: 1.6,
+            budget: 6.0,
+            ..SearchOptions::default()
+        };
+        let capacity = found(&mut service, &goal("p99<250ms"), &options);
+        assert!(
+            (60.0..110.0).contains(&capacity.rate),
+            "{} of {:?}",
+            capacity.rate,
+            capacity.curve
+        );
+    }
+}
+
+#[test]
 fn no_more_than_the_upper_rate_is_offered() {
     let mut service = Service::new(Workers(8), 0.01, 0.5, 0.0, 1);
     let options = SearchOptions { first: 100.0, upper: 300.0, ..SearchOptions::default() };

@@ -59,6 +59,8 @@ const LIGHT: f64 = 0.2;
 /// settled.
 const LOOKS: usize = 3;
 const SETTLED: f64 = 0.85;
+/// Answers over requests of a load that a service carries; short steps vary.
+const KEEPS_UP: f64 = 0.85;
 /// How much longer than under a lighter load a request may take before it is no light load any
 /// more: that many times, and as many seconds that any machine may add.
 const CROWDED: (f64, f64) = (2.0, 0.005);
@@ -260,7 +262,9 @@ impl<'a> Run<'a> {
                 next => next?,
             };
             let took = |c: &Calibration| c.cpu.0 + c.wait.0;
-            if known.cpu.0 > 0.0 && took(&next) > CROWDED.0 * took(&known) + CROWDED.1 {
+            let light = next.light.as_ref();
+            let behind = light.is_some_and(|step| step.throughput < KEEPS_UP * step.offered);
+            if behind || known.cpu.0 > 0.0 && took(&next) > CROWDED.0 * took(&known) + CROWDED.1 {
                 // It waits for itself: without a model nobody knew how much it serves at once.
                 break;
             }

@@ -24,6 +24,8 @@ use std::time::Instant;
 
 /// Relative standard deviation of one measured capacity, until repeats tell better.
 pub(super) const NOISE: f64 = 0.04;
+/// How far beyond the load of the calibration a search begins where no model bounds it, as a factor.
+const BEYOND: f64 = 2.0;
 /// Share of its bound at which the search for a capacity begins.
 const FIRST: f64 = 0.6;
 /// Share of the first rate at which a fresh service is warmed: compilers and caches get ready.
@@ -234,6 +236,10 @@ impl Run<'_> {
     pub fn options(&self, settings: &Settings, known: Option<f64>, budget: f64) -> SearchOptions {
         let lengths = self.request.lengths;
         let bound = self.bound(settings).map(|b| FIRST * b.rate);
+        // Without a model only CPU bounds, and what waits gives out far below that.
+        let carried = self.calibration.as_ref().filter(|_| self.concurrency(settings).is_none());
+        let carried = carried.map_or(f64::INFINITY, |c| BEYOND * c.rate);
+        let bound = bound.map(|rate| rate.min(carried));
         let defaults = SearchOptions::default();
         let upper = self.request.goal.value.rate.unwrap_or(f64::INFINITY).min(self.ceiling);
         // A rate of 0, of settings that carried nothing, is no place to begin.
