@@ -5,7 +5,7 @@
 use super::files::{FileId, Files, Place};
 use super::found::{Datum, Found};
 use super::image::Built;
-use super::knowledge::recognise;
+use super::knowledge::{is_daemon, recognise};
 use super::program::{Chain, Link, LinkKind, Runtime, Shell};
 use super::values::{Context, Notation, Raw};
 use knee_files::formats::script::{self, Part};
@@ -56,6 +56,10 @@ pub(super) struct Follower<'a> {
     pub others: Vec<String>,
     /// Commands that were followed.
     followed: usize,
+    /// Whether what is followed is the last that its script does.
+    tail: bool,
+    /// Whether it is done again and again.
+    endless: bool,
 }
 
 impl<'a> Follower<'a> {
@@ -78,6 +82,8 @@ impl<'a> Follower<'a> {
             lists: BTreeMap::new(),
             others: Vec::new(),
             followed: 0,
+            tail: true,
+            endless: false,
         }
     }
 
@@ -123,7 +129,10 @@ impl<'a> Follower<'a> {
                 continue;
             }
             let last = at + 1 == parts.len();
+            let tail = self.tail;
+            self.tail &= last;
             self.part(part, file, context, links, depth, last);
+            self.tail = tail;
         }
     }
 
@@ -201,7 +210,9 @@ impl<'a> Follower<'a> {
         depth: usize,
     ) {
         // What a script calls on its way is no program of the container.
-        let started = depth == 0 || words.first().is_some_and(|(_, word)| word.text == "exec");
+        let execs = words.first().is_some_and(|(_, word)| word.text == "exec");
+        let argv: Vec<String> = words.iter().map(|(_, word)| word.text.clone()).collect();
+        let started = depth == 0 || execs || is_daemon(&argv);
         loop {
             let argv: Vec<String> = words.iter().map(|(_, word)| word.text.clone()).collect();
             if argv.is_empty() || depth > DEEPEST * 4 {
@@ -213,6 +224,11 @@ impl<'a> Follower<'a> {
                 links.push(Link { kind: LinkKind::Init, place });
             } else if matches!(base.as_str(), "poetry" | "pipenv" | "uv") && argv.len() > 2 {
                 links.push(Link { kind: LinkKind::Runner(base.clone()), place });
+            }
+            // An official image's script of that name starts what it is given; one of the
+            // repository's own is read instead.
+            if base == "docker-entrypoint.sh" && self.command_file(&argv[0]).is_some() {
+                break;
             }
             let Some(steps) = program::step(&argv) else { break };
             words.drain(..steps.min(words.len() - 1));
@@ -276,7 +292,7 @@ impl<'a> Follower<'a> {
                 file,
                 words: words.collect(),
                 context: context.clone(),
-                chain: Chain { links, unknown: None },
+                chain: Chain { links, unknown: None, endless: self.endless },
                 given: BTreeMap::new(),
             });
             return;
@@ -303,7 +319,7 @@ impl<'a> Follower<'a> {
                 self.shell
             };
             if !matches!(base.as_str(), "." | "source") {
-                let traps = text.contains("trap ");
+                let traps = script::traps_stop(&text);
                 links.push(Link { kind: LinkKind::Shell { shell, script: true, traps }, place });
             }
             let before = std::mem::replace(&mut self.arguments, words[at + 1..].to_vec());
@@ -321,7 +337,7 @@ impl<'a> Follower<'a> {
                 file,
                 words: words.into_iter().map(|(_, word)| word).collect(),
                 context: context.clone(),
-                chain: Chain { links, unknown: None },
+                chain: Chain { links, unknown: None, endless: self.endless },
                 given,
             });
         }

@@ -85,6 +85,7 @@ pub(super) fn build(
                 .iter()
                 .map(|(v, r)| Found::at(v.clone(), at(r.clone())))
                 .collect(),
+            runs: read.runs.iter().cloned().map(at).collect(),
         },
         env,
         entrypoint: read.entrypoint,
@@ -239,7 +240,7 @@ fn production_stage(file: &Dockerfile<'_>) -> Option<String> {
 }
 
 /// Whether a stage is for development or tests, by its name.
-fn development(name: &str) -> bool {
+pub(super) fn development(name: &str) -> bool {
     name.split(['-', '_', '.']).any(|word| {
         let dev = word.starts_with("dev") && !word.starts_with("devi");
         dev || matches!(word, "test" | "tests" | "testing" | "debug" | "local" | "ci" | "lint")

@@ -15,6 +15,7 @@ mod processes;
 mod terraform;
 #[cfg(test)]
 mod tests;
+mod workflows;
 
 use super::ecs::Resource;
 use super::files::{FileId, Files, Place};
@@ -34,6 +35,8 @@ pub(super) struct Join {
     exports: Vec<(String, Node)>,
     /// Dockerfiles with the names that they are built under.
     tagged: Vec<(FileId, String)>,
+    /// Images that pipelines build.
+    made: Vec<workflows::Made>,
     /// First arguments that the script of the container last filled in takes, too.
     others: Vec<String>,
 }
@@ -49,6 +52,7 @@ impl Join {
             resources: Vec::new(),
             exports: Vec::new(),
             tagged: Vec::new(),
+            made: Vec::new(),
             others: Vec::new(),
         }
     }

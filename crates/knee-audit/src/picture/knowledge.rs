@@ -277,6 +277,39 @@ pub fn development_server(argv: &[String]) -> Option<&'static str> {
     })
 }
 
+/// Programs that run until they are stopped, beside the runtimes that are known.
+const DAEMONS: [&str; 18] = [
+    "supercronic",
+    "java",
+    "puma",
+    "unicorn",
+    "sidekiq",
+    "thin",
+    "daphne",
+    "hypercorn",
+    "granian",
+    "waitress-serve",
+    "haproxy",
+    "envoy",
+    "caddy",
+    "traefik",
+    "redis-server",
+    "memcached",
+    "clamd",
+    "varnishd",
+];
+
+/// Whether a command is a program that runs on in the foreground, and no runtime that is known.
+pub fn is_daemon(argv: &[String]) -> bool {
+    let Some(program) = argv.first().and_then(|word| word.rsplit('/').next()) else { return false };
+    // Without the option they put themselves into the background.
+    let stays = |option: &str| argv.iter().any(|word| word == option);
+    match program {
+        "cron" | "crond" => stays("-f") || stays("-n"),
+        program => DAEMONS.contains(&program),
+    }
+}
+
 /// What a command starts; None for what only prepares.
 pub(super) fn recognise(argv: &[String]) -> Option<Runtime> {
     let program = argv.first()?.rsplit('/').next()?;

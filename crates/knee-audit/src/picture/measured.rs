@@ -80,7 +80,9 @@ fn ids(runtime: Runtime) -> &'static [&'static str] {
         Runtime::Celery => &["celery"],
         Runtime::Node => &["node", "pm2"],
         Runtime::Go => &["go"],
-        Runtime::Apache | Runtime::Uwsgi | Runtime::Worker | Runtime::Other => &[],
+        // Of what it knows no settings the audit says only that it is there.
+        Runtime::Other => &["hypercorn"],
+        Runtime::Apache | Runtime::Uwsgi | Runtime::Worker => &[],
     }
 }
 
@@ -99,6 +101,7 @@ mod tests {
             Runtime::Celery,
             Runtime::Node,
             Runtime::Go,
+            Runtime::Other,
         ];
         for runtime in knee_core::runtimes::all() {
             assert!(known.iter().any(|r| ids(*r).contains(&runtime.id)), "{}", runtime.id);

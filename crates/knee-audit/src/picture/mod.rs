@@ -25,7 +25,7 @@ mod tests;
 pub(crate) use files::joined;
 pub use files::{File, FileId, Files, Place};
 pub use found::{Datum, Found, Known, Origin, Overrode};
-pub use knowledge::development_server;
+pub use knowledge::{development_server, is_daemon};
 pub use measured::{Measured, observed};
 pub use program::{Chain, Link, LinkKind, Program, Runtime, Shell, Supervision};
 pub use service::{

@@ -78,6 +78,8 @@ pub struct Chain {
     pub links: Vec<Link>,
     /// Why the chain could not be followed to its end, if so.
     pub unknown: Option<String>,
+    /// Whether a script runs the program again and again.
+    pub endless: bool,
 }
 
 /// A process between PID 1 and a program.

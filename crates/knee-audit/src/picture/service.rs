@@ -141,6 +141,8 @@ pub struct Image {
     pub copies_code: bool,
     /// Paths in it that are volumes.
     pub volumes: Vec<Found<String>>,
+    /// Its RUN instructions, those of the stages that it is made from, too.
+    pub runs: Vec<Place>,
 }
 
 /// A target group as a container sees it.

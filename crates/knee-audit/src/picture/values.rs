@@ -136,7 +136,11 @@ impl Context {
                     self.expression(kind, one, raw, before, depth + 1)
                 }
                 _ => {
-                    let variable = |name: &str| self.variable(name);
+                    // What was set before: a variable may count itself up.
+                    let variable = |name: &str| {
+                        let found = self.lookup(name, before, depth)?;
+                        found.get().map(ToString::to_string)
+                    };
                     let name = |name: &str| Expression::python(&self.named(name)?.text);
                     let values = knee_files::formats::expression::Values {
                         cpus: 0,

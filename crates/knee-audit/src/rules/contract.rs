@@ -13,7 +13,7 @@ fn found(rule: &'static super::Rule, files: &[Example]) -> Vec<Finding> {
 }
 
 /// What a rule is given of files by path and text, for what its page has no room for.
-pub(super) fn subject<'a>(files: &[(&'a str, &'a str)]) -> Subject {
+pub(crate) fn subject<'a>(files: &[(&'a str, &'a str)]) -> Subject {
     let example = |(path, text): &(&'a str, &'a str)| Example { path, text, copies: 1 };
     let folder = written(&files.iter().map(example).collect::<Vec<_>>());
     Subject::read(folder.path()).unwrap()

@@ -1,6 +1,8 @@
 //! Go: servers and their time-outs, shutdown, signals, clients.
 
 mod clients;
+mod rows;
+mod serving;
 mod waits;
 
 pub use clients::Client;
@@ -30,8 +32,14 @@ pub struct Source {
     pub clients: Vec<Client>,
     /// Where the error of `ListenAndServe` ends the program, `ErrServerClosed` or not.
     pub fatal: Vec<Place>,
+    /// Calls by which a server listens.
+    pub listens: Vec<Place>,
+    /// Those whose error is thrown away.
+    pub dropped: Vec<Place>,
     /// Responses whose body nothing closes.
     pub open_bodies: Vec<Place>,
+    /// Rows of a database that are left open where their loop ends early.
+    pub open_rows: Vec<Place>,
     /// How long a shutdown may take, where its context says it; seconds where it is a constant.
     pub graces: Vec<(Place, Option<f64>)>,
     /// Idle connections that a pool keeps, where `SetMaxIdleConns` is given a number.
@@ -82,7 +90,10 @@ pub fn read(file: FileId, source: &str) -> Source {
         notified: Vec::new(),
         clients: Vec::new(),
         fatal: Vec::new(),
+        listens: Vec::new(),
+        dropped: Vec::new(),
         open_bodies: Vec::new(),
+        open_rows: Vec::new(),
         graces: Vec::new(),
         max_idle: Vec::new(),
         max_open: Vec::new(),
@@ -93,7 +104,9 @@ pub fn read(file: FileId, source: &str) -> Source {
     let Some(tree) = parse(tree_sitter_go::LANGUAGE.into(), source) else { return found };
     found.abandoned = waits::abandoned(tree.root_node(), file, source);
     found.unreset = waits::unreset(tree.root_node(), file, source);
-    let reader = Reader { file, source, notifiers: notifiers(source) };
+    found.open_rows = rows::left_open(tree.root_node(), file, source);
+    let beside = serving::answers_machines(tree.root_node(), source);
+    let reader = Reader { file, source, notifiers: notifiers(source), beside };
     each(tree.root_node(), |node| match node.kind() {
         "import_spec" => found.imports.push(field(node, "path", source).trim_matches('"').into()),
         "composite_literal" => reader.literal(node, &mut found),
@@ -119,6 +132,8 @@ struct Reader<'a> {
     source: &'a str,
     /// Other names for `signal.Notify`.
     notifiers: Vec<&'a str>,
+    /// Whether all that is registered in the file is for machines: metrics, profiles, health.
+    beside: bool,
 }
 
 impl Reader<'_> {
@@ -202,26 +217,25 @@ impl Reader<'_> {
             found.graces.push((self.place(node), after));
         } else if method == "Shutdown" && name.contains('.') && arguments.len() <= 1 {
             found.shutdowns.push(self.place(node));
-        } else if matches!(name, "http.ListenAndServe" | "http.ListenAndServeTLS") {
-            if !local(first) {
-                found.bare.push(Bare { place: self.place(node), call: name.into() });
-            }
-        } else if method == "Run" && arguments.len() <= 1 && self.is_gin(function) && !local(first)
-        {
-            found.bare.push(Bare { place: self.place(node), call: format!("gin's {name}") });
+        } else if method.starts_with("Set") && method.contains("Shutdown") {
+            // `SetShutdownDeadline(time.Second)`, as frameworks take it.
+            let after = seconds(first);
+            found.graces.extend(after.map(|after| (self.place(node), Some(after))));
+        } else if let Some(call) = self.bare(function, &arguments) {
+            let serves = !local(first) && !self.is_beside(node);
+            found.bare.extend(serves.then(|| Bare { place: self.place(node), call }));
+        }
+        if LISTENS.contains(&method) && !local(first) && !self.is_beside(node) {
+            found.listens.push(self.place(node));
+            // A method `Serve` is of many things.
+            let told = method.starts_with("Listen") || name.starts_with("http.");
+            let http = found.imports.iter().any(|i| i == "net/http");
+            let dropped = told && http && serving::is_dropped(node, self.source);
+            found.dropped.extend(dropped.then(|| self.place(node)));
         }
         if LISTENS.contains(&method) && self.ends_program(node) {
             found.fatal.push(self.place(node));
         }
-    }
-
-    /// Whether a method's receiver is an engine of gin.
-    fn is_gin(&self, function: Node<'_>) -> bool {
-        let receiver = field(function, "operand", self.source);
-        let made = ["gin.Default(", "gin.New("]
-            .map(|make| [format!("{receiver} := {make}"), format!("{receiver} = {make}")]);
-        made.iter().flatten().any(|made| self.source.contains(made))
-            || self.source.contains(&format!("{receiver} *gin.Engine"))
     }
 
     /// A number with its place: in the call, or where the constant of that name stands.
@@ -298,7 +312,12 @@ fn local(text: &str) -> bool {
 
 /// A constant duration in seconds: `15 * time.Second`, `time.Minute`.
 pub fn seconds(text: &str) -> Option<f64> {
-    let factors = text.split('*').map(|factor| match factor.trim() {
+    let inner = |factor| {
+        let bare: &str = str::trim(factor);
+        let inner = bare.strip_prefix("time.Duration(").and_then(|rest| rest.strip_suffix(')'));
+        inner.unwrap_or(bare)
+    };
+    let factors = text.split('*').map(|factor| match inner(factor) {
         "time.Millisecond" => Some(1e-3),
         "time.Second" => Some(1.0),
         "time.Minute" => Some(60.0),
@@ -374,6 +393,7 @@ mod tests {
     fn durations() {
         assert_eq!(seconds("15 * time.Second"), Some(15.0));
         assert_eq!(seconds("time.Minute"), Some(60.0));
+        assert_eq!(seconds("time.Duration(1) * time.Second"), Some(1.0));
         assert_eq!(seconds("cfg.Timeout"), None);
         assert_eq!(seconds("5"), None);
     }

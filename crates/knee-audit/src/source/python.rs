@@ -199,6 +199,20 @@ fn is_aws(right: &str, clients: &[&str]) -> bool {
     made || right.split_once(".Table(").is_some_and(|(name, _)| clients.contains(&name))
 }
 
+/// Names that a file of settings assigns, at its top level or in a branch there, with their places.
+pub fn assigned(text: &str) -> Vec<(&str, std::ops::Range<usize>)> {
+    let mut found = Vec::new();
+    let Some(tree) = parse(tree_sitter_python::LANGUAGE.into(), text) else { return found };
+    each(tree.root_node(), |node| {
+        let inside = |n: Node<'_>| matches!(n.kind(), "function_definition" | "class_definition");
+        if node.kind() == "assignment" && !around(node).any(inside) {
+            let left = node.child_by_field_name("left").filter(|left| left.kind() == "identifier");
+            found.extend(left.map(|left| (&text[left.byte_range()], node.byte_range())));
+        }
+    });
+    found
+}
+
 fn is_awaited(call: Node<'_>) -> bool {
     call.parent().is_some_and(|parent| parent.kind() == "await")
 }

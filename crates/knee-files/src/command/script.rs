@@ -81,7 +81,7 @@ impl<'a> Script<'a> {
         match part {
             Part::Command(statement) => self.command(statement, depth),
             Part::Background(part) => self.part(part, depth),
-            Part::Loop(body) => self.doubtful(body, depth),
+            Part::Loop(_, body) => self.doubtful(body, depth),
             Part::Function(name, body) => {
                 self.read.functions.insert(name.clone(), body.clone());
             }

@@ -78,7 +78,12 @@ pub fn variable(expression: &str) -> (Option<String>, Option<String>) {
                 }),
             }
         };
-    let call = expression.trim().strip_prefix("env(").and_then(|rest| rest.strip_suffix(')'));
+    let expression = expression.trim();
+    // `(int) env('NAME', 90)`
+    let cast = ["(int)", "(integer)", "(bool)", "(string)", "(float)"];
+    let cast = cast.iter().find_map(|cast| expression.strip_prefix(cast));
+    let expression = cast.unwrap_or(expression).trim();
+    let call = expression.strip_prefix("env(").and_then(|rest| rest.strip_suffix(')'));
     match call {
         Some(arguments) => {
             let (name, default) = arguments.split_once(',').unwrap_or((arguments, ""));

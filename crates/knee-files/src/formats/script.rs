@@ -13,7 +13,8 @@ pub enum Part {
     If(Vec<(Vec<Part>, Vec<Part>)>, Vec<Part>),
     /// What is compared, and the patterns with what is done.
     Case(Option<Word>, Vec<(Vec<String>, Vec<Part>)>),
-    Loop(Vec<Part>),
+    /// The condition, and what is done as long as it holds.
+    Loop(Vec<Part>, Vec<Part>),
     /// A list of bash's with its words, and whether they are added to what it holds.
     List(String, bool, Vec<Word>),
     Function(String, Vec<Part>),
@@ -112,6 +113,25 @@ pub fn list(text: &str) -> Option<&str> {
     plain.or_else(guarded).filter(|name| super::shell::is_name(name))
 }
 
+/// Whether a script has a trap for a signal that stops it. One for the end of the shell counts: bash
+/// runs it on a signal, too.
+pub fn traps_stop(text: &str) -> bool {
+    let signals =
+        ["TERM", "INT", "QUIT", "EXIT", "SIGTERM", "SIGINT", "SIGQUIT", "15", "2", "3", "0"];
+    let starts = text.match_indices("trap ").filter(|(at, _)| {
+        text[..*at].chars().next_back().is_none_or(|c| c.is_whitespace() || ";&|{(".contains(c))
+    });
+    starts.into_iter().any(|(at, word)| {
+        let given = text[at + word.len()..].trim_start();
+        let handler = match given.chars().next() {
+            Some(quote @ ('\'' | '"')) => given[1..].find(quote).map_or(given.len(), |end| end + 2),
+            _ => given.find(char::is_whitespace).unwrap_or(given.len()),
+        };
+        let line = given.get(handler..).unwrap_or_default().lines().next().unwrap_or_default();
+        line.split([' ', '\t', ';', '&']).any(|word| signals.contains(&word))
+    })
+}
+
 struct Reader {
     tokens: Vec<Token>,
     at: usize,
@@ -199,11 +219,11 @@ impl Reader {
             "case" => Some(self.case(depth)),
             "while" | "until" | "for" | "select" => {
                 self.at += 1;
-                let _condition = self.list(&["do"], depth + 1);
+                let condition = self.list(&["do"], depth + 1);
                 self.at += 1;
                 let body = self.list(&["done"], depth + 1);
                 self.at += 1;
-                Some(Part::Loop(body))
+                Some(Part::Loop(condition, body))
             }
             "{" => {
                 self.at += 1;
@@ -314,6 +334,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn traps_for_signals_that_stop() {
+        for (text, traps) in [
+            ("trap stop TERM INT\n", true),
+            ("a &\ntrap 'kill $pid\nwait' SIGTERM\nwait", true),
+            ("trap \"exit 0\" 15", true),
+            ("trap finish EXIT", true),
+            ("trap stop CHLD\nwait", false),
+            ("echo mousetrap TERM", false),
+            ("trap", false),
+        ] {
+            assert_eq!(traps_stop(text), traps, "{text}");
+        }
+    }
+
     fn read(text: &str) -> Vec<Part> {
         parse(&Inner::verbatim(text, 0..text.len()))
     }
@@ -337,7 +372,7 @@ mod tests {
             Part::List(name, _, words) => {
                 format!("{name}=({})", words.iter().map(|w| &*w.text).collect::<Vec<_>>().join(" "))
             }
-            Part::Loop(body) => format!("loop {{{}}}", all(body)),
+            Part::Loop(_, body) => format!("loop {{{}}}", all(body)),
             Part::Function(name, body) => format!("{name}() {{{}}}", all(body)),
             Part::Background(part) => format!("{} &", said(part)),
         }

@@ -64,7 +64,14 @@ pub fn says(problem: &str, rule: &Value) -> bool {
         "signal.shell_form" | "signal.wrapper_no_exec" | "signal.npm_pid1" => {
             &["signal-swallowed-by-shell", "package-runner-as-init"]
         }
-        "signal.not_handled" => &["sigterm-unhandled", "server-without-shutdown", "interrupt-only"],
+        "signal.not_handled" => &[
+            "sigterm-unhandled",
+            "server-without-shutdown",
+            "interrupt-only",
+            // A shell that is PID 1 has no handler either.
+            "signal-swallowed-by-shell",
+        ],
+        "signal.handler_never_exits" => &["handler-without-exit"],
         "go.no_shutdown" | "signal.sigint_only" => &["server-without-shutdown", "interrupt-only"],
         "go.errserverclosed_fatal" => &["closed-server-as-fatal"],
         "signal.stopsignal_mismatch" => &["stop-signal-unwanted"],
@@ -72,9 +79,20 @@ pub fn says(problem: &str, rule: &Value) -> bool {
         "node.shutdown_broken" => &["shutdown-that-throws"],
         "node.sync_in_handler" => &["sync-call-in-handler"],
         "go.server_no_timeouts" => &["server-without-timeouts"],
-        "go.client_no_timeout" | "py.client_no_timeout" => {
-            &["client-without-timeout", "request-without-timeout"]
+        "go.client_no_timeout" | "py.client_no_timeout" | "node.client_no_timeout" => {
+            &["client-without-timeout", "request-without-timeout", "axios-without-timeout"]
         }
+        "go.shutdown_deadline_short" => &["shutdown-deadline-short"],
+        "go.listen_error_ignored" => &["listen-error-ignored"],
+        "go.rows_not_closed" => &["rows-left-open"],
+        "node.listener_leak" => &["listener-added-again"],
+        "db.pool_per_module" => &["client-per-module"],
+        "php.queue_retry_after" => &["job-retried-while-running"],
+        "php.coverage_extension_in_prod" => &["coverage-extension-loaded"],
+        "py.uwsgi_no_harakiri" => &["uwsgi-without-harakiri"],
+        "py.uwsgi_unknown_option" => &["uwsgi-option-unknown"],
+        "py.single_sync_worker" => &["single-sync-worker"],
+        "py.unknown_setting" => &["gunicorn-setting-unknown"],
         "go.body_not_closed" => &["response-body-left-open"],
         "go.gomemlimit_missing" => &["gomemlimit-unset"],
         "go.gomaxprocs_host" => &["gomaxprocs-from-host"],
@@ -107,29 +125,48 @@ pub fn says(problem: &str, rule: &Value) -> bool {
     rule.as_str().is_some_and(|rule| rule == problem || rules.contains(&rule))
 }
 
-/// Whether a fact of knee is what a label means by its key.
+/// Whether a fact of knee is what a label means by its key. Behind the name a label may say whose it
+/// is: `task.cpu.api`.
 pub fn names(key: &str, fact: &Value) -> bool {
     let Some(fact) = fact.as_str() else { return false };
-    let other: &[&str] = match key {
-        "server" | "rq.command" | "celery.worker" | "entry.args" | "entry.override" => &["entry"],
-        "entry.worker" => &["entry"],
-        "port" => &["container.port"],
-        "celery.concurrency" => &["celery.worker_concurrency"],
-        "celery.prefetch_multiplier" => &["celery.worker_prefetch_multiplier"],
-        "stopsignal" => &["container.stop_signal"],
-        "ecs.init_process_enabled" => &["container.init"],
-        "autoscaling.max_capacity" => &["service.maximum"],
-        "go.read_timeout" | "go.write_timeout" | "go.idle_timeout" => &["go.server"],
-        "rq.workers" => &["supervisor.numprocs"],
-        "php.memory_limit" | "php.memory_limit.override" => {
-            &["php.memory_limit", "env.PHP_MEMORY_LIMIT"]
-        }
-        "roadrunner.max_worker_memory_mb" => &["roadrunner.max_worker_memory"],
-        "compose.stop_grace_period" | "ecs.stop_timeout" | "ecs.stop_timeout.module_default" => {
-            &["container.stop_timeout"]
-        }
-        "ecs.container_cpu" => &["container.cpu"],
-        _ => &[],
+    let of = |name: &str| key == name || key.starts_with(&format!("{name}."));
+    let other: &[(&str, &[&str])] = &[
+        ("server", &["entry"]),
+        ("rq.command", &["entry"]),
+        ("queue.command", &["entry"]),
+        ("celery.worker", &["entry"]),
+        ("celery.command", &["entry"]),
+        ("port", &["container.port"]),
+        ("celery.concurrency", &["celery.worker_concurrency"]),
+        ("celery.prefetch_multiplier", &["celery.worker_prefetch_multiplier"]),
+        ("stopsignal", &["container.stop_signal"]),
+        ("ecs.init_process_enabled", &["container.init"]),
+        ("autoscaling.max_capacity", &["service.maximum"]),
+        ("alb.deregistration_delay", &["target_group.deregistration_delay"]),
+        ("ecs.health_check_grace_period", &["service.health_check_grace"]),
+        ("ecs.desired_count", &["service.desired_count"]),
+        ("fpm", &["php_fpm"]),
+        ("go.read_timeout", &["go.server"]),
+        ("go.write_timeout", &["go.server"]),
+        ("go.idle_timeout", &["go.server"]),
+        ("go.shutdown_deadline", &["go.shutdown_timeout"]),
+        ("rq.workers", &["supervisor.numprocs"]),
+        ("php.memory_limit", &["env.PHP_MEMORY_LIMIT"]),
+        ("roadrunner.max_worker_memory_mb", &["roadrunner.max_worker_memory"]),
+        ("compose.stop_grace_period", &["container.stop_timeout"]),
+        ("ecs.stop_timeout", &["container.stop_timeout"]),
+        ("ecs.container_cpu", &["container.cpu"]),
+    ];
+    let same = |(name, facts): &(&str, &[&str])| {
+        let rest = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
+        // A family of settings with another first word: `fpm.max_children.web`.
+        let family = |own: &&str| {
+            let setting = fact.strip_prefix(own).and_then(|rest| rest.strip_prefix('.'));
+            setting.is_some_and(|setting| {
+                rest.is_some_and(|rest| rest == setting || rest.starts_with(&format!("{setting}.")))
+            })
+        };
+        facts.iter().any(|own| (*own == fact && of(name)) || family(own))
     };
-    fact == key || other.contains(&fact)
+    of(fact) || other.iter().any(same)
 }

@@ -22,8 +22,17 @@ impl Follower<'_> {
         self.followed += 1;
         match part {
             Part::Command(statement) => self.command(statement, file, context, links, depth, last),
-            Part::Background(part) => self.part(part, file, context, links, depth + 1, false),
-            Part::Loop(body) => self.parts(body, file, context, links, depth + 1),
+            Part::Background(part) => {
+                let tail = std::mem::replace(&mut self.tail, false);
+                self.part(part, file, context, links, depth + 1, false);
+                self.tail = tail;
+            }
+            Part::Loop(condition, body) => {
+                let before = self.endless;
+                self.endless = self.tail && is_endless(condition);
+                self.parts(body, file, context, links, depth + 1);
+                self.endless = before;
+            }
             Part::Function(..) => {}
             Part::List(name, append, words) => {
                 let list = self.lists.entry(name.clone()).or_default();
@@ -83,4 +92,12 @@ impl Follower<'_> {
         }
         context.variable(name).or(default.map(String::from))
     }
+}
+
+/// Whether a loop goes on whatever happens: `while true`, `while :`.
+fn is_endless(condition: &[Part]) -> bool {
+    let [Part::Command(condition)] = condition else { return false };
+    let words = condition.argv();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    matches!(words[..], ["true" | ":" | "/bin/true"] | ["[" | "[[", "1" | "true", "]" | "]]"])
 }

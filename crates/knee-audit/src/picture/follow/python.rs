@@ -45,7 +45,7 @@ impl Follower<'_> {
             file: id,
             words: vec![word],
             context: context.clone(),
-            chain: Chain { links: links.to_vec(), unknown: None },
+            chain: Chain { links: links.to_vec(), ..Chain::default() },
             given,
         });
         true

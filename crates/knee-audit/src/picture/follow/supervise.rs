@@ -90,7 +90,7 @@ impl Follower<'_> {
                         file: id,
                         words: words.into_iter().map(|(_, word)| word).collect(),
                         context: context.clone(),
-                        chain: Chain { links: links.clone(), unknown: None },
+                        chain: Chain { links: links.clone(), ..Chain::default() },
                         given: BTreeMap::new(),
                     });
                 }

@@ -67,7 +67,12 @@ impl Join {
                 entrypoint: node.get("entrypoint").and_then(|n| self.command(n)),
                 cmd: node.get("command").and_then(|n| self.command(n)),
             };
+            let target = node.path(&["build", "target"]).and_then(Node::text);
+            let target = target.map(|stage| expand(&stage, &|_| None));
             let purpose = match self.purpose(id) {
+                Purpose::Production if target.is_some_and(|stage| image::development(&stage)) => {
+                    Purpose::Development
+                }
                 Purpose::Production if self.mounts_code(node, &folder, built.as_ref()) => {
                     Purpose::Development
                 }

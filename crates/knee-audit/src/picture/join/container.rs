@@ -322,6 +322,7 @@ fn foreign(node: &Node) -> Image {
         context: String::new(),
         copies_code: false,
         volumes: Vec::new(),
+        runs: Vec::new(),
     }
 }
 

@@ -33,6 +33,7 @@ impl Join {
     pub(super) fn ecs(&mut self) {
         let agent = self.agent_stop_timeout();
         self.tagged = self.tagged();
+        self.made = self.made();
         let balancers: Vec<usize> = self.of_kind("balancer");
         for at in &balancers {
             let balancer = ecs::balancer(&self.resources[*at]);

@@ -133,7 +133,7 @@ fn bare(runtime: Runtime, settings: BTreeMap<String, Found<Datum>>, id: FileId) 
         version: None,
         command: Found::unknown("nothing is seen to start it", Place::new(id, 0..0)),
         settings,
-        chain: Chain { links: Vec::new(), unknown: Some("nothing is seen to start it".into()) },
+        chain: Chain { unknown: Some("nothing is seen to start it".into()), ..Chain::default() },
         front: false,
         folder: None,
         sources: Vec::new(),

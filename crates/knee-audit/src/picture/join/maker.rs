@@ -3,6 +3,7 @@
 
 use super::Join;
 use super::images::is_dockerfile;
+use super::workflows::Made;
 use crate::picture::files::{FileId, joined};
 use crate::picture::image::{self, Built};
 use crate::picture::service::{Container, Deployment};
@@ -122,6 +123,10 @@ impl Join {
     /// The image as its Dockerfile makes it, if one here does.
     pub(super) fn maker(&self, started: &Started<'_>) -> Option<Built> {
         let image = Wanted::of(started)?;
+        if let Some(made) = self.named_by_pipeline(&image) {
+            let stage = made.stage.as_deref();
+            return image::build(&self.picture.files, made.dockerfile, stage, None).ok();
+        }
         let dockerfiles: Vec<FileId> =
             self.ids().into_iter().filter(|id| self.makes_for_production(*id)).collect();
         let scopes = std::iter::successors(Some(started.from.to_string()), |folder: &String| {
@@ -144,6 +149,12 @@ impl Join {
         }
         let (_, id) = likest.filter(|(score, _)| score.only.0 <= score.both)?;
         image::build(&self.picture.files, id, None, None).ok()
+    }
+
+    /// The only image that a pipeline builds under that name.
+    fn named_by_pipeline(&self, image: &Wanted) -> Option<&Made> {
+        let mut same = self.made.iter().filter(|made| image.own && image.called == made.name);
+        same.next().filter(|_| same.next().is_none())
     }
 
     fn path(&self, id: FileId) -> &str {
@@ -262,6 +273,8 @@ struct Score {
 struct Wanted {
     /// The last part of its name, where that is known.
     repository: String,
+    /// The same, or the last name of what it is a variable of: `data.repository.images.web`.
+    called: String,
     /// Of the container and the image.
     words: BTreeSet<String>,
     /// Of the task's family, which may be named after the whole project.
@@ -301,6 +314,7 @@ impl Wanted {
         own_words.extend(words(&without_variables(started.container)));
         let helper = own_words.iter().any(|word| HELPERS.contains(&&**word));
         Some(Wanted {
+            called: called(&repository),
             repository: repository.replace('_', "-"),
             words: own_words.into_iter().collect(),
             family: words(started.family).into_iter().collect(),
@@ -341,6 +355,14 @@ impl Wanted {
         let some = both > 0 || (family > 0 && only == 0);
         some.then_some(Score { both, family, only: Reverse(only) })
     }
+}
+
+/// The name of an image, or of the one that an expression refers to.
+fn called(repository: &str) -> String {
+    let attributes = ["repository_url", "url", "name", "arn", "uri", "image"];
+    let parts = repository.trim_end_matches('}').rsplit(['.', '{']);
+    let telling = parts.into_iter().find(|part| !attributes.contains(part));
+    telling.unwrap_or_default().replace('_', "-")
 }
 
 /// A name without what variables say in it.

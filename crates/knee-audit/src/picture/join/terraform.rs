@@ -10,9 +10,9 @@ impl Join {
     pub(super) fn terraform(&mut self) {
         let mut terraform = Terraform::default();
         let files = self.picture.files.clone();
-        for (id, file) in
-            files.iter().filter(|(_, f)| f.path.ends_with(".tf") || f.path.ends_with(".tfvars"))
-        {
+        let ends = [".tf", ".tfvars", ".tfvars.json"];
+        let own = |path: &str| ends.iter().any(|end| path.ends_with(end));
+        for (id, file) in files.iter().filter(|(_, file)| own(&file.path)) {
             if let Err(error) = terraform.add(&file.path, id.0, &file.text) {
                 self.note(id, &error);
             }

@@ -379,3 +379,38 @@ fn the_services_of_a_module_of_the_registry() {
     );
     assert_eq!(task.cpu.as_ref().and_then(|f| f.get().copied()), Some(0.5));
 }
+
+#[test]
+fn a_variable_that_counts_itself_up() {
+    let script = "#!/bin/sh\nN=1\nN=$((N+1))\nN=$((N*2))\nexec gunicorn --workers $N main:app\n";
+    let made = picture(&[
+        ("Dockerfile", "FROM python:3.13\nCOPY run.sh /run.sh\nENTRYPOINT [\"/run.sh\"]\n"),
+        ("run.sh", script),
+    ]);
+    let (_, _, program) = made.programs().next().unwrap();
+    assert_eq!(program.number("gunicorn.workers"), Some(4.0));
+    let endless = script.replace("N=1\n", "").replace("N=$((N*2))", "M=$((M+N))");
+    let endless = endless.replace("--workers $N", "--workers $M");
+    let made = picture(&[
+        ("Dockerfile", "FROM python:3.13\nCOPY run.sh /run.sh\nENTRYPOINT [\"/run.sh\"]\n"),
+        ("run.sh", &endless),
+    ]);
+    assert_eq!(made.programs().count(), 1);
+}
+
+#[test]
+fn an_image_that_a_pipeline_builds_under_another_name() {
+    let workflow = "jobs:\n  build:\n    strategy:\n      matrix:\n        include:\n          - svc: web-front\n            docker_file: a/app/Dockerfile\n            target: --target serving\n          - svc: web-back\n            docker_file: a/web/Dockerfile\n";
+    let task = r#"{"family": "shop", "containerDefinitions": [{"name": "one", "image": "1.dkr.ecr.eu-west-1.amazonaws.com/shop/web-front:2"}]}"#;
+    let made = picture(&[
+        (".github/workflows/build.yml", workflow),
+        (
+            "a/app/Dockerfile",
+            "FROM python:3.13 AS serving\nCMD [\"gunicorn\", \"a:b\"]\nFROM serving AS other\nCMD [\"celery\", \"worker\"]\n",
+        ),
+        ("a/web/Dockerfile", "FROM nginx\n"),
+        ("ecs/task-definition.json", task),
+    ]);
+    let ecs = made.services.iter().find(|service| service.name == "shop").unwrap();
+    assert_eq!(ecs.containers[0].programs[0].runtime, Runtime::Gunicorn);
+}

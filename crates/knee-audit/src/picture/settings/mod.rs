@@ -6,6 +6,7 @@ mod nginx;
 mod octane;
 mod php;
 mod python;
+mod queue;
 mod version;
 
 use crate::picture::files::{FileId, Files, Place};
@@ -71,6 +72,9 @@ impl<'a> Reader<'a> {
             Runtime::Octane => self.octane(&texts, &words, reached.file, &mut settings),
             Runtime::Celery => self.celery(&texts, &reached.context, &mut settings),
             Runtime::Uwsgi => self.uwsgi(&texts, &mut settings),
+            Runtime::Worker => {
+                self.queue(&texts, &words, reached.file, &reached.context, &mut settings)
+            }
             _ => {}
         }
         if matches!(

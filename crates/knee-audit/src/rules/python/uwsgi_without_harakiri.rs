@@ -1,8 +1,8 @@
 //! uWSGI workers that a request may hold for ever.
 
 use crate::Subject;
-use crate::finding::{Confidence, Finding, Persona, Severity};
-use crate::picture::Runtime;
+use crate::finding::{Confidence, Finding, Severity};
+use crate::picture::{Found, Place, Program, Runtime};
 use crate::rules::Rule;
 use crate::rules::reading::{programs, start};
 
@@ -22,15 +22,20 @@ fn check(subject: &Subject) -> Vec<Finding> {
                 Finding::new(
                     RULE.name,
                     &service.name,
-                    start(container, program),
+                    written(program).unwrap_or(start(container, program)),
                     "no request is ever ended: one that hangs takes its worker with it, and as many as there are workers stop the service",
                 )
                 .severity(Severity::Low)
                 .confidence(Confidence::Medium)
-                .persona(Persona::Pedantic)
                 .label("no harakiri")
                 .remedy("set harakiri to more than the longest request, in seconds; it needs master = true")
             })
         })
         .collect()
+}
+
+/// The last of its settings: behind it harakiri would stand.
+fn written(program: &Program) -> Option<&Place> {
+    let own = program.settings.iter().filter(|(name, _)| name.starts_with("uwsgi."));
+    own.filter_map(|(_, found)| Found::place(found)).max_by_key(|place| (place.file, place.span.start))
 }

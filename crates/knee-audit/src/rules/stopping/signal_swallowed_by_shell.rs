@@ -2,15 +2,18 @@
 
 use crate::Subject;
 use crate::finding::{Confidence, Finding, Persona, Severity};
-use crate::picture::{LinkKind, Place, Runtime, Shell};
+use crate::picture::{LinkKind, Place, Runtime, Shell, is_daemon};
 use crate::rules::Rule;
 use crate::rules::reading::{programs, start};
 use crate::finding::Safety;
+use std::collections::HashSet;
 
 /// The rule.
 pub static RULE: Rule = Rule::new("signal-swallowed-by-shell", include_str!("signal_swallowed_by_shell.md"), check);
 
 fn check(subject: &Subject) -> Vec<Finding> {
+    // A script that does several things again and again is mended in one place.
+    let mut told = HashSet::new();
     programs(subject, |_| true)
         .filter_map(|(service, container, program)| {
             if program.chain.unknown.is_some() {
@@ -30,20 +33,28 @@ fn check(subject: &Subject) -> Vec<Finding> {
             let start = start(container, program);
             let at = if script { start } else { &first.place };
             let shown = if script { "a script that does not `exec` its last command" } else { "the shell form" };
+            let endless = program.chain.endless && script;
+            if endless && !told.insert(first.place.clone()) {
+                return None;
+            }
+            let shown = if endless { "a script that loops for ever, and traps no signal," } else { shown };
             let message = format!("{shown} keeps a shell in front of the program: the stop signal never arrives, and what is in flight is killed");
-            let known = !matches!(program.runtime, Runtime::Other);
+            let daemon = program.command.get().is_some_and(|words| is_daemon(words));
+            let known = !matches!(program.runtime, Runtime::Other) || daemon || endless;
             let finding = Finding::new(RULE.name, &service.name, at, message)
-                .severity(if known { Severity::High } else { Severity::Medium })
+                .severity(if known && !endless && !daemon { Severity::High } else { Severity::Medium })
                 .confidence(if known { Confidence::High } else { Confidence::Medium })
                 .persona(if known { Persona::Regular } else { Persona::Pedantic })
                 .label("a shell waits here")
                 .beside(Some(&first.place).filter(|place| *place != at), "what starts the shell")
-                .remedy(if script {
+                .remedy(if endless {
+                    "trap TERM in the script, and run what it does in the background with `wait`, so that the trap is run at once"
+                } else if script {
                     "begin the last command of the script with `exec`"
                 } else {
                     "write the instruction in exec form: CMD [\"program\", \"argument\"]"
                 });
-            Some(fixed(subject, finding, at, script))
+            Some(if endless { finding } else { fixed(subject, finding, at, script) })
         })
         .collect()
 }
@@ -73,4 +84,27 @@ fn fixed(subject: &Subject, finding: Finding, at: &Place, script: bool) -> Findi
     let quoted: Vec<String> = words.split_whitespace().map(|word| format!("\"{word}\"")).collect();
     let place = Place::new(at.file, line_start..line_end);
     finding.fix(&place, format!("{instruction} [{}]", quoted.join(", ")), Safety::Safe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::contract::subject;
+
+    #[test]
+    fn scripts_that_stay() {
+        let found = |script: &str| {
+            let dockerfile = "FROM debian:12\nCOPY run.sh /run.sh\nENTRYPOINT [\"/run.sh\"]\n";
+            let text = format!("#!/bin/sh\n{script}\n");
+            let found = check(&subject(&[("Dockerfile", dockerfile), ("run.sh", &text)]));
+            found.iter().filter(|finding| finding.persona == Persona::Regular).count()
+        };
+        let looped = "while true; do\n  php sync.php a\n  php sync.php b\n  sleep 60\ndone";
+        assert_eq!(found(looped), 1);
+        assert_eq!(found(&format!("trap 'exit 0' TERM\n{looped}")), 0);
+        assert_eq!(found("case \"$1\" in\n  web) exec node server.js ;;\n  *) cron -f ;;\nesac"), 1);
+        assert_eq!(found("case \"$1\" in\n  web)\n    ls\n    ;;\n  *)\n    cron -f\n    ;;\nesac"), 1);
+        assert_eq!(found("cron\nexec node server.js"), 0, "in the background by itself");
+        assert_eq!(found("trap stop CHLD\ngunicorn main:app &\nwait"), 1);
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::picture::Place;
-use crate::source::tree::{around, each, field, text};
+use crate::source::tree::{any, around, each, field, text};
 use tree_sitter::Node;
 
 /// A handler of a signal.
@@ -20,6 +20,8 @@ pub struct Handler {
     pub broken: Option<Place>,
     /// `process.exit` without closing anything.
     pub exits: Option<Place>,
+    /// Whether all that it does is known, and nothing of it ends a server or the process.
+    pub lingers: bool,
 }
 
 impl Reader<'_> {
@@ -36,6 +38,7 @@ impl Reader<'_> {
             cut: None,
             broken: None,
             exits: None,
+            lingers: false,
         };
         let Some(body) = given.and_then(|given| self.body(given)) else { return handler };
         let words = text(body, self.source).to_lowercase();
@@ -55,6 +58,9 @@ impl Reader<'_> {
         ]
         .iter()
         .any(|word| words.contains(word));
+        let ends = ["exit", "kill", "abort", "throw"].iter().any(|word| words.contains(word));
+        handler.lingers =
+            !ends && !any(body, |node| node.kind() == "call_expression" && !self.harmless(node));
         let mut closed = None;
         each(body, |node| {
             if node.kind() != "call_expression" {
@@ -97,6 +103,40 @@ impl Reader<'_> {
             handler.exits = None;
         }
         handler
+    }
+
+    /// Whether a call ends neither a server of HTTP nor the process: it logs, or belongs to something
+    /// else that the file makes.
+    fn harmless(&self, call: Node<'_>) -> bool {
+        let name = field(call, "function", self.source);
+        let Some((receiver, method)) = name.rsplit_once('.') else {
+            return matches!(name, "clearTimeout" | "clearInterval");
+        };
+        if receiver.to_lowercase().contains("log") || receiver == "console" {
+            return true;
+        }
+        let Some(made) = self.made(receiver, call) else { return false };
+        let serves = ["listen(", "createServer(", "express(", "astify(", "Koa", "Nest"];
+        if serves.iter().any(|word| made.contains(word)) {
+            return false;
+        }
+        let stops =
+            ["close", "stop", "shutdown", "end", "destroy", "terminate", "disconnect", "quit"];
+        let other = ["WebSocket", "ws.", "Redis", "Pool", "Prisma", "Queue", "Worker", "Kafka"];
+        let is_other = made.starts_with("new ") && other.iter().any(|kind| made.contains(kind));
+        is_other || !stops.iter().any(|word| method.to_lowercase().contains(word))
+    }
+
+    /// What a variable of the file is set to where it is declared.
+    pub(super) fn made(&self, name: &str, node: Node<'_>) -> Option<&str> {
+        let root = around(node).last()?;
+        let mut made = None;
+        each(root, |node| {
+            if node.kind() == "variable_declarator" && field(node, "name", self.source) == name {
+                made = node.child_by_field_name("value").map(|value| text(value, self.source));
+            }
+        });
+        made
     }
 
     /// The function that handles: given in place, or by its name in the same file.

@@ -1,8 +1,11 @@
 //! JavaScript and TypeScript: servers, their keep-alive, handlers of signals, calls that block.
 
+mod clients;
+mod emitters;
 mod handler;
 mod reached;
 
+pub use clients::Client;
 pub use handler::Handler;
 pub use reached::reached;
 
@@ -31,6 +34,12 @@ pub struct Source {
     pub forks: Vec<(Place, String)>,
     /// Worker threads started in functions that take a request.
     pub threads: Vec<Place>,
+    /// Clients and requests of axios that are given no time-out.
+    pub untimed: Vec<Client>,
+    /// Listeners that each request or connection adds to what all share, with the event.
+    pub listeners: Vec<(Place, String)>,
+    /// Clients of Prisma, each with a pool of its own.
+    pub prisma: Vec<Place>,
     /// What it imports.
     pub imports: Vec<String>,
 }
@@ -85,6 +94,9 @@ pub fn read(file: FileId, source: &str, typed: bool) -> Source {
         blocking: Vec::new(),
         forks: Vec::new(),
         threads: Vec::new(),
+        untimed: Vec::new(),
+        listeners: Vec::new(),
+        prisma: Vec::new(),
         imports: Vec::new(),
     };
     let language = if typed {
@@ -107,6 +119,10 @@ pub fn read(file: FileId, source: &str, typed: bool) -> Source {
                 && reader.in_handler(node)
             {
                 found.threads.push(reader.place(node));
+            }
+            // One that is kept in a global is shared by whoever loads the module.
+            if made == "PrismaClient" && !source.contains("global") {
+                found.prisma.push(reader.place(node));
             }
         }
         "assignment_expression" => {
@@ -157,6 +173,10 @@ impl<'a> Reader<'a> {
         let method = name.rsplit('.').next().unwrap_or_default();
         let arguments = node.child_by_field_name("arguments").map(children).unwrap_or_default();
         let first = arguments.first().map_or("", |a| text(*a, self.source));
+        found.untimed.extend(self.untimed(node, name, &arguments));
+        if matches!(method, "on" | "addListener") && self.adds_for_ever(node, function) {
+            found.listeners.push((self.place(node), unquoted(first)));
+        }
         match method {
             "require" if name == "require" => found.imports.push(unquoted(first)),
             "import" => found.imports.push(unquoted(first)),
@@ -298,7 +318,7 @@ fn product(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn source(text: &str) -> Source {
+    pub(super) fn source(text: &str) -> Source {
         read(FileId(0), text, false)
     }
 
@@ -343,6 +363,13 @@ mod tests {
             "const app = express(); const server = app.listen(1); process.on('SIGTERM', () => { server.close() })",
         );
         assert!(server.handlers[0].broken.is_none());
+        let lingers = |text: &str| {
+            let made = "const wss = new WebSocket.Server(o); const server = app.listen(1);";
+            source(&format!("{made} process.on('SIGTERM', () => {{ {text} }})")).handlers[0].lingers
+        };
+        assert!(lingers("console.log('stopping')") && lingers("log.info('a'); wss.close()"));
+        assert!(!lingers("server.close()") && !lingers("stop()") && !lingers("process.exit(0)"));
+        assert!(!lingers("wss.close(() => server.close())") && !lingers("other.close()"));
     }
 
     #[test]

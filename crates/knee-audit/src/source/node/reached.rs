@@ -17,17 +17,31 @@ pub fn reached<'a>(files: &Files, program: &Program, own: Vec<&'a Source>) -> Ve
     let (mut seen, mut next) = (BTreeSet::from([entry]), vec![entry]);
     while let Some(at) = next.pop() {
         let folder = paths[at].rsplit_once('/').map_or("", |(folder, _)| folder);
-        for import in own[at].imports.iter().filter(|import| import.starts_with('.')) {
-            let target = joined(folder, import);
+        for import in &own[at].imports {
+            let Some((target, whole)) = target(folder, import) else { continue };
             let target = target.strip_suffix(".js").unwrap_or(&target).to_string();
+            let same = |path: &str| match whole {
+                true => path == target,
+                false => path.ends_with(&format!("/{target}")) || path == target,
+            };
             let found = paths.iter().position(|p| {
                 let bare = p.rsplit_once('.').map_or(&**p, |(bare, _)| bare);
-                bare == target || *p == target || bare.strip_suffix("/index") == Some(&*target)
+                same(bare) || same(p) || bare.strip_suffix("/index").is_some_and(same)
             });
             next.extend(found.filter(|at| seen.insert(*at)));
         }
     }
     seen.into_iter().map(|at| own[at]).collect()
+}
+
+/// What an import names, and whether that is the path from the root: behind the usual names for the
+/// folder of the sources (`@/`, `~/`, `src/`) only its end is known.
+fn target(folder: &str, import: &str) -> Option<(String, bool)> {
+    if import.starts_with('.') {
+        return Some((joined(folder, import), true));
+    }
+    let aliased = ["@/", "~/", "#/"].iter().find_map(|alias| import.strip_prefix(alias));
+    aliased.or(import.starts_with("src/").then_some(import)).map(|rest| (rest.into(), false))
 }
 
 /// The file that `node` is given, relative to the root.

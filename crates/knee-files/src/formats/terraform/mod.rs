@@ -48,7 +48,14 @@ pub struct Plan {
 pub struct Terraform {
     /// By folder.
     folders: BTreeMap<String, Vec<Source>>,
+    /// Files of values that are JSON, by folder.
+    documents: BTreeMap<String, Vec<Node>>,
+    /// How often a folder names each environment for production, in the order of `PRODUCTION`.
+    named: BTreeMap<String, [usize; PRODUCTION.len()]>,
 }
+
+/// What environments for production are called.
+const PRODUCTION: [&str; 4] = ["production", "prod", "prd", "live"];
 
 struct Source {
     file: usize,
@@ -67,6 +74,16 @@ impl Terraform {
             let problem = "is too large for Terraform".into();
             return Err(FormatError { at: Position::of(text, 0), problem });
         }
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let named = self.named.entry(folder.into()).or_default();
+        for (count, name) in named.iter_mut().zip(PRODUCTION) {
+            *count += text.matches(&format!("\"{name}\"")).count();
+        }
+        if name == "terraform.tfvars.json" || name.ends_with(".auto.tfvars.json") {
+            let read = super::loose::parse(text, file)?;
+            self.documents.entry(folder.into()).or_default().extend(read);
+            return Ok(());
+        }
         // The parser has no byte-order mark; three blanks keep every byte in its place.
         let text = text.strip_prefix('\u{feff}').map_or(text.into(), |rest| format!("   {rest}"));
         let body = hcl_edit::parser::parse_body(&text).map_err(|error| FormatError {
@@ -76,13 +93,21 @@ impl Terraform {
             },
             problem: format!("is no Terraform: {}", error.message().replace('\n', " ")),
         })?;
-        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let values = name == "terraform.tfvars" || name.ends_with(".auto.tfvars");
         if values || name.ends_with(".tf") {
             let source = Source { file, body, values };
             self.folders.entry(folder.into()).or_default().push(source);
         }
         Ok(())
+    }
+
+    /// The workspace for production of a root module, where its files speak of one.
+    fn workspace(&self, folder: &str) -> Option<&'static str> {
+        let named = self.named.get(folder)?.iter().zip(PRODUCTION).rev();
+        named
+            .filter(|(count, _)| **count > 0)
+            .max_by_key(|(count, _)| **count)
+            .map(|(_, name)| name)
     }
 
     /// The folders that no other calls as a module.

@@ -111,6 +111,10 @@ impl Instance {
             ("module", Some(name)) => self.output(evaluator, name, &steps[1..], here),
             ("path", Some("module")) => Some(text(".")),
             ("path", Some(_)) => Some(text(ROOT)),
+            ("terraform", Some("workspace")) => {
+                let name = evaluator.terraform.workspace(&self.root)?;
+                Some(Node { unless: Some("the workspace".into()), ..text(name) })
+            }
             ("each" | "count" | "self" | "terraform", _) => None,
             ("data", Some("template_file")) => {
                 let name = steps.get(1)?.text()?;
@@ -119,7 +123,12 @@ impl Instance {
             }
             ("data", Some(kind)) => {
                 let name = steps.get(1)?.text()?;
-                let id = format!("{}data.{kind}.{name}", self.prefix);
+                // Of several the one that is meant is told apart by its key.
+                let key = match steps.get(2) {
+                    Some(Step::At(key)) => format!(".{key}"),
+                    _ => String::new(),
+                };
+                let id = format!("{}data.{kind}.{name}{key}", self.prefix);
                 Some(Node { value: Value::Reference(id), ..here.clone() })
             }
             (kind, Some(name)) => Some(self.attribute(evaluator, kind, name, &steps[1..], here)),
@@ -177,6 +186,11 @@ impl Instance {
 
     /// What a file of values gives a variable of the root module.
     fn given(&self, evaluator: &Evaluator<'_>, name: &str) -> Option<Node> {
+        let documents = evaluator.terraform.documents.get(&self.folder).into_iter().flatten();
+        let json = documents.rev().find_map(|document| document.get(name)).cloned();
+        if let Some(json) = json.filter(|_| self.depth == 0) {
+            return Some(json);
+        }
         let values = self.sources(evaluator.terraform).iter().filter(|source| source.values);
         let found = values.rev().find_map(|s| Some((s.file, s.body.get_attribute(name)?)));
         let (file, attribute) = found.filter(|_| self.depth == 0)?;

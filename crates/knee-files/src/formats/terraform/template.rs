@@ -63,6 +63,9 @@ pub(super) fn render(
             return node;
         }
     }
+    if let Some(items) = renderer.listed(template) {
+        return Node::new(Value::List(items), file, whole);
+    }
     renderer.elements(template, &mut rendered, &mut unless, 0);
     rendered.places.push(whole.end);
     Node {
@@ -80,6 +83,28 @@ struct Renderer<'e, 'a> {
 }
 
 impl Renderer<'_, '_> {
+    /// The items of `"[${a}, ${b}]"`, where each is a structure that was encoded: they keep their
+    /// places.
+    fn listed(&self, template: &Template) -> Option<Vec<Node>> {
+        let (mut items, mut between) = (Vec::new(), String::new());
+        for element in template.iter() {
+            match element {
+                Element::Literal(text) => between.push_str(text.trim()),
+                Element::Interpolation(inner) => {
+                    let node = self.evaluator.expression(self.scope, &inner.expr, self.file);
+                    if !node.is_map() {
+                        return None;
+                    }
+                    items.push(node);
+                    between.push('_');
+                }
+                Element::Directive(_) => return None,
+            }
+        }
+        let plain = vec!["_"; items.len()].join(",");
+        (!items.is_empty() && between == format!("[{plain}]")).then_some(items)
+    }
+
     fn elements(
         &self,
         template: &Template,

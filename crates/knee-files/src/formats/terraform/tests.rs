@@ -143,6 +143,39 @@ fn of_a_resource_or_nothing_the_resource() {
 }
 
 #[test]
+fn a_list_that_a_template_is_made_of_keeps_its_places() {
+    let text = "locals {\n  a = jsonencode({ name = \"a\", stopTimeout = 60 })\n  b = jsonencode({ name = \"b\" })\n}\nresource \"aws_ecs_service\" \"y\" {\n  list = \"[${local.a}, ${local.b}]\"\n  text = \"[${local.a}, 1]\"\n}\n";
+    let mut terraform = Terraform::default();
+    terraform.add("main.tf", 0, text).unwrap();
+    let plan = terraform.plan("", &|_| None);
+    let list = found(&plan, "aws_ecs_service.y").get("list").unwrap().items();
+    assert_eq!((list.len(), list[1].get("name").unwrap().text().as_deref()), (2, Some("b")));
+    assert_eq!(&text[list[0].get("stop_timeout").unwrap().span.range.clone()], "60");
+    assert!(found(&plan, "aws_ecs_service.y").get("text").unwrap().text().is_some());
+}
+
+#[test]
+fn a_workspace_is_that_of_production() {
+    let text = "variable \"accounts\" {}\nlocals {\n  env = lower(terraform.workspace)\n  account = contains(keys(var.accounts), local.env) ? var.accounts[local.env] : var.accounts[\"default\"]\n}\nresource \"aws_ecs_service\" \"y\" {\n  cpu = local.account.cpu\n  count = local.env == \"production\" ? 1 : 2\n  image = data.aws_ecr_repository.images[\"web\"].repository_url\n}\n";
+    let json = "{\"accounts\": {\"default\": {\"cpu\": 256}, \"production\": {\"cpu\": 1024}}}";
+    let mut terraform = Terraform::default();
+    terraform.add("main.tf", 0, text).unwrap();
+    terraform.add("terraform.tfvars.json", 1, json).unwrap();
+    let plan = terraform.plan("", &|_| None);
+    let cpu = found(&plan, "aws_ecs_service.y").get("cpu").unwrap();
+    assert_eq!((cpu.number(), cpu.span.file), (Some(1024.0), 1));
+    assert_eq!(&json[cpu.span.range.clone()], "1024");
+    let image = found(&plan, "aws_ecs_service.y").get("image").unwrap();
+    assert_eq!(image.reference(), Some("data.aws_ecr_repository.images.web"));
+    let mut plain = Terraform::default();
+    plain
+        .add("main.tf", 0, "resource \"aws_ecs_service\" \"y\" { name = terraform.workspace }")
+        .unwrap();
+    let name = plain.plan("", &|_| None).resources[0].body.get("name").unwrap().text();
+    assert_eq!(name, None, "nothing speaks of an environment");
+}
+
+#[test]
 fn what_is_no_terraform_is_named_with_its_place() {
     let mut terraform = Terraform::default();
     let error = terraform.add("a.tf", 0, "a = 1\nb = = 2\n").unwrap_err();
