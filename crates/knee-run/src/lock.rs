@@ -1,11 +1,10 @@
 //! `knee.lock`: what was measured of the service. A file that cannot be used is said and left alone,
 //! and the service starts by the rules that need none.
 
-use crate::fill;
+use crate::fill::{self, find};
 use knee_core::profile::Profile;
 use knee_core::runtimes::Needs;
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -42,15 +41,19 @@ impl Lock {
 pub fn read(named: Option<&Path>, told: &mut Vec<String>) -> Option<Lock> {
     let path = named.unwrap_or(Path::new(NAME));
     let shown = path.display();
-    let text = match fs::read(path) {
-        Ok(text) => text,
+    let text = match find::small(path) {
+        Ok(Some(text)) => text,
+        Ok(None) => {
+            told.push(format!("{shown}: no text file of some kB: sized without a measurement"));
+            return None;
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound && named.is_none() => return None,
         Err(error) => {
             told.push(format!("{shown}: {error}: sized without a measurement"));
             return None;
         }
     };
-    match serde_json::from_slice::<Profile>(&text) {
+    match serde_json::from_str::<Profile>(&text) {
         Ok(profile) => of(&profile, path, told),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
@@ -79,6 +82,19 @@ fn of(profile: &Profile, path: &Path, told: &mut Vec<String>) -> Option<Lock> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::fs;
+
+    #[test]
+    fn what_is_no_small_file_is_said_and_not_read() {
+        for path in ["/dev/zero", "/"] {
+            let mut told = vec![];
+            assert!(read(Some(Path::new(path)), &mut told).is_none());
+            assert_eq!(
+                told,
+                [format!("{path}: no text file of some kB: sized without a measurement")]
+            );
+        }
+    }
 
     proptest! {
         #[test]

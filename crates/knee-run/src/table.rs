@@ -11,8 +11,8 @@
 //! `listens`: the next one starts when this one listens. `optional`: its end is not the container's.
 //! Words are split as a shell does, and nothing in them is replaced.
 
+use crate::fill::find;
 use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 
 /// One process.
@@ -34,7 +34,8 @@ pub struct Entry {
 /// What is wrong where, with the remedy.
 pub fn read(path: &Path) -> Result<Vec<Entry>, String> {
     let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
+    let text = find::small(path).map_err(|error| format!("{shown}: {error}"))?;
+    let text = text.ok_or_else(|| format!("{shown}: no text file of some kB"))?;
     let mut entries = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();

@@ -13,11 +13,16 @@ use netlink_packet_sock_diag::unix::nlas::{Nla, UnixDiagName};
 use netlink_packet_sock_diag::unix::{self, ShowFlags, UnixRequest, UnixResponse};
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use std::collections::HashSet;
 use std::io;
+use std::time::Duration;
 
 /// As much as the kernel puts into one datagram (`NLMSG_GOODSIZE` and more).
 const DATAGRAM: usize = 32 << 10;
+
+/// How long it may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An open connection to the kernel.
 pub(super) struct Diag {
@@ -30,6 +35,8 @@ impl Diag {
         let open = || {
             let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
             socket.bind_auto()?;
+            // The kernel answers at once; nobody is to wait for ever where it does not.
+            set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
             socket.connect(&SocketAddr::new(0, 0))?;
             Ok(socket)
         };

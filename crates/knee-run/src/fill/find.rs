@@ -5,7 +5,7 @@ use knee_probe::elf;
 use knee_watch::recognise;
 use memchr::memmem;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -72,10 +72,11 @@ fn go(words: &[String]) -> Option<&'static Runtime> {
     recognise::by(words, &module)
 }
 
-/// The file of a program, as execvp(3) finds it.
+/// The file of a program, as execvp(3) finds it. Only a plain file: to open a pipe waits for who writes into it, and
+/// to open a device may do something.
 fn located(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
-        return Some(program.into());
+        return Some(PathBuf::from(program)).filter(|file| file.is_file());
     }
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
@@ -83,8 +84,12 @@ fn located(program: &str) -> Option<PathBuf> {
 
 /// Whether a program has that word in it, such as a key that only its newer versions know.
 pub fn knows(program: &str, word: &str) -> bool {
-    let file = located(program).and_then(|path| File::open(path).ok());
-    file.is_some_and(|file| holds(file, word.as_bytes()))
+    located(program).is_some_and(|path| carries(&path, word))
+}
+
+/// The same of a file.
+pub fn carries(path: &Path, word: &str) -> bool {
+    File::open(path).is_ok_and(|file| holds(file, word.as_bytes()))
 }
 
 /// Part by part: programs are large, and this one is to stay small.
@@ -107,8 +112,19 @@ fn holds(mut file: impl Read, word: &[u8]) -> bool {
 
 /// The text of a small file.
 pub fn text(path: &Path) -> Option<String> {
-    let small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= MOST_TEXT);
-    small.then(|| fs::read_to_string(path).ok()).flatten()
+    small(path).ok()?
+}
+
+/// The same with the reason why it cannot be read; None where it is no small file.
+///
+/// # Errors
+/// As [`fs::read`].
+pub fn small(path: &Path) -> io::Result<Option<String>> {
+    let file = fs::metadata(path)?;
+    if !file.is_file() || file.len() > MOST_TEXT {
+        return Ok(None);
+    }
+    Ok(String::from_utf8(fs::read(path)?).ok())
 }
 
 /// The text of a shell's script: by its name, or by its first line.

@@ -1,7 +1,7 @@
 //! Fills in what was left open, and never what was set. The rules are the runtimes' own
 //! ([`knee_core::runtimes::Runtime::choose`]); here they meet the command and its environment.
 
-mod find;
+pub mod find;
 pub mod fpm;
 mod nginx;
 mod overlay;

@@ -98,7 +98,12 @@ fn listens(family: &mut Family, pid: i32, signals: &Signals, come: &mut Vec<i32>
         if sockets::listening().iter().any(|listener| held.contains(&listener.inode)) {
             return true;
         }
-        come.extend(signals.wait(Some(LOOK)));
+        for signal in signals.wait(Some(LOOK)) {
+            // One of a kind stands for all, as the kernel has it while a signal waits; children are reaped here.
+            if signal != libc::SIGCHLD && !come.contains(&signal) {
+                come.push(signal);
+            }
+        }
         family.reap();
         if family.code().is_some() || come.iter().any(|signal| family.stops(*signal)) {
             return true;

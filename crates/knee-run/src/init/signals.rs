@@ -7,8 +7,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-/// How many are read at once.
+/// How many are read at once, and how often until somebody acts on them: real-time signals queue up.
 const BATCH: usize = 64;
+const BATCHES: usize = 16;
 
 /// All signals that come, from the moment on when this was made.
 pub struct Signals {
@@ -50,7 +51,7 @@ impl Signals {
         self.inherited
     }
 
-    /// Waits until one comes or the time is over, and returns all that have come. SIGCHLD stands
+    /// Waits until one comes or the time is over, and returns what has come; more may wait. SIGCHLD stands
     /// for any number of children.
     pub fn wait(&self, most: Option<Duration>) -> Vec<i32> {
         let most = most.and_then(|most| Timespec::try_from(most).ok());
@@ -59,7 +60,7 @@ impl Signals {
         let _ = poll(&mut fds, most.as_ref());
         let mut come = Vec::new();
         let size = size_of::<libc::signalfd_siginfo>();
-        loop {
+        for _ in 0..BATCHES {
             // SAFETY: zeros are a siginfo; the kernel writes whole ones, and no more than fit.
             let (infos, length) = unsafe {
                 let mut infos: [libc::signalfd_siginfo; BATCH] = std::mem::zeroed();
@@ -73,8 +74,9 @@ impl Signals {
             let count = usize::try_from(length).unwrap_or(0) / size;
             come.extend(infos.iter().take(count).filter_map(|i| i32::try_from(i.ssi_signo).ok()));
             if count < BATCH {
-                return come;
+                break;
             }
         }
+        come
     }
 }

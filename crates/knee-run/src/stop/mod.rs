@@ -15,8 +15,6 @@ use crate::log::say;
 use knee_probe::process::{Process, with_descendants};
 use knee_watch::recognise::{Server, servers};
 use look::{Look, Watch};
-use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Between two looks.
@@ -73,8 +71,10 @@ pub struct Stop {
     phase: Phase,
     watch: Watch,
     quiet: u32,
-    /// Every connection that waited for an answer at some time.
-    seen: HashSet<(SocketAddr, SocketAddr)>,
+    /// When it was looked last.
+    looked: Option<Instant>,
+    /// Connections that waited for an answer at a look, and did not at the next.
+    answered: u64,
     last: Look,
     /// Those that get their signal once the servers in front of them are gone.
     behind: Vec<Server>,
@@ -118,7 +118,8 @@ impl Stop {
             phase: Phase::Serve,
             watch,
             quiet: 0,
-            seen: HashSet::new(),
+            looked: None,
+            answered: 0,
             last: Look::default(),
             behind: vec![],
             front: vec![],
@@ -136,16 +137,24 @@ impl Stop {
         }
     }
 
+    /// Looks, where the last look is long enough ago: a step is also made for each signal, and looks close
+    /// together would take one moment between two requests for several.
+    fn look(&mut self, family: &Family) {
+        let early = self.looked.is_some_and(|looked| looked.elapsed() < STEP / 2);
+        if early || !self.watch.listens() || family.code().is_some() {
+            return;
+        }
+        self.looked = Some(Instant::now());
+        let Some(look) = self.watch.look() else { return };
+        self.quiet = if look.is_quiet() { self.quiet.saturating_add(1) } else { 0 };
+        let answered = self.last.busy.difference(&look.busy).count();
+        self.answered = self.answered.saturating_add(answered as u64);
+        self.last = look;
+    }
+
     /// Looks, and does what it is time for.
     pub fn step(&mut self, family: &Family) {
-        if self.watch.listens()
-            && family.code().is_none()
-            && let Some(look) = self.watch.look()
-        {
-            self.quiet = if look.is_quiet() { self.quiet.saturating_add(1) } else { 0 };
-            self.seen.extend(look.busy.iter().copied());
-            self.last = look;
-        }
+        self.look(family);
         let past = self.began.elapsed();
         match self.phase {
             Phase::Serve if past >= self.plan.serve => (self.phase, self.quiet) = (Phase::Drain, 0),
@@ -223,7 +232,7 @@ impl Stop {
     /// Says in one line what became of the requests.
     pub fn tell(&self, code: u8) {
         let cut = self.last.busy.len().saturating_add(self.last.waiting as usize);
-        let drained = self.seen.difference(&self.last.busy).count();
+        let answered = self.answered;
         let how = match self.phase {
             Phase::Term => ", ended by TERM as its time was over",
             Phase::Kill => ", killed as its time was over",
@@ -231,8 +240,8 @@ impl Stop {
         };
         let requests = match (self.watch.listens(), cut) {
             (false, _) => "it did not listen".into(),
-            (true, 0) => format!("{drained} connections answered since the signal, none cut"),
-            _ => format!("{drained} connections answered since the signal, at most {cut} cut"),
+            (true, 0) => format!("{answered} requests seen answered since the signal, none cut"),
+            _ => format!("{answered} requests seen answered since the signal, at most {cut} cut"),
         };
         let (past, name) = (self.began.elapsed().as_secs_f64(), &self.name);
         say(format_args!("stopped after {past:.1} s: {requests}; {name} ended with {code}{how}"));

@@ -223,3 +223,13 @@ fn a_lock_sizes_by_what_was_measured() {
     let out = dry(&["--dry-run", "--lock", "other.lock"]);
     assert!(out.contains("other.lock: No such file") && out.contains("2 × CPU + 1"), "{out}");
 }
+
+#[test]
+fn a_pipe_among_the_words_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe").display().to_string();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Nobody ever writes into it: whoever opens it waits for ever.
+    let (out, err) = said(&mut knee_run(&["--", "sh", "-c", "echo started", &pipe]));
+    assert_eq!(out, "started\n", "{err}");
+}
