@@ -222,9 +222,14 @@ impl Process {
         fs::read_link(self.folder.join("exe")).is_ok()
     }
 
+    /// The file of its program, as this process reaches it.
+    pub fn program(&self) -> PathBuf {
+        self.folder.join("exe")
+    }
+
     /// Whether its program is one that Go built.
     pub fn is_go(&self) -> bool {
-        crate::elf::has_section(&self.folder.join("exe"), ".go.buildinfo")
+        crate::elf::has_section(&self.program(), ".go.buildinfo")
     }
 
     /// Whether there is a process of that number.

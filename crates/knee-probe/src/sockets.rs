@@ -8,7 +8,7 @@ use crate::process::{self, Process};
 use diag::Diag;
 use std::collections::HashSet;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,16 @@ impl Listener {
             Address::Tcp(at) => Some(at.port()),
             Address::Unix(_) => None,
         }
+    }
+
+    /// Where it can be reached from here by TCP.
+    pub fn reached(&self) -> Option<SocketAddr> {
+        let Address::Tcp(at) = &self.at else { return None };
+        let loopback = match at {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        };
+        Some(if at.ip().is_unspecified() { SocketAddr::new(loopback, at.port()) } else { *at })
     }
 }
 

@@ -1,10 +1,9 @@
 //! The CPU profile of a Go process by its own net/http/pprof (<https://pkg.go.dev/net/http/pprof>).
 
-use crate::{Profile, ProfileError, http, node, pprof, wait};
+use crate::{Profile, ProfileError, http, pprof, wait};
 use knee_core::runtimes::GO_PPROF;
+use knee_probe::gopages;
 use knee_probe::process::Process;
-use knee_probe::sockets;
-use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{TryRecvError, channel};
 use std::time::Duration;
@@ -34,7 +33,7 @@ pub fn profile(pid: i32, length: Duration, stop: &AtomicBool) -> Result<Profile,
     let base = find(pid, &process)?;
     // pprof reads whole seconds alone, and takes 30 for what is none.
     let seconds = length.as_secs_f64().ceil().max(1.0);
-    let url = format!("{base}/debug/pprof/profile?seconds={seconds}");
+    let url = format!("{base}{}profile?seconds={seconds}", gopages::PPROF);
     let patience = Duration::from_secs_f64(seconds) + BESIDE;
     let packed = interruptible(move || http::get(&url, patience, MOST), stop)?;
     let wrong = |problem| match process.stat() {
@@ -45,32 +44,18 @@ pub fn profile(pid: i32, length: Duration, stop: &AtomicBool) -> Result<Profile,
     Ok(Profile { tree, seconds, one_thread: false, notes: vec![] })
 }
 
-/// Where it serves pprof: where its environment says, else at one of its own ports. It is asked
-/// there for its command, which tells it from everybody else.
+/// Where it serves pprof: where its environment says, else at one of its own ports.
 fn find(pid: i32, process: &Process) -> Result<String, ProfileError> {
-    let held: HashSet<u64> = process.sockets().into_iter().collect();
-    let own = sockets::listening().into_iter().filter(|l| held.contains(&l.inode));
-    let named = process.variable(GO_PPROF).map(|base| base.trim_end_matches('/').to_string());
-    let own = own.filter_map(|l| Some(format!("http://{}", node::reached(&l)?)));
-    let mut asked: Vec<String> = Vec::new();
-    for base in named.into_iter().chain(own) {
-        let url = format!("{base}/debug/pprof/cmdline");
-        if http::get(&url, PATIENCE, 1 << 20).is_ok_and(|said| is_command(&said, process)) {
-            return Ok(base);
-        }
-        asked.push(base.trim_start_matches("http://").into());
+    let places = gopages::places(process, process.variable(GO_PPROF).as_deref());
+    if let Some(base) = places.iter().find(|base| gopages::is_pprof(process, base, PATIENCE)) {
+        return Ok(base.clone());
     }
+    let asked: Vec<&str> = places.iter().map(|base| base.trim_start_matches("http://")).collect();
     let asked = match asked.as_slice() {
         [] => ", it listens nowhere".into(),
         asked => format!(" (asked at {})", asked.join(", ")),
     };
     Err(ProfileError::NoPprof { pid, asked })
-}
-
-/// pprof writes the words of the command with a zero between them.
-fn is_command(said: &[u8], process: &Process) -> bool {
-    let argv = process.argv();
-    !argv.is_empty() && said == argv.join("\0").as_bytes()
 }
 
 /// The result of what waits long, unless somebody asks to stop before.

@@ -4,11 +4,11 @@
 use crate::inspector::{Inspector, Wrong};
 use crate::{Profile, ProfileError, v8, wait};
 use knee_probe::process::Process;
-use knee_probe::sockets::{self, Address, Listener};
+use knee_probe::sockets::{self, Listener};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,9 @@ pub fn profile(pid: i32, length: Duration, stop: &AtomicBool) -> Result<Profile,
         return Err(ProfileError::Network { pid });
     }
     let port = port(&process.argv(), process.variable("NODE_OPTIONS").as_deref());
-    if let Some(at) = own(&process).iter().find(|l| l.port() == Some(port)).and_then(reached) {
+    if let Some(at) =
+        own(&process).iter().find(|l| l.port() == Some(port)).and_then(Listener::reached)
+    {
         return talk(pid, at, length, stop, false).map_err(|wrong| told(pid, wrong));
     }
     let at = open(pid, port, stop)?;
@@ -86,16 +88,6 @@ fn told(pid: i32, wrong: Wrong) -> ProfileError {
 fn own(process: &Process) -> Vec<Listener> {
     let held: HashSet<u64> = process.sockets().into_iter().collect();
     sockets::listening().into_iter().filter(|l| held.contains(&l.inode)).collect()
-}
-
-/// Where a socket can be reached from here.
-pub(crate) fn reached(listener: &Listener) -> Option<SocketAddr> {
-    let Address::Tcp(at) = &listener.at else { return None };
-    let loopback = match at {
-        SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    };
-    Some(if at.ip().is_unspecified() { SocketAddr::new(loopback, at.port()) } else { *at })
 }
 
 /// The port that its options name for the inspector: `--inspect=127.0.0.1:9230`, `--inspect-port 0`. Those
@@ -159,7 +151,7 @@ fn open(pid: i32, port: u16, stop: &AtomicBool) -> Result<SocketAddr, ProfileErr
         let new = own(&process)
             .into_iter()
             .find(|l| !before.contains(&l.inode) && (port == 0 || l.port() == Some(port)));
-        if let Some(at) = new.as_ref().and_then(reached) {
+        if let Some(at) = new.as_ref().and_then(Listener::reached) {
             return Ok(at);
         }
         if process.stat().is_err() {

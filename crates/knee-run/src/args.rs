@@ -33,7 +33,7 @@ As the small program `knee-run` it is called without `run`: knee-run [--] COMMAN
                        [default: 5s]
   --metrics [AT:]PORT  metrics for Prometheus, on every address if none is named [KNEE_METRICS]
   --emf                metrics for CloudWatch as lines on standard output [KNEE_EMF=1]
-  --otlp URL           metrics for an OpenTelemetry collector at http://ADDRESS:PORT, in JSON
+  --otlp URL           metrics for an OpenTelemetry collector at http://HOST:PORT, in JSON
                        [OTEL_EXPORTER_OTLP_ENDPOINT]
   --recycle            replace workers that leak, one at a time (gunicorn, PHP-FPM)
   -h, --help           print this

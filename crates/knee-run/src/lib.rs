@@ -13,7 +13,6 @@ mod args;
 mod doctor;
 mod exit;
 mod fill;
-mod http;
 mod init;
 mod lock;
 mod log;

@@ -1,16 +1,21 @@
 //! What a program that runs already was set to, and where it tells of itself: by its words, its
 //! environment and its configuration, as far as these may be read.
 
-use crate::fill::{fpm, set, tell};
+use crate::fill::{find, fpm, set, tell};
 use knee_core::Settings;
-use knee_core::runtimes::{Injection, Runtime, Told};
+use knee_core::runtimes::{GO_PPROF, Injection, Runtime, Told};
 use knee_core::settings::{Site, Value};
+use knee_probe::gopages::{self, EXPVAR, PPROF};
 use knee_probe::process::Process;
 use knee_watch::recognise::words;
 use knee_watch::{Place, Source};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
+
+/// How long a program may take to say that it serves a page.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// What it was set to.
 pub fn settings(runtime: &Runtime, pid: i32) -> Settings {
@@ -52,7 +57,10 @@ pub fn sources(runtime: &Runtime, pid: i32) -> Vec<Source> {
     };
     let mut places: Vec<Place> = answers.into_iter().filter_map(place).collect();
     if places.is_empty() {
-        places = own_page(runtime, &process).unwrap_or_default();
+        places = match runtime.id {
+            "go" => go_pages(&process),
+            _ => own_page(runtime, &process).unwrap_or_default(),
+        };
     }
     places.into_iter().map(|place| Source { runtime: runtime.id, place }).collect()
 }
@@ -63,6 +71,29 @@ fn asked(injection: &Injection, process: &Process) -> bool {
         Site::Environment { name } => process.variable(name).is_some_and(|v| v.contains(value)),
         _ => true,
     })
+}
+
+/// Pages by which a Go program tells of itself, where it serves them. Nobody is asked who does not carry
+/// them, as a question is a line in a log.
+fn go_pages(process: &Process) -> Vec<Place> {
+    let named = process.variable(GO_PPROF).filter(|base| !base.is_empty());
+    let carries = |handler: &str| find::carries(&process.program(), handler);
+    let pprof = named.is_some() || carries("net/http/pprof.Index");
+    let expvar = carries("expvar.expvarHandler");
+    if !(pprof || expvar) || process.shares_network() == Some(false) {
+        return vec![];
+    }
+    let places = gopages::places(process, named.as_deref());
+    let first = |serves: &dyn Fn(&str) -> bool| places.iter().find(|base| serves(base));
+    let variables = first(&|base| expvar && gopages::is_expvar(base, PATIENCE));
+    let pprof = first(&|base| pprof && gopages::is_pprof(process, base, PATIENCE));
+    let heap = match (variables, pprof) {
+        (Some(base), _) => Some(format!("{base}{EXPVAR}")),
+        (None, Some(base)) => Some(format!("{base}{PPROF}heap?debug=1")),
+        (None, None) => None,
+    };
+    let front = pprof.map(|base| format!("{base}{PPROF}"));
+    front.into_iter().chain(heap).map(Place::Page).collect()
 }
 
 /// The status page of its only pool. Where that has no socket of its own, a free child answers. On a

@@ -6,11 +6,11 @@ use knee_core::runtimes::figure::{Figure, Said, fold};
 use knee_core::runtimes::{DecodeError, by_id};
 use knee_probe::folder::Folder;
 use knee_probe::lines::Lines;
-use knee_probe::{ProbeError, fastcgi};
+use knee_probe::{ProbeError, fastcgi, http};
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long an answer over FastCGI may take: a task whose quota is used up answers late.
+/// How long an answer may take: a task whose quota is used up answers late.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Asks a service's runtimes, and keeps what they answered.
@@ -38,9 +38,17 @@ struct Heard {
 
 /// What is kept between two times of asking.
 enum Reader {
-    Page { listen: String, page: String, seldom: bool },
+    FastCgi { listen: String, page: String, seldom: bool },
+    Http(String),
     Folder(Folder),
     Lines(Lines),
+}
+
+impl Reader {
+    /// Whether it is asked at the ends of an interval alone.
+    fn is_seldom(&self) -> bool {
+        matches!(self, Reader::FastCgi { seldom: true, .. } | Reader::Http(_))
+    }
 }
 
 struct Answer {
@@ -59,10 +67,11 @@ impl Ears {
     pub fn new(sources: Vec<Source>, kept: usize) -> Ears {
         let heard = |source: Source| {
             let reader = match source.place.clone() {
-                Place::FastCgi { listen, page } => Reader::Page { listen, page, seldom: false },
+                Place::FastCgi { listen, page } => Reader::FastCgi { listen, page, seldom: false },
                 Place::Script { listen, script } => {
-                    Reader::Page { listen, page: script, seldom: true }
+                    Reader::FastCgi { listen, page: script, seldom: true }
                 }
+                Place::Page(url) => Reader::Http(url),
                 Place::Folder(path) => Reader::Folder(Folder::new(path)),
                 Place::Lines(path) => Reader::Lines(Lines::new(path)),
             };
@@ -94,7 +103,8 @@ impl Ears {
     pub fn hear(&mut self, at_an_end: bool) -> u64 {
         for index in 0..self.sources.len() {
             let heard = &mut self.sources[index];
-            if !at_an_end && matches!(heard.reader, Reader::Page { seldom: true, .. }) {
+            let seldom = heard.reader.is_seldom();
+            if !at_an_end && seldom {
                 continue;
             }
             match heard.ask(self.family.as_ref()) {
@@ -164,9 +174,13 @@ impl Heard {
     fn ask(&mut self, family: Option<&HashSet<String>>) -> Result<Vec<(String, Status)>, String> {
         let read = |e: ProbeError| e.to_string();
         let said = match &mut self.reader {
-            Reader::Page { listen, page, .. } => {
+            Reader::FastCgi { listen, page, .. } => {
                 let body = fastcgi::get(listen, page, "json", PATIENCE).map_err(read)?;
                 vec![(String::new(), body)]
+            }
+            Reader::Http(url) => {
+                let body = http::get(url, Instant::now() + PATIENCE);
+                vec![(String::new(), body.map_err(|wrong| format!("{url}: {wrong}"))?)]
             }
             Reader::Folder(folder) => {
                 let mut all = folder.changed().map_err(read)?;

@@ -55,6 +55,8 @@ pub enum Place {
         /// The script's path as the service sees it.
         script: String,
     },
+    /// A page over HTTP, at marks and when usage is asked for only.
+    Page(String),
     /// Files in a folder, one per process, each with its latest status.
     Folder(PathBuf),
     /// Lines of a log.
@@ -68,7 +70,7 @@ impl Source {
             Place::FastCgi { listen, .. } | Place::Script { listen, .. } => {
                 listen.ends_with(socket)
             }
-            Place::Folder(_) | Place::Lines(_) => false,
+            Place::Page(_) | Place::Folder(_) | Place::Lines(_) => false,
         }
     }
 }

@@ -99,7 +99,7 @@ const fn told(
 }
 
 /// All of them.
-pub static METRICS: [Metric; 28] = [
+pub static METRICS: [Metric; 30] = [
     seen(
         "container.cpu.usage",
         Gauge,
@@ -236,6 +236,20 @@ pub static METRICS: [Metric; 28] = [
         "{goroutine}",
         "Goroutines, where pprof can be asked.",
         "go.goroutines",
+    ),
+    told(
+        "knee.go.memory.heap.used",
+        UpDownCounter,
+        "By",
+        "Heap of Go, with what waits to be collected, where expvar or pprof can be asked.",
+        "go.heap.used",
+    ),
+    told(
+        "go.memory.gc.goal",
+        UpDownCounter,
+        "By",
+        "Size at which the next collection ends.",
+        "go.heap.next",
     ),
     told(
         "knee.fpm.active",

@@ -103,9 +103,10 @@ fn status(sight: &Sight) -> Option<Unseen> {
             "busy workers as FPM counts them, OPcache",
             "set pm.status_path and pm.status_listen in the pool, or start it by knee run",
         ),
-        "go" => {
-            ("collector and goroutines", "knee tune measures them; from outside Go does not tell")
-        }
+        "go" => (
+            "goroutines and heap",
+            "serve net/http/pprof and expvar, on a port of its own as a rule; knee asks there by itself",
+        ),
         _ => ("what the runtime says of itself", "start it by knee run"),
     };
     Some(row(what, "the program was not started so that it tells", remedy))

@@ -125,6 +125,26 @@ impl Watched {
         self.known.found.runtime
     }
 
+    /// Where it listens.
+    pub fn listens(&self) -> Vec<String> {
+        self.listeners.iter().map(|l| l.at.to_string()).collect()
+    }
+
+    /// Whether its runtime tells of itself.
+    pub fn is_told(&self) -> bool {
+        self.told
+    }
+
+    /// From now on it is asked there.
+    pub fn ask(&mut self, sources: Vec<Source>) {
+        self.told = !sources.is_empty();
+        self.ears = Ears::new(sources.clone(), ANSWERS);
+        self.ears.only(names(&self.family));
+        self.known.sources = sources;
+        self.mark.1 = self.ears.hear(true);
+        self.unseen = None;
+    }
+
     /// Whether its first process still lives.
     pub fn lives(&self) -> bool {
         Process::new(self.root()).stat().is_ok_and(|stat| !stat.is_dead())
@@ -197,7 +217,12 @@ impl Watched {
             let at = l.at.to_string();
             self.known.sources.iter().any(|source| source.is_at(&at))
         };
-        let mine = |l: &Listener| held.contains(&l.inode) && !asked_over(l);
+        let managed = self.known.found.runtime.map_or(&[][..], |runtime| runtime.managed_at);
+        let manages = |l: &Listener| match &l.at {
+            Address::Unix(path) => managed.contains(&path.rsplit('/').next().unwrap_or_default()),
+            Address::Tcp(_) => false,
+        };
+        let mine = |l: &Listener| held.contains(&l.inode) && !asked_over(l) && !manages(l);
         self.listeners = all.into_iter().filter(mine).collect();
         let own: HashSet<u64> = self.listeners.iter().map(|l| l.inode).collect();
         let Known { found, settings, host, .. } = &self.known;
@@ -263,7 +288,7 @@ impl Watched {
             runtime: found.runtime.map(|runtime| runtime.id),
             front: found.runtime.is_some_and(|runtime| runtime.front),
             pid: found.root,
-            listens: self.listeners.iter().map(|l| l.at.to_string()).collect(),
+            listens: self.listens(),
             seconds,
             model: self.shape.words.clone(),
             workers: self.shape.workers.len(),

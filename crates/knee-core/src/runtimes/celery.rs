@@ -37,6 +37,7 @@ pub static RUNTIME: Runtime = Runtime {
     asked: &[],
     along: &[],
     subcommands: &["worker"],
+    managed_at: &[],
 };
 
 fn recognise(evidence: &Evidence) -> Option<String> {

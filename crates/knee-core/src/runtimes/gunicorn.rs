@@ -41,6 +41,7 @@ pub static RUNTIME: Runtime = Runtime {
     asked: &[],
     along: &[],
     subcommands: &[],
+    managed_at: &["gunicorn.ctl"],
 };
 
 const UVICORN: &str = "uvicorn_worker.UvicornWorker";

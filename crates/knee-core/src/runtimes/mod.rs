@@ -85,6 +85,8 @@ pub struct Runtime {
     pub along: &'static [Along],
     /// Words right behind the program that say what it is to do: its options belong behind them.
     pub subcommands: &'static [&'static str],
+    /// Names of unix sockets by which it is managed: nobody is served there.
+    pub managed_at: &'static [&'static str],
 }
 
 /// How a runtime's configuration file is found.

@@ -44,6 +44,7 @@ pub static RUNTIME: Runtime = Runtime {
     asked: &[],
     along: &ALONG,
     subcommands: &[],
+    managed_at: &[],
 };
 
 fn recognise(evidence: &Evidence) -> Option<String> {

@@ -39,6 +39,7 @@ pub static RUNTIME: Runtime = Runtime {
     asked: &["WEB_CONCURRENCY"],
     along: &[],
     subcommands: &[],
+    managed_at: &[],
 };
 
 const PRELOAD: &str = "/run/knee/node.cjs";

@@ -37,6 +37,7 @@ pub static RUNTIME: Runtime = Runtime {
     asked: &[],
     along: &[],
     subcommands: &[],
+    managed_at: &[],
 };
 
 const COMMANDS: [&str; 4] =

@@ -38,6 +38,7 @@ pub static RUNTIME: Runtime = Runtime {
     asked: &[],
     along: &[],
     subcommands: &[],
+    managed_at: &[],
 };
 
 const SOCKET: &str = "/run/knee-fpm-status.sock";

@@ -25,6 +25,8 @@ pub static RUNTIME: Runtime = Runtime {
     read,
     write: bare,
     asked: &[],
+    // Of its daemon: calls and events.
+    managed_at: &["rpc.sock", "pub.sock"],
     ..node::RUNTIME
 };
 

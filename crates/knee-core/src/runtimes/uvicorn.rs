@@ -38,6 +38,7 @@ pub static RUNTIME: Runtime = Runtime {
     asked: &[],
     along: &[],
     subcommands: &["run"],
+    managed_at: &[],
 };
 
 fn recognise(evidence: &Evidence) -> Option<String> {

@@ -140,12 +140,14 @@ pub fn files(try_only: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::size::metadata::Documents;
     use knee_core::Sourced;
     use std::fs;
 
     fn size(cpu: f64, mib: u64) -> Size {
         let memory = (mib > 0).then(|| Sourced::assumed(Bytes::mib(mib), "a test"));
-        Size { cpu: Sourced::assumed(cpu, "a test"), memory, seen: vec![], problems: vec![] }
+        let (seen, problems, documents) = (vec![], vec![], Documents::default());
+        Size { cpu: Sourced::assumed(cpu, "a test"), memory, seen, problems, documents }
     }
 
     fn filled(line: &[&str], cpu: f64, mib: u64, variables: &[(&str, &str)]) -> String {

@@ -6,8 +6,8 @@
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-response.html>,
 //! `ecs-agent/tmds/handlers/v4/state/response.go` of the agent.
 
-use crate::http;
 use knee_core::Bytes;
+use knee_probe::http;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ pub struct Metadata {
 }
 
 /// The endpoint's two documents.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Documents {
     /// Of the task.
     pub task: Option<Value>,

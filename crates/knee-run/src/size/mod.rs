@@ -21,16 +21,19 @@ pub struct Size {
     pub seen: Vec<String>,
     /// What could not be seen, and why.
     pub problems: Vec<String>,
+    /// What the metadata said, whole.
+    pub documents: Documents,
 }
 
 /// Looks everywhere. `root` is `/`, or the folder of a recorded tree.
 pub fn look(root: &Path, endpoint: Option<&str>) -> Size {
     let (mut seen, mut problems) = (Vec::new(), Vec::new());
     let (mut cpus, mut memories) = (Vec::new(), Vec::new());
+    let mut documents = Documents::default();
     match endpoint {
         Some(endpoint) => {
-            let told = metadata::read(&Documents::ask(endpoint, &mut problems));
-            judge(&told, &mut cpus, &mut memories, &mut seen);
+            documents = Documents::ask(endpoint, &mut problems);
+            judge(&metadata::read(&documents), &mut cpus, &mut memories, &mut seen);
         }
         None => seen.push(format!("{} is not set: no task metadata", metadata::VARIABLE)),
     }
@@ -51,6 +54,7 @@ pub fn look(root: &Path, endpoint: Option<&str>) -> Size {
         memory: memories.into_iter().reduce(|a, b| if b.value < a.value { b } else { a }),
         seen,
         problems,
+        documents,
     }
 }
 

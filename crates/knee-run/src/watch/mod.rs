@@ -1,7 +1,6 @@
 //! Watching beside the service: samples, metrics, and trouble that comes, on a thread of its own.
 //! When a part of it fails the service goes on, and a line says what is missing.
 
-mod goroutines;
 mod otlp;
 mod recycle;
 mod rounds;
@@ -56,7 +55,8 @@ pub fn begin(options: &Options, size: Option<&Size>, started: Vec<i32>) {
     });
     let (options, size) = (options.clone(), size.cloned());
     thread("knee-watch", move || {
-        let exporter = outbox.map(Exporter::new);
+        let documents = size.as_ref().map(|size| size.documents.clone());
+        let exporter = outbox.map(|outbox| Exporter::new(outbox, documents));
         Rounds::new(every, &options, size.as_ref(), started, page, exporter).go_round();
     });
 }

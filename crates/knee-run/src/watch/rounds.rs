@@ -2,7 +2,6 @@
 //! dearer a look was, the longer until the next.
 
 use super::Options;
-use super::goroutines;
 use super::nanos;
 use super::otlp::Exporter;
 use super::recycle::Recycler;
@@ -10,7 +9,6 @@ use super::serve::Page;
 use crate::log::say;
 use crate::seen;
 use crate::size::Size;
-use knee_core::runtimes::GO_PPROF;
 use knee_core::{Bytes, Origin, Settings, Sourced};
 use knee_probe::limits::{self, Limits};
 use knee_probe::machine;
@@ -40,6 +38,8 @@ struct Service {
     watched: Watched,
     detector: Detector,
     recycler: Recycler,
+    /// Where it listened when it was looked at last how it tells of itself.
+    looked: Vec<String>,
 }
 
 /// What is watched, and how.
@@ -52,7 +52,6 @@ pub struct Rounds {
     started: Vec<i32>,
     page: Page,
     exporter: Option<Exporter>,
-    pprof: Option<String>,
     services: Vec<Service>,
     counts: Counts,
     began: Instant,
@@ -87,7 +86,6 @@ impl Rounds {
             started,
             page,
             exporter,
-            pprof: std::env::var(GO_PPROF).ok(),
             services: vec![],
             counts: Counts::default(),
             began: Instant::now(),
@@ -112,6 +110,7 @@ impl Rounds {
             weigh.when_due(|| self.services.iter_mut().for_each(|s| s.watched.weigh()));
             self.sample();
             self.meet();
+            self.services.iter_mut().for_each(Service::listen);
         }
     }
 
@@ -145,7 +144,8 @@ impl Rounds {
                 .map_or_else(Default::default, |service| (service.detector, service.recycler));
             let mut watched = Watched::new(self.known(found, &roots));
             watched.weigh();
-            Service { watched, detector, recycler }
+            let looked = watched.listens();
+            Service { watched, detector, recycler, looked }
         };
         self.services = found.into_iter().map(watch).collect();
     }
@@ -161,11 +161,8 @@ impl Rounds {
     fn sample(&mut self) {
         let at = self.began.elapsed().as_secs_f64();
         let mut samples = Vec::new();
-        for Service { watched, detector, recycler } in &mut self.services {
-            let mut sample = watched.sample();
-            if let (Some("go"), Some(base)) = (sample.runtime, &self.pprof) {
-                sample.usage.readings.extend(goroutines::count(base));
-            }
+        for Service { watched, detector, recycler, .. } in &mut self.services {
+            let sample = watched.sample();
             let troubles = detector.see(at, &sample);
             for trouble in &troubles {
                 self.counts.add(&trouble.service, trouble.kind);
@@ -185,6 +182,20 @@ impl Rounds {
             exporter.export(&samples, &self.counts);
         }
         self.page.put(page(&samples, &self.counts));
+    }
+}
+
+impl Service {
+    /// A program that listens only now may tell of itself from now on.
+    fn listen(&mut self) {
+        let at = self.watched.listens();
+        if at == self.looked || self.watched.is_told() {
+            return;
+        }
+        self.looked = at;
+        if let Some(runtime) = self.watched.runtime() {
+            self.watched.ask(seen::sources(runtime, self.watched.root()));
+        }
     }
 }
 

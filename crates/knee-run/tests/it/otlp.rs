@@ -1,10 +1,11 @@
 //! Metrics for an OpenTelemetry collector: a real one takes them, OpenTelemetry's own schema accepts
 //! them, and one that is absent, slow or refuses costs the service nothing.
 
-use crate::support::{Ended, Talk, free_port, kill, knee_run, packages, until};
+use crate::size;
+use crate::support::{Ended, Talk, command, free_port, kill, knee_run, packages, until};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -111,6 +112,30 @@ fn opentelemetrys_own_schema_accepts_what_is_sent() {
 }
 
 #[test]
+fn the_tasks_metadata_is_asked_once_and_describes_the_resource() {
+    let (at, came) = collector("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    let asked = Arc::new(Mutex::new(vec![]));
+    let noted = asked.clone();
+    let task = size::serve(move |path| {
+        noted.lock().unwrap().push(path.to_string());
+        Some(size::answer(size::TASK))
+    });
+    let mut command = watched(&["--otlp", &format!("http://{at}")]);
+    command.env("ECS_CONTAINER_METADATA_URI_V4", format!("http://{task}/v4/ea32"));
+    command.stderr(Stdio::null());
+    let talk = Talk::with(command);
+    until("two documents have come", || came.lock().unwrap().len() > 1);
+    let document = came.lock().unwrap()[0].clone();
+    assert!(
+        document.contains(r#""key":"aws.ecs.task.family","value":{"stringValue":"orders"}"#),
+        "{document}"
+    );
+    talk.signal(libc::SIGTERM);
+    talk.end();
+    assert_eq!(*asked.lock().unwrap(), ["/v4/ea32/task", "/v4/ea32"]);
+}
+
+#[test]
 fn a_real_collector_takes_them() {
     let folder = tempfile::tempdir().unwrap();
     let (log, port) = (folder.path().join("log"), free_port());
@@ -137,6 +162,87 @@ fn a_real_collector_takes_them() {
     assert!(text.contains("-> Unit: {file_descriptor}"), "{text}");
     talk.signal(libc::SIGTERM);
     talk.end();
+}
+
+/// The program beside a service and with these files of its own in place of `/etc/hosts` and
+/// `/etc/resolv.conf`, in a mount namespace.
+fn named(url: &str, hosts: &str, resolver: &str) -> (tempfile::TempDir, Talk) {
+    let dir = tempfile::tempdir().unwrap();
+    let [own, servers] = [("hosts", hosts), ("resolv.conf", resolver)].map(|(name, text)| {
+        fs::write(dir.path().join(name), text).unwrap();
+        dir.path().join(name).display().to_string()
+    });
+    let program = env!("CARGO_BIN_EXE_knee-run");
+    let text = format!(
+        "mount --bind {own} /etc/hosts && mount --bind {servers} $(readlink -f /etc/resolv.conf) && \
+         exec {program} --watch-every 100ms --serve-for 0s --otlp {url} -- sleep 1000"
+    );
+    let mut unshare = command("unshare");
+    // SAFETY: a plain call.
+    if unsafe { libc::geteuid() } != 0 {
+        unshare.args(["--user", "--map-root-user"]);
+    }
+    unshare.args(["--mount", "sh", "-c", &text]).env_remove("ECS_CONTAINER_METADATA_URI_V4");
+    unshare.stdin(Stdio::null()).stderr(fs::File::create(dir.path().join("log")).unwrap());
+    (dir, Talk::with(unshare))
+}
+
+#[test]
+fn a_collector_is_found_by_the_name_that_etc_hosts_has_for_it() {
+    let (at, came) = collector("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    let url = format!("http://otel-collector:{}", at.port());
+    let (_dir, talk) = named(&url, "127.0.0.1 localhost otel-collector\n", "");
+    until("a document has come", || !came.lock().unwrap().is_empty());
+    let head = came.lock().unwrap()[0].clone();
+    assert!(head.contains(&format!("\r\nHost: otel-collector:{}\r\n", at.port())), "{head}");
+    talk.signal(libc::SIGTERM);
+    talk.end();
+}
+
+/// An address of this machine's own network that no name server has as a rule.
+const NAME_SERVER: &str = "127.0.53.7:53";
+
+#[test]
+fn a_collector_is_found_by_the_name_that_a_name_server_knows() {
+    let Ok(server) = UdpSocket::bind(NAME_SERVER) else {
+        eprintln!("not tested: this process may not be {NAME_SERVER}");
+        return;
+    };
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, from)) = server.recv_from(&mut buffer) {
+            let mut answer = buffer[..length].to_vec();
+            // Only below the folder that is searched there is such a name: an address, 127.0.0.1.
+            let found = answer.windows(5).any(|part| part == b"local");
+            answer[2..4].copy_from_slice(&[0x81, if found { 0x80 } else { 0x83 }]);
+            if found {
+                answer[7] = 1;
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 127, 0, 0, 1]);
+            }
+            server.send_to(&answer, from).unwrap();
+        }
+    });
+    let (at, came) = collector("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    let url = format!("http://otel-collector:{}", at.port());
+    let resolver = "nameserver 127.0.53.7\nsearch eu-west-1.compute.internal orders.local\n";
+    let (_dir, talk) = named(&url, "127.0.0.1 localhost\n", resolver);
+    until("a document has come", || !came.lock().unwrap().is_empty());
+    talk.signal(libc::SIGTERM);
+    talk.end();
+}
+
+#[test]
+fn a_name_that_nobody_knows_costs_one_line() {
+    // Nobody is asked at that address: it refuses at once.
+    let (dir, talk) =
+        named("http://otel-collector:4318", "127.0.0.1 localhost\n", "nameserver 127.0.53.8\n");
+    let said = || fs::read_to_string(dir.path().join("log")).unwrap();
+    until("it is said", || {
+        said().contains("its host's name cannot be looked up: Connection refused")
+    });
+    talk.signal(libc::SIGTERM);
+    talk.end();
+    assert_eq!(said().matches("takes no metrics").count(), 1, "{}", said());
 }
 
 /// What is said beside a service that ends by itself once that is enough.

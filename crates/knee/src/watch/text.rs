@@ -67,11 +67,12 @@ fn line(name: &str, value: &str) -> String {
 }
 
 fn figures(sample: &Sample) -> Vec<(&'static str, String)> {
-    let Usage { readings, .. } = &sample.usage;
     let all = [
         ("workers", workers(sample)),
         ("queue", queue(&sample.usage)),
         ("event loop", event_loop(sample)),
+        ("goroutines", told(sample, "go.goroutines").map(|count| format!("{count:.0}"))),
+        ("Go's heap", go_heap(sample)),
         ("CPU", Some(cpu(sample))),
         ("memory", Some(memory(sample))),
         ("descriptors", descriptors(sample)),
@@ -82,10 +83,7 @@ fn figures(sample: &Sample) -> Vec<(&'static str, String)> {
         ),
         (
             "OPcache",
-            readings
-                .iter()
-                .find(|r| r.name == "opcache.hit_rate")
-                .map(|r| format!("{:.1} % hits", r.value * 100.0)),
+            told(sample, "opcache.hit_rate").map(|rate| format!("{:.1} % hits", rate * 100.0)),
         ),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
@@ -111,11 +109,20 @@ fn queue(usage: &Usage) -> Option<String> {
     })
 }
 
+/// What the runtime says of itself under that name.
+fn told(sample: &Sample, name: &str) -> Option<f64> {
+    sample.usage.readings.iter().find(|r| r.name == name).map(|r| r.value)
+}
+
+fn go_heap(sample: &Sample) -> Option<String> {
+    let [used, next] = ["go.heap.used", "go.heap.next"].map(|name| told(sample, name));
+    let (used, next) = (Bytes(used? as u64), Bytes(next? as u64));
+    Some(format!("{used} in use or not collected yet, collected at {next}"))
+}
+
 fn event_loop(sample: &Sample) -> Option<String> {
-    let readings = &sample.usage.readings;
-    let reading = |name: &str| readings.iter().find(|r| r.name == name).map(|r| r.value);
-    let delay = reading("node.eventloop.delay_p99")?;
-    let busy = reading("node.eventloop.utilization")?;
+    let delay = told(sample, "node.eventloop.delay_p99")?;
+    let busy = told(sample, "node.eventloop.utilization")?;
     let stood =
         |stall: &Stall| format!("; it stood still for {:.0} ms{}", stall.ms, stall.whereabouts());
     let stall = sample.stall.as_ref().map(stood).unwrap_or_default();

@@ -259,6 +259,10 @@ fn go_is_asked_at_its_own_pprof() {
     }
     let (code, said, error) = program.profile();
     assert_eq!(code, 0, "{said}{error}");
+    let words = ["watch", "--once", "--interval", "500ms", "--pid", &program.pid()];
+    let shown = run(knee().args(words)).1;
+    assert!(shown.contains("\n  goroutines  ") && shown.contains("\n  Go's heap   "), "{shown}");
+    assert!(shown.contains(" in use or not collected yet, collected at "), "{shown}");
     assert!(said.starts_with("go hot (pid ") && said.contains(": it used "), "{said}");
     assert!(share(&said) > 50.0, "{said}");
     let drawn = program.drawn();

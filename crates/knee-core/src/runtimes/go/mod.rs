@@ -3,6 +3,7 @@
 //! Sources: <https://pkg.go.dev/runtime>, <https://go.dev/doc/gc-guide>.
 
 mod collector;
+mod told;
 mod trace;
 
 use super::{Choice, Evidence, Room, Runtime, Surroundings, from_to};
@@ -28,7 +29,7 @@ pub static RUNTIME: Runtime = Runtime {
     reload: None,
     recycle: None,
     inject: trace::inject,
-    decode: trace::decode,
+    decode: told::decode,
     stall: |_| None,
     config: None,
     read,
@@ -36,6 +37,7 @@ pub static RUNTIME: Runtime = Runtime {
     asked: &[],
     along: &[],
     subcommands: &[],
+    managed_at: &[],
 };
 
 /// The variable by which a service says where its Go program serves net/http/pprof, such as

@@ -2,7 +2,7 @@
 //! (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>,
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>).
 
-use crate::http;
+use knee_probe::http;
 
 /// Below the address of a collector.
 const PATH: &str = "/v1/metrics";
@@ -72,8 +72,8 @@ fn checked(name: &str, url: String, variable: Variable) -> Result<Collector, Str
     if !http::is_url(&url) {
         // Not the address itself: it may hold a password.
         return Err(format!(
-            "{name}: metrics go to http:// and an address or localhost, such as http://localhost:4318; \
-             https is not spoken and no name looked up: a collector beside the service sends on"
+            "{name}: metrics go to http://HOST:PORT, such as http://otel-collector:4318; https is not spoken: a \
+             collector beside the service (http://localhost:4318) sends on by TLS"
         ));
     }
     let headers = variable("OTEL_EXPORTER_OTLP_METRICS_HEADERS")
@@ -148,7 +148,7 @@ mod tests {
         let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
         assert!(of(&[(base, "http://localhost:4317")]).unwrap_err().contains("is for gRPC"));
         assert!(of(&[(base, "http://localhost:4318"), grpc]).unwrap_err().contains("is for gRPC"));
-        for url in ["https://x:secret@collector", "http://collector:4318"] {
+        for url in ["https://x:secret@collector", "http://x:secret@collector:4318"] {
             let wrong = of(&[(base, url)]).unwrap_err();
             assert!(wrong.contains("https is not spoken") && !wrong.contains("secret"), "{wrong}");
         }

@@ -10,6 +10,7 @@ pub use outbox::Outbox;
 
 use super::nanos;
 use crate::log::say;
+use crate::size::metadata::Documents;
 use knee_watch::Sample;
 use knee_watch::otlp::{Round, export};
 use knee_watch::prometheus::Counts;
@@ -22,9 +23,10 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Asks the task's metadata what it is, which takes a second at most.
-    pub fn new(outbox: Outbox) -> Exporter {
-        Exporter { outbox, resource: resource::resource(), began: nanos() }
+    /// Of the task that the metadata describes; it is asked, which takes a second at most, where it has
+    /// not been or said nothing then.
+    pub fn new(outbox: Outbox, documents: Option<Documents>) -> Exporter {
+        Exporter { outbox, resource: resource::resource(documents), began: nanos() }
     }
 
     /// One more round.

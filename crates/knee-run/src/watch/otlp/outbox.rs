@@ -1,8 +1,8 @@
 //! Documents on their way to a collector. As many wait as a minute brings; then the oldest goes.
 
 use super::Collector;
-use crate::http::{self, Answer};
 use crate::log::say;
+use knee_probe::http::{self, Answer};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -7,11 +7,14 @@ use crate::size::metadata::{self, Documents};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Names and values; asks the task's metadata, which takes a second at most.
-pub fn resource() -> Vec<(String, String)> {
-    let endpoint = std::env::var(metadata::VARIABLE).ok();
-    let documents = endpoint.map(|at| Documents::ask(&at, &mut vec![])).unwrap_or_default();
-    of(&documents, &|name| std::env::var(name).ok())
+/// Names and values, from what the metadata has said already, else it is asked.
+pub fn resource(documents: Option<Documents>) -> Vec<(String, String)> {
+    let ask = || {
+        let endpoint = std::env::var(metadata::VARIABLE).ok()?;
+        Some(Documents::ask(&endpoint, &mut vec![]))
+    };
+    let said = documents.filter(|said| *said != Documents::default());
+    of(&said.or_else(ask).unwrap_or_default(), &|name| std::env::var(name).ok())
 }
 
 fn of(documents: &Documents, variable: &dyn Fn(&str) -> Option<String>) -> Vec<(String, String)> {

@@ -1,9 +1,11 @@
-//! One small request to an address on this machine's own network: HTTP/1.1 with nothing but the
-//! standard library, and one deadline for all of it.
+//! One small request to somebody near: HTTP/1.1 with nothing but the standard library, and one deadline for
+//! all of it.
+
+mod names;
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// A task's metadata is some kB.
@@ -12,9 +14,10 @@ const MOST: usize = 1 << 20;
 /// Why there is no document.
 #[derive(Debug)]
 pub enum Wrong {
-    /// No `http://ADDRESS[:PORT]/PATH`: names are not looked up, as that has no deadline, and not
-    /// without the C library's own files, which a static program must do without.
+    /// No `http://HOST[:PORT]/PATH`.
     Url,
+    /// Its host has no address, or who knows them cannot be asked.
+    Name(Option<io::Error>),
     /// The time was over.
     Slow,
     /// Nobody answers, or no longer.
@@ -28,7 +31,11 @@ pub enum Wrong {
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Wrong::Url => f.write_str("the address is not of the form http://ADDRESS/PATH"),
+            Wrong::Url => f.write_str("the address is not of the form http://HOST/PATH"),
+            Wrong::Name(None) => f.write_str("its host's name has no address"),
+            Wrong::Name(Some(error)) => {
+                write!(f, "its host's name cannot be looked up: {error}")
+            }
             Wrong::Slow => f.write_str("no answer in time"),
             Wrong::Io(error) => error.fmt(f),
             Wrong::Status(status) => write!(f, "it answered with status {status}"),
@@ -85,10 +92,11 @@ fn ask(
     document: &[u8],
     until: Instant,
 ) -> Result<Answer, Wrong> {
-    let (at, host, path) = split(url).ok_or(Wrong::Url)?;
-    let mut stream = TcpStream::connect_timeout(&at, left(until)?)?;
+    let Place { host, port, written, path } = split(url).ok_or(Wrong::Url)?;
+    let mut stream = connect(&addresses(host, until)?, port, until)?;
     stream.set_write_timeout(Some(left(until)?))?;
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {written}\r\nConnection: close\r\n");
     if !document.is_empty() {
         request.push_str(&format!("Content-Length: {}\r\n", document.len()));
     }
@@ -110,7 +118,7 @@ fn ask(
     }
 }
 
-/// Whether it is an address that can be asked, and fit for a head.
+/// Whether it is something that can be asked, and fit for a head.
 pub fn is_url(url: &str) -> bool {
     split(url).is_some()
 }
@@ -120,22 +128,68 @@ fn left(until: Instant) -> Result<Duration, Wrong> {
     if left.is_zero() { Err(Wrong::Slow) } else { Ok(left) }
 }
 
-/// Address, host as it is written, and path.
-fn split(url: &str) -> Option<(SocketAddr, &str, &str)> {
+/// Where a URL points to.
+#[derive(Debug, PartialEq)]
+struct Place<'a> {
+    /// An address or a name.
+    host: &'a str,
+    port: u16,
+    /// Host and port as they are written.
+    written: &'a str,
+    path: &'a str,
+}
+
+fn split(url: &str) -> Option<Place<'_>> {
     let rest = url.strip_prefix("http://")?;
     if rest.contains(|c: char| c.is_control() || c == ' ') {
         return None;
     }
-    let (host, path) = match rest.find('/') {
+    let (written, path) = match rest.find('/') {
         Some(at) => rest.split_at(at),
         None => (rest, "/"),
     };
-    let number = match host.strip_prefix("localhost") {
-        Some(port) if port.is_empty() || port.starts_with(':') => format!("127.0.0.1{port}"),
-        _ => host.to_string(),
+    let (host, port) = match written.strip_prefix('[') {
+        // An address of IPv6 has colons of its own.
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            host.parse::<Ipv6Addr>().ok()?;
+            (host, port.strip_prefix(':').or(port.is_empty().then_some("80"))?)
+        }
+        None => {
+            let (host, port) = written.split_once(':').unwrap_or((written, "80"));
+            (Some(host).filter(|host| names::is_name(host))?, port)
+        }
     };
-    let at = number.parse().ok().or_else(|| Some(SocketAddr::new(number.parse().ok()?, 80)))?;
-    Some((at, host, path))
+    Some(Place { host, port: port.parse().ok()?, written, path })
+}
+
+/// What is written as a number is one, `localhost` is this machine, all else is looked up.
+fn addresses(host: &str, until: Instant) -> Result<Vec<IpAddr>, Wrong> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
+    }
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(vec![Ipv4Addr::LOCALHOST.into()]);
+    }
+    match names::look_up(host, until) {
+        Ok(all) if all.is_empty() => Err(Wrong::Name(None)),
+        Ok(all) => Ok(all),
+        Err(error) => Err(Wrong::Name(Some(error))),
+    }
+}
+
+/// The first of them that takes a connection; each has its share of the time that is left.
+fn connect(addresses: &[IpAddr], port: u16, until: Instant) -> Result<TcpStream, Wrong> {
+    let mut wrong = Wrong::Name(None);
+    for (at, address) in addresses.iter().enumerate() {
+        let rest = u32::try_from(addresses.len().saturating_sub(at)).unwrap_or(u32::MAX);
+        let share = left(until)? / rest.max(1);
+        match TcpStream::connect_timeout(&SocketAddr::new(*address, port), share) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => wrong = error.into(),
+        }
+    }
+    Err(wrong)
 }
 
 /// The answer when all of it is there; `last` when no more comes.
@@ -221,26 +275,47 @@ mod tests {
     }
 
     #[test]
-    fn an_address_needs_no_name_service() {
-        let at = |url| split(url).map(|(at, host, path)| format!("{at} {host} {path}"));
-        assert_eq!(
-            at("http://169.254.170.2/v4/7f3a/task").unwrap(),
-            "169.254.170.2:80 169.254.170.2 /v4/7f3a/task"
-        );
-        assert_eq!(at("http://127.0.0.1:8080").unwrap(), "127.0.0.1:8080 127.0.0.1:8080 /");
-        assert_eq!(
-            at("http://localhost:4318/v1/metrics").unwrap(),
-            "127.0.0.1:4318 localhost:4318 /v1/metrics"
-        );
+    fn a_url_names_an_address_or_a_host() {
+        let at =
+            |url| split(url).map(|p| format!("{} {} {} {}", p.host, p.port, p.written, p.path));
+        for (url, place) in [
+            ("http://169.254.170.2/v4/7f3a/task", "169.254.170.2 80 169.254.170.2 /v4/7f3a/task"),
+            ("http://127.0.0.1:8080", "127.0.0.1 8080 127.0.0.1:8080 /"),
+            ("http://[::1]:8080/x", "::1 8080 [::1]:8080 /x"),
+            ("http://[::1]", "::1 80 [::1] /"),
+            (
+                "http://otel-collector:4318/v1/metrics",
+                "otel-collector 4318 otel-collector:4318 /v1/metrics",
+            ),
+        ] {
+            assert_eq!(at(url).as_deref(), Some(place), "{url}");
+        }
         for url in [
             "",
-            "http://localhostess/",
             "https://169.254.170.2/",
-            "http://metadata/",
+            "http://user:pw@collector/",
+            "http://collector:port/",
+            "http://:4318/",
+            "http://[::1/",
+            "http://[::1]x/",
             "http://127.0.0.1/a\r\nb",
         ] {
             assert_eq!(at(url), None, "{url}");
         }
+    }
+
+    #[test]
+    fn localhost_is_here_and_the_next_address_is_tried() {
+        let soon = || Instant::now() + Duration::from_secs(20);
+        let here = addresses("LOCALHOST", soon()).unwrap();
+        assert_eq!(here, [IpAddr::from([127, 0, 0, 1])]);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // Nobody listens on that address of the machine's own network.
+        let both = ["127.0.0.2".parse().unwrap(), here[0]];
+        let stream = connect(&both, port, soon()).unwrap();
+        assert_eq!(stream.peer_addr().unwrap().ip(), here[0]);
+        assert!(connect(&both[..1], port, soon()).is_err());
     }
 
     proptest! {
