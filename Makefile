@@ -56,8 +56,9 @@ corpus: ## how much the audit finds in repositories with labels: CORPUS=labels.j
 	CORPUS="$(abspath $(CORPUS))" REPOS="$(abspath $(REPOS))" LINTERS="$(CURDIR)/target/setup/linters/bin" \
 		cargo bench --locked -p knee --bench corpus
 
-soak: setup ## what takes half an hour: fifty stops under load of each service, bare and with knee-run
+soak: setup ## what takes an hour: leaks under load that comes and goes, fifty stops of each service, bare and with knee-run
 	@scripts/bench-setup
+	$(WITH_SETUP) cargo bench --locked -p knee-run --bench leaks
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench stop
 
 advisories: ## known vulnerabilities of the dependencies; needs cargo-deny and the network

@@ -6,6 +6,7 @@ mod fill;
 mod fpm;
 mod group;
 mod init;
+mod leaks;
 mod otlp;
 mod peers;
 mod several;

@@ -83,7 +83,7 @@ fn a_port_that_is_taken_is_said_and_the_service_goes_on() {
 }
 
 /// The first trouble of that sort that is told.
-fn told(
+pub fn told(
     mut command: std::process::Command,
     wanted: impl Fn(&serde_json::Value) -> bool,
 ) -> serde_json::Value {
@@ -144,7 +144,7 @@ fn told_where(words: &[&str], page: &str, variables: &[(&str, &str)]) -> serde_j
 }
 
 /// Asks for that page, with so many milliseconds between, as long as it acts.
-fn asked<T>(port: u16, page: &str, between: u64, act: impl FnOnce() -> T) -> T {
+pub fn asked<T>(port: u16, page: &str, between: u64, act: impl FnOnce() -> T) -> T {
     use std::sync::mpsc::{TryRecvError, channel};
     let page = page.to_string();
     let (stop, stopped) = channel::<()>();
