@@ -1,10 +1,10 @@
 <?php
 // Executed by knee over FastCGI: what the OPcache of this FPM says of itself, as flat JSON.
-// `enabled` is 0 as well where opcache.restrict_api keeps this script out.
+// Nothing where opcache.restrict_api keeps this script out.
 header('Content-Type: application/json');
 $status = function_exists('opcache_get_status') ? @opcache_get_status(false) : false;
 if ($status === false) {
-    echo '{"enabled":0}';
+    echo ini_get('opcache.restrict_api') ? '{}' : '{"enabled":0}';
     return;
 }
 $memory = $status['memory_usage'];

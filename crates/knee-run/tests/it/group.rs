@@ -5,10 +5,13 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The task's.
 pub struct Group {
     task: PathBuf,
+    /// Where v1 counts CPU, if that is a hierarchy of its own.
+    counted: Option<PathBuf>,
     v1: bool,
 }
 
@@ -21,10 +24,18 @@ impl Group {
             // systemd hands the controller on only where a unit of its own needs it.
             fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+cpu").ok()?;
         }
-        let task = Path::new(hierarchy).join(format!("knee-run-{}", std::process::id()));
-        fs::create_dir(&task).ok()?;
-        let group = Group { task, v1 };
-        fs::create_dir(group.task.join("container")).ok()?;
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("knee-run-{}-{number}", std::process::id());
+        let task = Path::new(hierarchy).join(&name);
+        fs::create_dir_all(task.join("container")).ok()?;
+        // Where both are one the folder is there by now.
+        let counted = Path::new("/sys/fs/cgroup/cpuacct").join(&name);
+        let own = v1 && counted.parent().is_some_and(Path::exists) && !counted.exists();
+        let group = Group { task, counted: own.then_some(counted), v1 };
+        if let Some(folder) = &group.counted {
+            fs::create_dir_all(folder.join("container")).ok()?;
+        }
         Some(group)
     }
 
@@ -45,15 +56,19 @@ impl Group {
 
     /// Starts a command in the container.
     pub fn join(&self, command: &mut Command) {
-        let procs = self.task.join("container/cgroup.procs");
-        // SAFETY: one write; the path was made before the fork.
-        unsafe { command.pre_exec(move || fs::write(&procs, "0")) };
+        let folders = std::iter::once(&self.task).chain(&self.counted);
+        for procs in folders.map(|folder| folder.join("container/cgroup.procs")) {
+            // SAFETY: one write; the path was made before the fork.
+            unsafe { command.pre_exec(move || fs::write(&procs, "0")) };
+        }
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let _ = fs::remove_dir(self.task.join("container"));
-        let _ = fs::remove_dir(&self.task);
+        for folder in std::iter::once(&self.task).chain(&self.counted) {
+            let _ = fs::remove_dir(folder.join("container"));
+            let _ = fs::remove_dir(folder);
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::size;
 use crate::support::{self, Talk, free_port, knee_run, until};
-use crate::watch::{asked, page, told, value};
+use crate::watch::{asked, page, told, told_perhaps, value};
 use knee_probe::fastcgi;
 use std::fs;
 use std::path::Path;
@@ -74,10 +74,14 @@ fn gos_heap_and_goroutines_are_metrics() {
 fn an_event_loop_that_gets_ever_later_is_told() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("server.js"), NODE).unwrap();
-    let port = free_port();
-    let command = service(&["node", "server.js"], dir.path(), port, ("timer", 2));
-    let event =
-        asked(port, "/", 100, || told(command, |event| event["kind"] == "event_loop_drift"));
+    // On a machine that stands still for longer than the loop drifts it is seen at another try.
+    let attempt = |_| {
+        let port = free_port();
+        let command = service(&["node", "server.js"], dir.path(), port, ("timer", 12));
+        let drifts = |event: &serde_json::Value| event["kind"] == "event_loop_drift";
+        asked(port, "/", 50, || told_perhaps(command, drifts).ok())
+    };
+    let event = (0..5).find_map(attempt).expect("a drift that is told");
     assert!(share(&event) >= 12.0, "{event}");
     assert!(event["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{event}");
 }

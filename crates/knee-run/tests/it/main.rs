@@ -1,6 +1,7 @@
 //! The program from the outside, as a container starts it.
 
 mod celery;
+mod conditions;
 mod disk;
 mod fill;
 mod fpm;

@@ -84,9 +84,17 @@ fn a_port_that_is_taken_is_said_and_the_service_goes_on() {
 
 /// The first trouble of that sort that is told.
 pub fn told(
-    mut command: std::process::Command,
+    command: std::process::Command,
     wanted: impl Fn(&serde_json::Value) -> bool,
 ) -> serde_json::Value {
+    told_perhaps(command, wanted).unwrap_or_else(|said| panic!("not told: {said:?}"))
+}
+
+/// The same, or all that is said until the service ends.
+pub fn told_perhaps(
+    mut command: std::process::Command,
+    wanted: impl Fn(&serde_json::Value) -> bool,
+) -> Result<serde_json::Value, Vec<String>> {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let mut said = Vec::new();
@@ -104,7 +112,7 @@ pub fn told(
         kill(pid, libc::SIGKILL);
     }
     child.wait().unwrap();
-    found.unwrap_or_else(|| panic!("not told: {said:?}"))
+    found.ok_or(said)
 }
 
 /// Computes for each request what holds up all others: in native code, in a loop, in a regular

@@ -90,9 +90,12 @@ fn memory(sample: &Sample) -> Option<String> {
 
 /// With the cause, as far as its figures tell.
 fn misses(sample: &Sample) -> Option<String> {
-    let rate = reading(sample, "opcache.hit_rate").filter(|rate| *rate < HITS)?;
+    // One that is off tells of no hits.
+    let off = reading(sample, "opcache.enabled") == Some(0.0);
+    let rate = reading(sample, "opcache.hit_rate").or(off.then_some(0.0));
+    let rate = rate.filter(|rate| *rate < HITS)?;
     let of = |name: &str| reading(sample, &format!("opcache.{name}")).unwrap_or(0.0);
-    let cause = if of("enabled") == 0.0 {
+    let cause = if off {
         "OPcache is off"
     } else if of("max_keys") > 0.0 && of("keys") >= of("max_keys") {
         "all slots are taken (opcache.max_accelerated_files)"
