@@ -87,7 +87,12 @@ pub(crate) fn locate(
         let at = program::program(&argv);
         found.push(Located {
             runtime: None,
-            reason: format!("knee does not know `{}`", program::base(&argv[at])),
+            reason: match program::of_queue(&argv) {
+                Some(runtime) => {
+                    format!("a {} worker, which no verb but knee run knows", runtime.title)
+                }
+                None => format!("knee does not know `{}`", program::base(&argv[at])),
+            },
             assigned: assigned(&commands[..index], &command),
             at,
             command,

@@ -279,7 +279,9 @@ fn full_pool(
 /// as many connections wait to be accepted. None where nothing tells.
 fn busy_workers(usage: &Usage, slots: f64) -> Option<f64> {
     let waiting = f64::from(usage.accept_queue) >= slots;
+    // FPM counts requests whose client gave up as active for ever.
     reading(usage, "fpm.active_mean")
+        .map(|active| active.min(slots))
         .or_else(|| reading(usage, BUSY_SLOTS))
         .or(waiting.then_some(slots))
 }

@@ -89,6 +89,8 @@ fn a_runtimes_own_word_counts() {
     let waiting = told(&[("fpm.active_mean", 4.0)]);
     assert_eq!(named(40.0, waiting.clone(), pool), Resource::Backend);
     assert_eq!(named(120.0, waiting, pool), Resource::WorkerPool);
+    let counts_too_many = told(&[("fpm.active_mean", 74.0)]);
+    assert_eq!(named(120.0, counts_too_many, pool), Resource::WorkerPool);
     let free = told(&[("fpm.active_mean", 1.0)]);
     assert_eq!(named(40.0, free, pool), Resource::Backend, "slow, and workers are free");
     let own = Usage { descriptors: 1020, nofile: Some(65_536), ..told(&[]) };

@@ -12,10 +12,14 @@ use knee_core::runtimes::{Runtime, Surroundings};
 use knee_core::service::{Place, PlacedKnob};
 use knee_core::settings::{Knob, Range, Site, Value};
 use knee_core::sourced::{Origin, Sourced};
+use std::cell::Cell;
 use std::path::PathBuf;
 
 /// Variables that stand for each other no deeper than this.
 const DEEPEST: usize = 8;
+
+/// No more names of a Python file are looked up: each reads the file anew.
+pub(super) const MOST_NAMES: u32 = 500;
 
 /// The file of a user's own with settings of php-fpm's pool: its name comes last, so that it wins.
 const OWN_POOL: &str = "zzz-knee.conf";
@@ -29,6 +33,8 @@ pub(super) struct Reader<'a> {
     pub variables: Option<PathBuf>,
     /// The text that a home's words stand in.
     pub text: &'a dyn Fn(&Home) -> Option<String>,
+    /// Names of a Python file that may still be looked up, see [`MOST_NAMES`].
+    pub names: Cell<u32>,
 }
 
 /// A value as it is written somewhere.
@@ -241,9 +247,60 @@ impl Reader<'_> {
             self.trace(raw, depth + 1).text
         };
         let python = self.program.config.first().map(|file| file.seen.text.as_str());
-        let name = |name: &str| Expression::python(&python::find(python?, name)?.word.text);
+        let name = |name: &str| Expression::python(&self.named(python?, name, depth + 1)?);
         let cpus = self.around.visible_cpus;
         expression.evaluate(&Values { cpus, variable: &variable, name: &name })
+    }
+
+    /// What a name of a Python file is set to in the branches that are taken; None where it cannot be
+    /// told whether one is.
+    fn named(&self, python: &str, name: &str, depth: usize) -> Option<String> {
+        let mut found = None;
+        // Names may stand for each other in circles.
+        let left = self.names.get().checked_sub(1).filter(|_| depth < DEEPEST)?;
+        self.names.set(left);
+        let branches = python::branches(python, name);
+        if branches.iter().all(|branch| branch.conditions.is_empty()) {
+            return Some(python::find(python, name)?.word.text);
+        }
+        for branch in branches {
+            let mut conditions = branch.conditions.iter();
+            let taken = conditions.try_fold(true, |taken, (condition, wanted)| {
+                // Behind one that does not hold the others are no matter.
+                let holds = || self.holds(python, condition, depth + 1);
+                Some(taken && holds()? == *wanted)
+            });
+            if taken? {
+                found = Some(branch.value.to_string());
+            }
+        }
+        found
+    }
+
+    /// Whether a condition of a Python file holds: a name, alone or compared with None.
+    fn holds(&self, python: &str, condition: &str, depth: usize) -> Option<bool> {
+        let (condition, negated) = match condition.strip_prefix("not ") {
+            Some(condition) => (condition.trim(), true),
+            None => (condition.trim(), false),
+        };
+        let (name, negated) = match condition.split_once(" is ") {
+            Some((name, "not None")) => (name, negated),
+            Some((name, "None")) => (name, !negated),
+            Some(_) => return None,
+            None => (condition, negated),
+        };
+        let value = self.named(python, name.trim(), depth)?;
+        let says = match value.as_str() {
+            "None" | "False" | "0" | "''" | "\"\"" => false,
+            value => {
+                let expression = Expression::python(value)?;
+                let said = self.evaluate(&expression, depth);
+                // A variable that nothing sets says nothing.
+                let known = said.is_some() || expression.as_variable().is_some();
+                known.then(|| said.is_some_and(|said| !said.is_empty() && said != "0"))?
+            }
+        };
+        Some(says != negated)
     }
 
     /// Where a knob goes that stands nowhere yet: into the program's own configuration, beside

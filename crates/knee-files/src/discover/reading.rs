@@ -2,7 +2,7 @@
 
 use super::container::{self, Container, text_of};
 use super::facts::Facts;
-use super::knobs::Reader;
+use super::knobs::{MOST_NAMES, Reader};
 use super::{Discovery, Missing, Overrides, hints, parts, ports, requests, size};
 use crate::blueprint::{Blueprint, Variable};
 use crate::command::Home;
@@ -21,6 +21,7 @@ use knee_core::settings::Site;
 use knee_core::sourced::{Origin, Sourced};
 use knee_core::task::Task;
 use knee_core::workload::Request;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -256,6 +257,7 @@ impl<'a> Reading<'a> {
             around,
             variables: container.blueprint.file_of_variables(self.sources),
             text: &text,
+            names: Cell::new(MOST_NAMES),
         })
     }
 

@@ -184,6 +184,15 @@ impl<'a> Parser<'a> {
         found.is_some()
     }
 
+    /// Steps over `None`.
+    fn nothing(&mut self) -> bool {
+        self.skip();
+        let rest =
+            self.rest.strip_prefix("None").filter(|rest| rest.trim_start().starts_with([',', ')']));
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
     fn either(&mut self) -> Option<Expression> {
         if self.depth > DEEPEST {
             return None;
@@ -277,7 +286,10 @@ impl<'a> Parser<'a> {
         }
         let mut arguments = Vec::new();
         while !self.eat(")") {
-            arguments.push(self.either()?);
+            // `getenv("N", None)` says what holds without it.
+            if !self.nothing() {
+                arguments.push(self.either()?);
+            }
             if !self.eat(",") && !self.rest.trim_start().starts_with(')') {
                 return None;
             }
@@ -334,6 +346,8 @@ mod tests {
             ("int(os.getenv(\"M\", 7))", Some("7")),
             ("int(os.environ['N']) // 2", Some("1")),
             ("int(os.environ.get('M') or 4)", Some("4")),
+            ("os.getenv('N', None)", Some("3")),
+            ("os.getenv('M', None )", None),
             ("max(\n    2, # two\n    4)", Some("4")),
             ("min(cores * 2, 3, )", Some("3")),
             ("int(cores * 1.5) % 2", Some("1")),

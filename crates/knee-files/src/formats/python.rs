@@ -40,6 +40,69 @@ pub fn set(text: &str, name: &str, value: &str) -> Edit {
     }
 }
 
+/// An assignment, and when it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch<'t> {
+    /// Conditions around it, and what each has to be.
+    pub conditions: Vec<(&'t str, bool)>,
+    /// What stands behind the sign.
+    pub value: &'t str,
+}
+
+/// A block of statements that is open while lines are read.
+struct Block<'t> {
+    indent: usize,
+    conditions: Vec<(&'t str, bool)>,
+    /// Whether names in it are its own.
+    local: bool,
+}
+
+/// The assignments of a name of the module in single lines, in order, with the branches of `if` that
+/// they stand in. A condition that is none of `if` is the head of its block.
+pub fn branches<'t>(text: &'t str, name: &str) -> Vec<Branch<'t>> {
+    let mut open: Vec<Block<'t>> = Vec::new();
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let body = line.trim();
+        if body.is_empty() || body.starts_with('#') {
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        let mut before = None;
+        while open.last().is_some_and(|block| block.indent >= indent) {
+            before = open.pop();
+        }
+        let head = body.split_once(" #").map_or(body, |(head, _)| head.trim_end());
+        if let Some(head) = head.strip_suffix(':') {
+            // What an `elif` or `else` comes behind does not hold.
+            let others = || {
+                let before = before.iter().flat_map(|block| &block.conditions);
+                before.map(|(condition, _)| (*condition, false)).collect::<Vec<_>>()
+            };
+            let conditions = match head.split_once(' ') {
+                Some(("if", condition)) => vec![(condition.trim(), true)],
+                Some(("elif", condition)) => {
+                    let mut all = others();
+                    all.push((condition.trim(), true));
+                    all
+                }
+                None if head == "else" => others(),
+                _ => vec![(head, true)],
+            };
+            let local = ["def ", "class ", "async "].iter().any(|word| head.starts_with(word));
+            open.push(Block { indent, conditions, local });
+            continue;
+        }
+        let value = head.strip_prefix(name).and_then(|rest| rest.trim_start().strip_prefix('='));
+        let value = value.filter(|value| !value.starts_with('=')).map(str::trim);
+        if let Some(value) = value.filter(|_| open.iter().all(|block| !block.local)) {
+            let conditions = open.iter().flat_map(|block| block.conditions.clone()).collect();
+            found.push(Branch { conditions, value });
+        }
+    }
+    found
+}
+
 /// Where the `=` behind a type hint stands.
 fn hint_end(hint: &str) -> Option<usize> {
     let bytes = hint.as_bytes();
@@ -135,6 +198,26 @@ fn string_end(bytes: &[u8], at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn assignments_with_the_branches_that_they_stand_in() {
+        let text = "n = None\nif a:\n    n = int(a)\n    assert n > 0\nelif not b:  # x\n    n = 2 # two\nelse:\n    if c is not None:\n        n = 3\n    n == 4\ndef f():\n    n = 5\nfor i in x:\n    n = 6\nn = 7\n";
+        let told: Vec<String> = branches(text, "n")
+            .iter()
+            .map(|branch| format!("{} {:?}", branch.value, branch.conditions))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "None []",
+                r#"int(a) [("a", true)]"#,
+                r#"2 [("a", false), ("not b", true)]"#,
+                r#"3 [("a", false), ("not b", false), ("c is not None", true)]"#,
+                r#"6 [("for i in x", true)]"#,
+                "7 []",
+            ]
+        );
+    }
     use proptest::prelude::*;
 
     const CONF: &str = "import os\n\"\"\"\nworkers = 1\n\"\"\"\nbind = '0.0.0.0:8000' # here\nworkers = 5  # 2n+1\n\

@@ -284,3 +284,28 @@ fn variables_that_are_sizes_by_their_names_are_told() {
         "{changed}"
     );
 }
+
+#[test]
+fn a_number_of_workers_that_a_file_works_out_in_branches_is_worked_out() {
+    let conf = "import multiprocessing\nimport os\n\nper_core_str = os.getenv(\"WORKERS_PER_CORE\", \"2\")\nmost_str = os.getenv(\"MAX_WORKERS\")\nmost = None\n\
+                if most_str:\n    most = int(most_str)\nasked = os.getenv(\"WEB_CONCURRENCY\", None)\ncores = multiprocessing.cpu_count()\nworked_out = float(per_core_str) * cores\n\
+                if asked:\n    count = int(asked)\n    assert count > 0\nelse:\n    count = max(int(worked_out), 3)\n    if most:\n        count = min(3, most)\nworkers = count\n";
+    let folder = image(r#"["gunicorn", "-c", "conf.py", "app:app"]"#);
+    folder.write("conf.py", conf);
+    let today = |folder: &Folder| told(&folder.discover(), "workers");
+    let cpus = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(today(&folder), format!("{} (conf.py:19)", (2 * cpus).max(3)));
+    let docker = folder.read("Dockerfile");
+    folder.write("Dockerfile", &docker.replace("COPY", "ENV MAX_WORKERS=2\nCOPY"));
+    assert_eq!(today(&folder), "2 (conf.py:19)");
+    folder
+        .write("Dockerfile", &docker.replace("COPY", "ENV MAX_WORKERS=2 WEB_CONCURRENCY=7\nCOPY"));
+    assert_eq!(today(&folder), "7 (conf.py:19)");
+    folder.write("conf.py", &conf.replace("if asked:", "if os.path.exists('/x'):"));
+    assert!(today(&folder).starts_with("1 (assumed: conf.py:19 says something"), "not to be told");
+    folder.write(
+        "conf.py",
+        "if a:\n    a = b\nif b:\n    b = a\nelse:\n    b = int(a)\nworkers = a * b\n",
+    );
+    assert!(today(&folder).starts_with("1 (assumed: conf.py:7 says something"), "a circle");
+}
