@@ -221,6 +221,7 @@ fn container(at: usize, name: Option<String>, node: &Node) -> Container {
             Some(found(port, |port| port.number().map(|n| n as u16)))
         }),
         env,
+        command: None,
         targets: Vec::new(),
         programs: Vec::new(),
     }

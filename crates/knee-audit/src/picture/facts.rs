@@ -91,6 +91,7 @@ impl List {
         self.maybe(of, "container.memory", &container.memory, mib);
         self.maybe(of, "container.memory_reservation", &container.memory_reservation, mib);
         self.maybe(of, "container.port", &container.port, ToString::to_string);
+        self.maybe(of, "container.command", &container.command, |words| hidden(words));
         self.maybe(of, "container.stop_timeout", &container.stop_timeout, |n| format!("{n} s"));
         self.maybe(of, "nofile.soft", &container.nofile, |n| n.soft.to_string());
         self.maybe(of, "nofile.hard", &container.nofile, |n| n.hard.to_string());
@@ -178,7 +179,11 @@ fn prefix(runtime: Runtime) -> &'static str {
     match runtime {
         Runtime::PhpFpm | Runtime::Apache | Runtime::Octane => "php",
         Runtime::Nginx => "nginx",
-        Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Uwsgi | Runtime::Celery => "python",
+        Runtime::Gunicorn
+        | Runtime::Uvicorn
+        | Runtime::Hypercorn
+        | Runtime::Uwsgi
+        | Runtime::Celery => "python",
         Runtime::Node => "node",
         Runtime::Go => "go",
         Runtime::Worker | Runtime::Other => "program",

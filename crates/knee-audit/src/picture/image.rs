@@ -17,6 +17,8 @@ pub(super) struct Built {
     pub entrypoint: Option<CommandText>,
     pub cmd: Option<CommandText>,
     pub stop_signal: Option<Found<String>>,
+    /// What EXPOSE says.
+    pub port: Option<Found<u16>>,
     /// Bytes of each RUN.
     pub runs: Vec<Place>,
     pub workdir: String,
@@ -91,6 +93,12 @@ pub(super) fn build(
         entrypoint: read.entrypoint,
         cmd: read.cmd,
         stop_signal: read.stop_signal.map(|(signal, range)| Found::at(signal, at(range))),
+        port: read.expose.map(|(port, line)| {
+            let before = source.text.split_inclusive('\n').take(line.saturating_sub(1) as usize);
+            let start: usize = before.map(str::len).sum();
+            let end = source.text[start..].find('\n').map_or(source.text.len(), |n| start + n);
+            Found::at(port, at(start..end))
+        }),
         runs: read.runs.into_iter().map(at).collect(),
         workdir,
         writes,

@@ -15,10 +15,14 @@ mod processes;
 mod terraform;
 #[cfg(test)]
 mod tests;
+mod undeployed;
 mod workflows;
+
+pub(super) use compose::assignments;
 
 use super::ecs::Resource;
 use super::files::{FileId, Files, Place};
+use super::found::Found;
 use super::service::{Container, Purpose};
 use super::{Note, Picture, walk};
 use knee_files::formats::FormatError;
@@ -37,6 +41,8 @@ pub(super) struct Join {
     tagged: Vec<(FileId, String)>,
     /// Images that pipelines build.
     made: Vec<workflows::Made>,
+    /// The words that the container last filled in is started with.
+    started: Option<Found<Vec<String>>>,
     /// First arguments that the script of the container last filled in takes, too.
     others: Vec<String>,
 }
@@ -53,6 +59,7 @@ impl Join {
             exports: Vec::new(),
             tagged: Vec::new(),
             made: Vec::new(),
+            started: None,
             others: Vec::new(),
         }
     }
@@ -65,6 +72,7 @@ impl Join {
         self.dockerfiles();
         self.processes();
         self.loose();
+        self.undeployed();
         self.picture
     }
 
@@ -116,6 +124,7 @@ fn empty(name: &str, place: Place) -> Container {
         essential: true,
         port: None,
         env: BTreeMap::new(),
+        command: None,
         targets: Vec::new(),
         programs: Vec::new(),
     }

@@ -96,6 +96,22 @@ static UVICORN: [Setting; 10] = [
     setting("uvicorn.proxy_headers", Switch, &["--proxy-headers"], &[], ""),
 ];
 
+// https://hypercorn.readthedocs.io/en/latest/how_to_guides/configuring.html
+static HYPERCORN: [Setting; 6] = [
+    setting("hypercorn.workers", Number, &["--workers", "-w"], &[], "workers"),
+    setting("hypercorn.keep_alive", Seconds, &["--keep-alive"], &[], "keep_alive_timeout"),
+    setting(
+        "hypercorn.graceful_timeout",
+        Seconds,
+        &["--graceful-timeout"],
+        &[],
+        "graceful_timeout",
+    ),
+    setting("hypercorn.worker_class", Text, &["--worker-class", "-k"], &[], "worker_class"),
+    setting("hypercorn.backlog", Number, &["--backlog"], &[], "backlog"),
+    setting("hypercorn.reload", Switch, &["--reload"], &[], "use_reloader"),
+];
+
 static UWSGI: [Setting; 11] = [
     setting(
         "uwsgi.processes",
@@ -205,6 +221,7 @@ pub(super) fn settings(runtime: Runtime) -> &'static [Setting] {
     match runtime {
         Runtime::Gunicorn => &GUNICORN,
         Runtime::Uvicorn => &UVICORN,
+        Runtime::Hypercorn => &HYPERCORN,
         Runtime::Uwsgi => &UWSGI,
         Runtime::Celery => &CELERY,
         Runtime::Node => &NODE,
@@ -324,6 +341,7 @@ pub(super) fn recognise(argv: &[String]) -> Option<Runtime> {
         "nginx" | "openresty" => Runtime::Nginx,
         "gunicorn" => Runtime::Gunicorn,
         "uvicorn" => Runtime::Uvicorn,
+        "hypercorn" => Runtime::Hypercorn,
         "fastapi" if argument("run") => Runtime::Uvicorn,
         "uwsgi" | "uwsgi-core" => Runtime::Uwsgi,
         "celery" if argument("worker") => Runtime::Celery,

@@ -15,6 +15,8 @@ pub struct Measured {
     pub folder: String,
     /// What it says of a process's memory.
     pub per_process: Place,
+    /// What it says of the heap.
+    pub heap: Place,
     /// What it says.
     pub profile: Profile,
 }
@@ -46,7 +48,9 @@ impl Picture {
             match serde_json::from_str(&file.text) {
                 Ok(profile) => {
                     let per_process = key(id, &file.text, "\"per_process\"");
-                    self.profiles.push(Measured { folder: folder.into(), per_process, profile });
+                    let heap = key(id, &file.text, "\"live\"");
+                    let folder = folder.into();
+                    self.profiles.push(Measured { folder, per_process, heap, profile });
                 }
                 Err(error) => self.notes.push(Note {
                     path: file.path.clone(),
@@ -77,6 +81,7 @@ fn ids(runtime: Runtime) -> &'static [&'static str] {
         Runtime::Nginx => &["nginx"],
         Runtime::Gunicorn => &["gunicorn"],
         Runtime::Uvicorn => &["uvicorn"],
+        Runtime::Hypercorn => &["hypercorn"],
         Runtime::Celery => &["celery"],
         Runtime::Node => &["node", "pm2"],
         Runtime::Go => &["go"],
@@ -98,6 +103,7 @@ mod tests {
             Runtime::Nginx,
             Runtime::Gunicorn,
             Runtime::Uvicorn,
+            Runtime::Hypercorn,
             Runtime::Celery,
             Runtime::Node,
             Runtime::Go,

@@ -43,6 +43,8 @@ pub enum Runtime {
     Gunicorn,
     /// uvicorn alone, also `fastapi run`.
     Uvicorn,
+    /// Hypercorn.
+    Hypercorn,
     /// uWSGI.
     Uwsgi,
     /// A Celery worker (not beat, not flower).
@@ -147,7 +149,7 @@ impl Program {
     /// - `gunicorn.`: the long options with `_` (`workers`, `threads`, `worker_class`, `keepalive`,
     ///   `timeout`, `graceful_timeout`, `max_requests`, `max_requests_jitter`, `reload`,
     ///   `forwarded_allow_ips`, `worker_tmp_dir`, `worker_connections`, `preload_app`, `backlog`)
-    /// - `uvicorn.`, `uwsgi.`: the long options with `_` (`uvicorn.timeout_keep_alive`,
+    /// - `uvicorn.`, `hypercorn.`, `uwsgi.`: the long options with `_` (`uvicorn.timeout_keep_alive`,
     ///   `uwsgi.die_on_term`)
     /// - `php_fpm.`: the directives (`pm`, `pm.max_children`, `pm.max_requests`,
     ///   `process_control_timeout`, `listen.backlog`, `request_terminate_timeout`)

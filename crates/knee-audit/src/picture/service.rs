@@ -110,6 +110,8 @@ pub struct Container {
     pub port: Option<Found<u16>>,
     /// Names and values of variables, task over image. Secrets are unknown.
     pub env: BTreeMap<String, Found<String>>,
+    /// The words that it is started with, entry point and command.
+    pub command: Option<Found<Vec<String>>>,
     /// The target groups that send it requests.
     pub targets: Vec<Target>,
     /// The programs in it, in start order. Supervisors and package managers are in a program's

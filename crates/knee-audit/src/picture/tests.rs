@@ -252,3 +252,125 @@ fn files_of_variables_are_read_and_their_secrets_kept() {
     let timeout = facts.iter().find(|fact| fact.key == "env.UVICORN_TIMEOUT").unwrap();
     assert_eq!((timeout.value.as_str(), timeout.overrode.len()), ("9", 1), "environment wins");
 }
+
+#[test]
+fn arithmetic_that_counts_on_from_itself_ends() {
+    let script = "#!/bin/sh\nn=1\nn=$((n + 1))\nexport WEB_CONCURRENCY=$n\nwhile true; do m=$((m + 1)); done\nexec gunicorn app:app --threads $((m))\n";
+    let image = "FROM python:3.13-slim\nCOPY . .\nENTRYPOINT [\"./start.sh\"]\n";
+    let read = picture(&[("Dockerfile", image), ("start.sh", script)]);
+    let gunicorn = program(&read, Runtime::Gunicorn);
+    assert!(told(&read, gunicorn, "gunicorn.workers").starts_with("2 start.sh:3"));
+}
+
+#[test]
+fn a_unit_takes_the_variables_of_a_file_that_is_here() {
+    let unit = "[Service]\nEnvironment=WEB_CONCURRENCY=2\nEnvironmentFile=-/etc/default/shop\nExecStart=/usr/bin/gunicorn app:app\n";
+    let files = [
+        ("deploy/shop.service", unit),
+        ("deploy/etc/default/shop", "# ours\nWEB_CONCURRENCY=\"6\"\n"),
+    ];
+    let read = picture(&files);
+    let workers = told(&read, program(&read, Runtime::Gunicorn), "gunicorn.workers");
+    assert_eq!(workers, "6 deploy/etc/default/shop:2; over set in the unit deploy/shop.service:2");
+    let beside = [("shop.service", unit), ("shop", "WEB_CONCURRENCY=5\n")];
+    let read = picture(&beside);
+    assert!(
+        told(&read, program(&read, Runtime::Gunicorn), "gunicorn.workers").starts_with("5 shop:1")
+    );
+}
+
+#[test]
+fn laravels_own_variables_that_the_image_holds() {
+    let image =
+        "FROM php:8.4-cli\nWORKDIR /app\nCOPY . .\nCMD [\"php\", \"artisan\", \"octane:start\"]\n";
+    let config = "<?php\nreturn [\n    'server' => env('OCTANE_SERVER', 'roadrunner'),\n];\n";
+    let of = |more: &[(&str, &str)]| {
+        let files = [("Dockerfile", image), ("config/octane.php", config)];
+        let all: Vec<_> = files.iter().chain(more).copied().collect();
+        let read = picture(&all);
+        told(&read, program(&read, Runtime::Octane), "octane.server")
+    };
+    let own = (".env", "APP_KEY=base64:secret\nOCTANE_SERVER=swoole\n");
+    assert_eq!(of(&[own]), "swoole .env:2; over roadrunner config/octane.php:3");
+    assert_eq!(of(&[own, (".dockerignore", ".git\n.env\n")]), "roadrunner config/octane.php:3");
+    assert_eq!(of(&[]), "roadrunner config/octane.php:3");
+    let files = [("Dockerfile", image), ("config/octane.php", config), own];
+    let shown = format!("{:?}", picture(&files).facts());
+    assert!(!shown.contains("secret"), "no value that tunes nothing");
+}
+
+#[test]
+fn a_module_that_takes_one_image_with_its_size() {
+    let main = r#"
+resource "aws_lb" "a" {}
+resource "aws_lb_target_group" "web" {}
+resource "aws_lb_listener" "a" {
+  load_balancer_arn = aws_lb.a.arn
+  default_action { target_group_arn = aws_lb_target_group.web.arn }
+}
+variable "cpu" {}
+module "web" {
+  source              = "git::https://example.com/modules//service"
+  task_cpu            = var.cpu
+  task_memory         = 1024
+  container_image     = "${aws_ecr_repository.web.repository_url}:latest"
+  container_command   = ["uvicorn", "main:app"]
+  lb_target_group_arn = aws_lb_target_group.web.arn
+}
+"#;
+    let production = "terraform {\n  source = \"../../aws\"\n}\ninputs = {\n  cpu = 512\n}\n";
+    let files = [
+        ("infra/aws/main.tf", main),
+        ("infra/env/prod/terragrunt.hcl", production),
+        ("infra/env/staging/terragrunt.hcl", &production.replace("512", "256")),
+        ("Dockerfile", "FROM python:3.13-slim\nCOPY . .\n"),
+    ];
+    let read = picture(&files);
+    let (service, container, _) =
+        read.programs().find(|(_, _, program)| program.runtime == Runtime::Uvicorn).unwrap();
+    assert_eq!(service.task.cpu.as_ref().and_then(|cpu| cpu.get()), Some(&0.5));
+    assert_eq!(container.targets.len(), 1);
+}
+
+#[test]
+fn celerys_settings_in_a_class_of_somebody_elses_application() {
+    let command = r#"CMD ["celery", "--app=portal.tasks.app:app", "worker"]"#;
+    let image = format!("FROM portal:1\nCOPY conf /app/conf\n{command}\n");
+    let conf =
+        "class CeleryConfig:\n    task_acks_late = True\n    worker_prefetch_multiplier = 10\n";
+    let read = picture(&[("Dockerfile", &image), ("conf/settings.py", conf)]);
+    let worker = program(&read, Runtime::Celery);
+    assert_eq!(told(&read, worker, "celery.worker_prefetch_multiplier"), "10 conf/settings.py:3");
+}
+
+#[test]
+fn each_image_of_a_dockerfile_and_what_an_unseen_base_starts() {
+    let image = "FROM node:22 AS build\nRUN make\nFROM node:22 AS site\nCOPY --from=build /a /a\nCMD [\"node\", \"site.js\"]\nFROM node:22 AS debug\nCMD [\"node\", \"debug.js\"]\nFROM python:3.13 AS api\nEXPOSE 8000\nCMD [\"gunicorn\", \"app:app\"]\n";
+    let read = picture(&[("Dockerfile", image)]);
+    let runtimes: Vec<Runtime> = read.programs().map(|(_, _, program)| program.runtime).collect();
+    assert_eq!(runtimes, [Runtime::Gunicorn, Runtime::Node]);
+    assert_eq!(
+        read.services[0].containers[0].port.as_ref().and_then(|port| port.get()),
+        Some(&8000)
+    );
+    let pool = "pm = static\npm.max_children = 9\n";
+    let image = "FROM registry.example.com/php-base:8\nCOPY pool.conf /usr/local/etc/php-fpm.d/zz.conf\nCOPY site.conf /etc/nginx/conf.d/site.conf\n";
+    let read = picture(&[
+        ("Dockerfile", image),
+        ("pool.conf", pool),
+        ("site.conf", "server { listen 80; }\n"),
+    ]);
+    let fpm = program(&read, Runtime::PhpFpm);
+    assert_eq!(told(&read, fpm, "php_fpm.pm.max_children"), "9 pool.conf:2");
+    assert!(fpm.chain.unknown.is_some() && read.programs().count() == 2);
+}
+
+#[test]
+fn hypercorn_and_its_settings() {
+    let image = "FROM python:3.13-slim\nCOPY . .\nCMD [\"hypercorn\", \"app:app\", \"-w\", \"3\", \"--keep-alive=75\"]\n";
+    let read = picture(&[("Dockerfile", image), ("app.py", "app = 1\n")]);
+    let hypercorn = program(&read, Runtime::Hypercorn);
+    assert_eq!(told(&read, hypercorn, "hypercorn.workers"), "3 Dockerfile:3");
+    assert_eq!(hypercorn.number("hypercorn.keep_alive"), Some(75.0));
+    assert_eq!(hypercorn.sources.len(), 1);
+}

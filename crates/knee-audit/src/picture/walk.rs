@@ -115,6 +115,10 @@ pub(crate) fn is_development(path: &str) -> bool {
         text.split(['.', '-', '_', ' ']).any(|word| wanted.contains(&word))
     };
     let folders = [
+        "testhelpers",
+        "testutil",
+        "testutils",
+        "testdata",
         "test",
         "tests",
         "testing",
@@ -143,12 +147,16 @@ pub(crate) fn is_development(path: &str) -> bool {
     ) || lower.split('/').any(|part| {
         folders.contains(&part)
             || words(part, &DOUBLES)
+            || (part != name && part.split(['-', '_']).any(|word| TESTS.contains(&word)))
             || TOOLS.contains(&part.split('.').next().unwrap_or(part))
     })
 }
 
 /// What stands in for something else, by a word of its name.
 const DOUBLES: [&str; 7] = ["mock", "mocks", "stub", "stubs", "fake", "fakes", "localstack"];
+
+/// Words of a folder with a longer name: `test-runner`, `load_tests`.
+const TESTS: [&str; 3] = ["test", "tests", "e2e"];
 
 /// Tools of tests, by a folder's or a file's whole name: others are named after them.
 const TOOLS: [&str; 2] = ["cypress", "playwright"];

@@ -2,8 +2,8 @@
 
 use super::{FILES, rules};
 use crate::fix::fixes;
-use crate::{Finding, Persona, Subject, page::Example};
-use knee_core::profile::{Estimate, Memory, Profile};
+use crate::{Finding, Persona, Severity, Subject, page::Example};
+use knee_core::profile::{Estimate, Heap, Memory, Profile};
 
 /// The findings of the rule in the repository that the files make.
 fn found(rule: &'static super::Rule, files: &[Example]) -> Vec<Finding> {
@@ -140,6 +140,54 @@ fn unsafe_fixes_mend_and_do_nothing_else() {
     for rule in rules().iter().filter(|rule| !rule.page.section("Fix").trim().starts_with("None")) {
         assert!(mended.contains(&rule.name), "{}: its page promises a fix", rule.name);
     }
+}
+
+/// A measured heap decides whether Go needs to be told its limit, and how grave V8's is.
+#[test]
+fn a_measured_heap_counts() {
+    let seen = |value| Estimate::observed(value, 1.0, "run 1");
+    let lock = |runtime: &str, bytes: f64, live: f64| {
+        let heap = Heap { per_request: seen(1e5), live: seen(live), collector: seen(0.1) };
+        let memory = Memory { shared: seen(0.0), per_process: seen(bytes), per_request: seen(0.0) };
+        let profile = Profile {
+            version: Default::default(),
+            service: "web".into(),
+            runtime: runtime.into(),
+            classes: Vec::new(),
+            background: seen(0.0),
+            contention: seen(0.0),
+            crowding: seen(0.0),
+            wake: seen(0.0),
+            memory,
+            start: seen(0.0),
+            heap: Some(heap),
+            measured: None,
+        };
+        serde_json::to_string(&profile).unwrap()
+    };
+    let with = |name: &str, lock: String| {
+        let rule = super::rule(name).unwrap();
+        let mut files = rule.page.bad();
+        files.push(Example {
+            path: "knee.lock",
+            text: Box::leak(lock.into_boxed_str()),
+            copies: 1,
+        });
+        found(rule, &files)
+    };
+    let mega = 1024.0 * 1024.0;
+    let go = |live: f64| with("gomemlimit-unset", lock("go", 1.0, live)).remove(0);
+    assert_eq!(
+        (go(120.0 * mega).severity, go(20.0 * mega).persona),
+        (Severity::Medium, Persona::Pedantic)
+    );
+    assert!(go(120.0 * mega).further.iter().any(|label| label.text.contains("measured")));
+    let node = |bytes: f64| with("heap-beyond-memory", lock("node", bytes, 1.0)).remove(0);
+    assert_eq!(
+        (node(900.0 * mega).severity, node(100.0 * mega).severity),
+        (Severity::High, Severity::Medium)
+    );
+    assert!(node(100.0 * mega).further.iter().any(|label| label.text.contains("measured")));
 }
 
 /// What was measured of the service stands for what is assumed of any: less of it silences a rule

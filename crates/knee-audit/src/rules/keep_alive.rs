@@ -26,6 +26,7 @@ pub fn keep_alive(subject: &Subject, program: &Program) -> Option<KeepAlive> {
         Runtime::Uvicorn => {
             setting(program, "uvicorn.timeout_keep_alive", 5.0, "uvicorn's default")
         }
+        Runtime::Hypercorn => setting(program, "hypercorn.keep_alive", 5.0, "Hypercorn's default"),
         Runtime::Gunicorn => gunicorn(program),
         // Caddy waits five minutes: https://caddyserver.com/docs/caddyfile/options#timeouts
         Runtime::Octane if program.setting("caddy.idle_timeout").is_some() => {

@@ -159,6 +159,7 @@ pub fn processes(program: &Program) -> Option<(f64, Option<&Place>)> {
     let name = match program.runtime {
         Runtime::Gunicorn => "gunicorn.workers",
         Runtime::Uvicorn => "uvicorn.workers",
+        Runtime::Hypercorn => "hypercorn.workers",
         Runtime::Uwsgi => "uwsgi.processes",
         Runtime::PhpFpm => "php_fpm.pm.max_children",
         Runtime::Celery => "celery.worker_concurrency",

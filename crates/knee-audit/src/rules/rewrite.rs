@@ -111,6 +111,83 @@ impl Finding {
     }
 }
 
+/// Words of a name that begins with a capital: `StopTimeout` for `stopTimeout`.
+fn capital(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map_or(String::new(), |c| c.to_ascii_uppercase().to_string() + chars.as_str())
+}
+
+impl Finding {
+    /// A fix that puts a line of its own below the one that a place begins in, in a file of that kind.
+    pub fn below(
+        self,
+        subject: &Subject,
+        place: &Place,
+        ends: &[&str],
+        line: &str,
+        safety: Safety,
+    ) -> Finding {
+        let file = subject.picture.files.get(place.file);
+        let (start, own) = line_of(&file.text, place);
+        let whole = ends.iter().any(|end| file.path.ends_with(end)) && !own.ends_with('\\');
+        if !whole {
+            return self;
+        }
+        let indent: String = own.chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
+        let end = start + own.len();
+        self.fix(&Place::new(place.file, end..end), format!("\n{indent}{line}"), safety)
+    }
+
+    /// A fix that gives a container's definition another key, before its first one and as that is written: JSON,
+    /// an object of Terraform's, or a map of YAML's.
+    pub fn member(
+        self,
+        subject: &Subject,
+        object: &Place,
+        name: &str,
+        value: &str,
+        safety: Safety,
+    ) -> Finding {
+        let file = subject.picture.files.get(object.file);
+        let text = subject.picture.files.text(object);
+        let yaml = [".yml", ".yaml", ".template"].iter().any(|end| file.path.ends_with(end));
+        let (opening, inner) = match text.strip_prefix('{') {
+            Some(inner) => (1, inner),
+            None if yaml => (0, text),
+            None => return self,
+        };
+        let first = inner.trim_start();
+        let gap = &inner[..inner.len() - first.len()];
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let key: String = first.trim_start_matches('"').chars().take_while(|c| plain(*c)).collect();
+        let behind =
+            first.trim_start_matches('"')[key.len()..].trim_start_matches('"').trim_start();
+        if key.is_empty() || gap.contains('#') || !behind.starts_with([':', '=']) {
+            return self;
+        }
+        let name = if key.starts_with(|c: char| c.is_ascii_uppercase()) {
+            capital(name)
+        } else {
+            name.to_string()
+        };
+        let at = object.span.start + opening + gap.len();
+        let lines = gap.contains('\n');
+        let member = match (opening, first.starts_with('"')) {
+            // A map that is indented, its first key wherever the line begins.
+            (0, _) => {
+                let (start, _) = line_of(&file.text, &Place::new(object.file, at..at));
+                let column = file.text[start..at].chars().count();
+                format!("{name}: {value}\n{}", " ".repeat(column))
+            }
+            (_, true) => format!("\"{name}\": {value},{}", if lines { gap } else { " " }),
+            (_, false) if behind.starts_with('=') && lines => format!("{name} = {value}{gap}"),
+            (_, false) if behind.starts_with('=') => format!("{name} = {value}, "),
+            (_, false) => format!("{name}: {value},{}", if lines { gap } else { " " }),
+        };
+        self.fix(&Place::new(object.file, at..at), member, safety)
+    }
+}
+
 /// Where the line of a place begins, and its text without the end of the line.
 fn line_of<'t>(text: &'t str, place: &Place) -> (usize, &'t str) {
     let start = text[..place.span.start].rfind('\n').map_or(0, |at| at + 1);
@@ -200,6 +277,41 @@ mod tests {
         ] {
             let set = found(text, "--reload");
             assert_eq!(mended("Dockerfile", text, |s, f| f.leave_out(s, &set)), becomes);
+        }
+    }
+
+    #[test]
+    fn a_line_below_another() {
+        let text = "[program:web]\ncommand=a\n";
+        let place = Place::new(FileId(0), 0..13);
+        let below = |path: &str| {
+            mended(path, text, |s, f| {
+                f.below(s, &place, &[".conf"], "stopsignal=QUIT", Safety::Safe)
+            })
+        };
+        assert_eq!(below("s.conf"), "[program:web]\nstopsignal=QUIT\ncommand=a\n");
+        assert_eq!(below("Dockerfile"), text);
+    }
+
+    #[test]
+    fn another_key_of_an_object() {
+        for (path, text, becomes) in [
+            ("t.json", "{ \"name\": 1 }", "{ \"stopTimeout\": 120, \"name\": 1 }"),
+            ("t.json", "{\n  \"name\": 1\n}", "{\n  \"stopTimeout\": 120,\n  \"name\": 1\n}"),
+            ("a.tf", "{\n  name = 1\n}", "{\n  stopTimeout = 120\n  name = 1\n}"),
+            ("a.tf", "{ name = 1 }", "{ stopTimeout = 120, name = 1 }"),
+            (
+                "a.yml",
+                "  - Name: 1\n    Image: 2\n",
+                "  - StopTimeout: 120\n    Name: 1\n    Image: 2\n",
+            ),
+            ("a.tf", "module \"x\" {}", "module \"x\" {}"),
+        ] {
+            let start = text.find(['{', 'N']).filter(|_| !text.starts_with('m')).unwrap_or(0);
+            let place = Place::new(FileId(0), start..text.len());
+            let after =
+                mended(path, text, |s, f| f.member(s, &place, "stopTimeout", "120", Safety::Safe));
+            assert_eq!(after, becomes);
         }
     }
 

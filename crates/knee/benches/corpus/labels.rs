@@ -96,9 +96,13 @@ pub fn says(problem: &str, rule: &Value) -> bool {
         "go.body_not_closed" => &["response-body-left-open"],
         "go.gomemlimit_missing" => &["gomemlimit-unset"],
         "go.gomaxprocs_host" => &["gomaxprocs-from-host"],
-        "octane.workers_host_cpu" | "py.workers_host_cpu" | "py.celery_concurrency_host_cpu" => {
-            &["workers-from-host-cpus"]
-        }
+        "octane.workers_host_cpu"
+        | "py.workers_host_cpu"
+        | "py.celery_concurrency_host_cpu"
+        | "node.workers_host_cpu" => &["workers-from-host-cpus"],
+        "py.eventlet_worker_deprecated" => &["removed-eventlet-worker"],
+        "py.celery_acks_late" => &["late-acks-without-reject"],
+        "py.duplicate_workers_flag" => &["option-given-twice"],
         "node.heap_mismatch" | "node.heap_too_large" => &["heap-beyond-memory"],
         "node.server_no_timeouts" => &["server-timeouts-disabled"],
         "php.fpm_children_default" => &["fpm-children-default"],
@@ -146,6 +150,13 @@ pub fn names(key: &str, fact: &Value) -> bool {
         ("ecs.health_check_grace_period", &["service.health_check_grace"]),
         ("ecs.desired_count", &["service.desired_count"]),
         ("fpm", &["php_fpm"]),
+        ("celery.acks_late", &["celery.task_acks_late"]),
+        ("entry", &["container.command"]),
+        ("server", &["container.command"]),
+        ("db.max_conns", &["db.max_open_conns"]),
+        ("db.pool_max", &["db.pool_most"]),
+        ("db.pool_size", &["db.pool_most"]),
+        ("go.read_header_timeout", &["go.server"]),
         ("go.read_timeout", &["go.server"]),
         ("go.write_timeout", &["go.server"]),
         ("go.idle_timeout", &["go.server"]),

@@ -149,16 +149,21 @@ impl Join {
         for path in paths {
             let Some(file) = self.index.get(&joined(&folder, &path)).copied() else { continue };
             self.used.insert(file);
-            let sections = unit::parse(&self.picture.files.get(file).text, file.0);
-            for (name, node) in sections.into_iter().flat_map(|section| section.keys) {
-                let value = node.text().unwrap_or_default();
-                let value = value.trim_matches(['"', '\'']).to_string();
-                let value = (!value.contains('$')).then_some(value);
-                found.push((name, ecs::found(&node, |_| value)));
-            }
+            found.extend(assignments(&self.picture.files.get(file).text, file));
         }
         found
     }
+}
+
+/// Variables of a file of `NAME=value` lines.
+pub(in crate::picture) fn assignments(text: &str, file: FileId) -> Vec<(String, Found<String>)> {
+    let keys = unit::parse(text, file.0).into_iter().flat_map(|section| section.keys);
+    let value = |node: &Node| {
+        let text = node.text().unwrap_or_default();
+        let text = text.trim_matches(['"', '\'']).to_string();
+        (!text.contains('$')).then_some(text)
+    };
+    keys.map(|(name, node)| (name, ecs::found(&node, value))).collect()
 }
 
 /// Variables of a compose service, written as a map or a list.

@@ -73,6 +73,7 @@ impl Join {
             (None, None) => {}
         }
         let reached = self.reached(container, built, start);
+        container.command = self.started.take();
         let mut programs = self.programs(built, reached);
         if let Some(built) = built.filter(|_| programs.is_empty()) {
             programs = self.configured(built);
@@ -129,6 +130,7 @@ impl Join {
         let shell = shell_of(&base.unwrap_or_default());
         let mut follower = Follower::new(&self.picture.files, &self.index, built, shell);
         let mut context = Context { env: container.env.clone(), ..Context::default() };
+        self.started = told(&entrypoint, &cmd);
         match (entrypoint, cmd) {
             (Some(Command::Exec(mut words)), Some(Command::Exec(more))) => {
                 words.extend(more);
@@ -207,7 +209,11 @@ impl Join {
             }
         }
         program.sources = match program.runtime {
-            Runtime::Go => self.go_sources(built, &folder),
+            Runtime::Go => {
+                let word = program.command.get().and_then(|words| words.first()).cloned();
+                let word = word.unwrap_or_default();
+                self.go_sources(built, &folder, word.rsplit('/').next().unwrap_or(&word))
+            }
             runtime => self.sources(&folder, runtime),
         };
         program.version = program.version.take().or_else(|| self.installed(built, program.runtime));
@@ -219,7 +225,11 @@ impl Join {
         let names: &[&str] = match runtime {
             Runtime::Node => &["nodejs", "nodejs-", "setup_", "nodejs:"],
             Runtime::PhpFpm | Runtime::Apache | Runtime::Octane => &["php", "php-"],
-            Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Uwsgi | Runtime::Celery => &["python"],
+            Runtime::Gunicorn
+            | Runtime::Uvicorn
+            | Runtime::Hypercorn
+            | Runtime::Uwsgi
+            | Runtime::Celery => &["python"],
             Runtime::Go => return self.go_version(built),
             _ => return None,
         };
@@ -286,7 +296,11 @@ impl Join {
             Runtime::Go => &[".go"],
             Runtime::Node => &[".js", ".mjs", ".cjs", ".ts", ".tsx"],
             Runtime::PhpFpm | Runtime::Apache | Runtime::Octane => &[".php"],
-            Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Uwsgi | Runtime::Celery => &[".py"],
+            Runtime::Gunicorn
+            | Runtime::Uvicorn
+            | Runtime::Hypercorn
+            | Runtime::Uwsgi
+            | Runtime::Celery => &[".py"],
             _ => &[],
         };
         let within = |path: &str| folder.is_empty() || path.starts_with(&format!("{folder}/"));
@@ -301,6 +315,32 @@ impl Join {
     }
 }
 
+/// The words of an entry point and a command, where the latter stands.
+fn told(entrypoint: &Option<Command>, cmd: &Option<Command>) -> Option<Found<Vec<String>>> {
+    let mut all = Vec::new();
+    let mut place = None;
+    for command in [entrypoint, cmd].into_iter().flatten() {
+        match command {
+            Command::Exec(words) => {
+                let (file, first) = words.first()?;
+                let own = words.iter().filter(|(other, _)| other == file);
+                let end = own.map(|(_, word)| word.range.end).fold(first.range.end, usize::max);
+                place = Some(Place::new(*file, first.range.start.min(end)..end));
+                all.extend(words.iter().map(|(_, word)| word.text.clone()));
+            }
+            Command::Shell(_, at, parts) => {
+                place = Some(at.clone());
+                let statements = parts.iter().filter_map(|part| match part {
+                    script::Part::Command(statement) => Some(statement.argv()),
+                    _ => None,
+                });
+                all.extend(statements.flatten());
+            }
+        }
+    }
+    Some(Found::at(all, place?))
+}
+
 /// Takes over what an image says and the deployment does not.
 fn adopt(container: &mut Container, built: &Built) {
     for (name, value) in &built.env {
@@ -309,6 +349,7 @@ fn adopt(container: &mut Container, built: &Built) {
         entry.and_modify(|own| own.overrode.push(overrode)).or_insert_with(|| value.clone());
     }
     container.stop_signal = container.stop_signal.take().or(built.stop_signal.clone());
+    container.port = container.port.take().or(built.port.clone());
     container.image = Some(built.image.clone());
 }
 

@@ -80,7 +80,9 @@ impl Join {
 pub(super) fn is_dockerfile(name: &str) -> bool {
     let known = name == "dockerfile" || name == "containerfile" || name.ends_with(".dockerfile");
     known
-        || (name.starts_with("dockerfile.") || name.ends_with(".containerfile"))
+        || (name.starts_with("dockerfile.")
+            || name.starts_with("dockerfile-")
+            || name.ends_with(".containerfile"))
             && !name.ends_with(".template")
             && !name.ends_with(".md")
             && !name.ends_with(".dockerignore")

@@ -110,7 +110,7 @@ impl Join {
                 Runtime::Octane
             }
             Kind::Octane => {
-                reader.octane_php(id, &mut settings);
+                reader.octane_php(id, &[], &mut settings);
                 Runtime::Octane
             }
             Kind::Uwsgi => {

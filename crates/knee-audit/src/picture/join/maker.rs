@@ -186,7 +186,11 @@ impl Join {
             let second = scored.last().map(|(score, _)| *score);
             return second.is_none_or(|second| second < best).then_some((best, id));
         }
-        let [only] = within else { return None };
+        // Of several the plainly named one, if that is alone.
+        let plain = within.iter().filter(|id| self.name(**id) == "dockerfile");
+        let plain: Vec<&FileId> =
+            if within.len() == 1 { within.iter().collect() } else { plain.collect() };
+        let [only] = plain[..] else { return None };
         let alone = Score { both: 0, family: 0, only: Reverse(0) };
         (image.own && !image.helper && words(&named(*only).1).is_empty()).then_some((alone, *only))
     }

@@ -11,8 +11,8 @@ const BY_HAND: [&str; 8] =
     ["scripts", "docs", "tools", "hack", "examples", "example", "test", "tests"];
 
 impl Join {
-    /// The Go files of the program that an image builds below a folder.
-    pub(super) fn go_sources(&self, built: &Built, folder: &str) -> Vec<FileId> {
+    /// The Go files of the program that an image builds below a folder and starts by that command.
+    pub(super) fn go_sources(&self, built: &Built, folder: &str, command: &str) -> Vec<FileId> {
         let packages = self.packages(folder);
         let mains: Vec<String> = packages
             .iter()
@@ -23,6 +23,13 @@ impl Join {
         if todo.is_empty() {
             let by_hand = |p: &&String| p.split('/').any(|part| BY_HAND.contains(&part));
             todo = mains.iter().filter(|package| !by_hand(package)).cloned().collect();
+        }
+        // Of several programs the one that is named as the container's own.
+        let called = |p: &&String| p.rsplit('/').next() == Some(command);
+        if todo.len() > 1
+            && let Some(own) = todo.iter().find(called).cloned()
+        {
+            todo = vec![own];
         }
         let modules = self.modules();
         let mut seen: BTreeSet<String> = todo.iter().cloned().collect();

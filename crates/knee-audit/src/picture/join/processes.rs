@@ -3,7 +3,7 @@
 use super::{Join, empty};
 use crate::picture::files::{FileId, Place};
 use crate::picture::follow::Follower;
-use crate::picture::found::{Datum, Found};
+use crate::picture::found::{Datum, Found, Overrode};
 use crate::picture::program::{Link, LinkKind, Program, Runtime, Shell, Supervision};
 use crate::picture::service::{Container, Deployment, Nofile, Purpose, Service, Task};
 use crate::picture::settings::Reader;
@@ -60,6 +60,7 @@ impl Join {
         let place = Place::new(id, section.range.clone());
         let mut container = empty(&name, place.clone());
         limits(section, &mut container);
+        self.environment_files(id, section, &mut container);
         let context = Context { env: container.env.clone(), ..Context::default() };
         let links = vec![supervised(section, &name, place)];
         let mut follower = Follower::new(&self.picture.files, &self.index, None, Shell::Unknown);
@@ -75,6 +76,34 @@ impl Join {
         let (reached, used) = (follower.found, follower.used);
         self.used.extend(used);
         self.process(id, &name, container, reached);
+    }
+
+    /// Variables of the files that a unit names and that stand in the repository: they win over
+    /// its own, and a later file over an earlier one.
+    fn environment_files(&mut self, unit: FileId, section: &Section, container: &mut Container) {
+        for node in section.all("EnvironmentFile") {
+            let Some(path) = node.text() else { continue };
+            let path = path.trim_start_matches('-').trim_matches(['"', '\'', '/']).to_string();
+            let name = path.rsplit('/').next().unwrap_or(&path);
+            let ends = |own: &str| own == path || own.ends_with(&format!("/{path}"));
+            let beside = crate::picture::files::joined(&self.folder(unit), name);
+            let mut alike = self.picture.files.iter().filter(|(_, file)| ends(&file.path));
+            let same = alike.next().filter(|_| alike.next().is_none()).map(|(id, _)| id);
+            let Some(id) = same.or_else(|| self.index.get(&beside).copied()) else { continue };
+            self.used.insert(id);
+            for (name, mut value) in
+                super::compose::assignments(&self.picture.files.get(id).text, id)
+            {
+                let weaker = container.env.remove(&name);
+                value.overrode.extend(
+                    weaker.map(|lost| Overrode {
+                        value: "set in the unit".into(),
+                        origin: lost.origin,
+                    }),
+                );
+                container.env.insert(name, value);
+            }
+        }
     }
 
     /// The service of a process. Where an image is built of the same folder, that is what is

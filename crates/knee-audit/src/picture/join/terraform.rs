@@ -10,7 +10,7 @@ impl Join {
     pub(super) fn terraform(&mut self) {
         let mut terraform = Terraform::default();
         let files = self.picture.files.clone();
-        let ends = [".tf", ".tfvars", ".tfvars.json"];
+        let ends = [".tf", ".tfvars", ".tfvars.json", "terragrunt.hcl"];
         let own = |path: &str| ends.iter().any(|end| path.ends_with(end));
         for (id, file) in files.iter().filter(|(_, file)| own(&file.path)) {
             if let Err(error) = terraform.add(&file.path, id.0, &file.text) {
@@ -74,6 +74,9 @@ impl Join {
         {
             self.module(format!("{id}.{name}"), source, service.clone(), service.span.clone());
         }
+        if let Some(body) = of_image(&body) {
+            return self.resources.push(resource("task", body));
+        }
         let sized = body.get("cpu").is_some() && body.get("memory").is_some();
         if body.get("container_definitions").is_some() {
             let known = self.resources.iter().any(|r| {
@@ -98,6 +101,55 @@ impl Join {
             self.resources.push(resource("balancer", body));
         }
     }
+}
+
+/// A task out of the arguments of a module that takes one image with its size, by the names that
+/// such modules have for them.
+fn of_image(body: &Node) -> Option<Node> {
+    let image = body.first(&["container_image", "image_url", "docker_image"])?;
+    let cpu = body.first(&["task_cpu", "fargate_cpu", "ecs_task_cpu"])?;
+    let memory = body.first(&["task_memory", "fargate_memory", "ecs_task_memory"])?;
+    let named = |pairs: &[(&str, &[&str])]| -> Vec<(String, Node)> {
+        let of =
+            |(name, from): &(&str, &[&str])| Some((name.to_string(), body.first(from)?.clone()));
+        pairs.iter().filter_map(of).collect()
+    };
+    let mut container = named(&[
+        ("name", &["container_name", "service_name"]),
+        ("command", &["container_command", "container_commands", "command"]),
+        ("entryPoint", &["container_entrypoint", "entrypoint"]),
+        ("environment", &["container_environment", "container_envvars", "environment"]),
+        ("secrets", &["container_secrets", "secrets"]),
+        ("ulimits", &["container_ulimits", "ulimits"]),
+        ("stopTimeout", &["container_stop_timeout", "stop_timeout"]),
+        ("linuxParameters", &["container_linux_parameters", "linux_parameters"]),
+    ]);
+    container.push(("image".into(), image.clone()));
+    let map = |entries| Node { value: Value::Map(entries), ..body.clone() };
+    let list = |entries| Node { value: Value::List(vec![map(entries)]), ..body.clone() };
+    if let Some(port) = body.first(&["container_port", "app_port"]) {
+        container.push(("portMappings".into(), list(vec![("containerPort".into(), port.clone())])));
+    }
+    let mut task = named(&[
+        ("family", &["task_name", "service_name"]),
+        ("desiredCount", &["desired_count"]),
+        ("autoscaling_max_capacity", &["autoscaling_max_capacity"]),
+        ("launchType", &["launch_type"]),
+    ]);
+    task.push(("cpu".into(), cpu.clone()));
+    task.push(("memory".into(), memory.clone()));
+    if let Some(arn) =
+        body.first(&["lb_target_group_arn", "target_group_arn", "alb_target_group_arn"])
+    {
+        task.push(("loadBalancers".into(), list(vec![("targetGroupArn".into(), arn.clone())])));
+    }
+    let mut containers = vec![map(container)];
+    containers.extend(
+        body.get("container_definitions").map(|more| more.items().to_vec()).unwrap_or_default(),
+    );
+    let all = Node { value: Value::List(containers), ..body.clone() };
+    task.push(("container_definitions".into(), all));
+    Some(map(task))
 }
 
 /// The elements of a list, or the values of a map of maps.

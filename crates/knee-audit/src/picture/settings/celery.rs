@@ -52,6 +52,24 @@ impl Reader<'_> {
             // The last part may be the application in the module, not a module.
             todo.extend(app.rsplit_once('.').map(|(up, _)| self.module(up)).unwrap_or_default());
         }
+        let variables = context;
+        if todo.is_empty() {
+            // The application is somebody else's (Superset's, say), and takes a class of settings.
+            let context = self.context();
+            let below = |path: &str| context.is_empty() || path.starts_with(&format!("{context}/"));
+            let holds = |text: &str| {
+                text.contains("class CeleryConfig") || text.contains("class CelerySettings")
+            };
+            let mut found = self
+                .files
+                .iter()
+                .filter(|(_, f)| f.path.ends_with(".py") && below(&f.path) && holds(&f.text));
+            if let (Some((id, _)), None) = (found.next(), found.next()) {
+                self.used.insert(id);
+                self.celery_file(id, true, variables, settings);
+            }
+            return;
+        }
         let mut seen = Vec::new();
         let application = todo.len();
         let mut django = context.variable("DJANGO_SETTINGS_MODULE");

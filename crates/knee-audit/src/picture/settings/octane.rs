@@ -1,9 +1,10 @@
 //! The settings of Laravel Octane and of the servers below it.
 
 use super::{Reader, Settings, of_node, put};
-use crate::picture::files::{FileId, Place};
+use crate::picture::files::{FileId, Place, joined};
 use crate::picture::found::{Datum, Found};
-use crate::picture::values::{Kind, typed};
+use crate::picture::join::assignments;
+use crate::picture::values::{Kind, strongest, typed};
 use knee_files::formats::word::Word;
 use knee_files::formats::{argv, caddyfile, php, yaml};
 
@@ -55,8 +56,29 @@ impl Reader<'_> {
         self.caddy(texts, settings);
         if let Some(id) = self.built.and_then(|b| b.at(self.index, "config/octane.php")) {
             self.used.insert(id);
-            self.octane_php(id, settings);
+            let deployed = self.dot_env();
+            self.octane_php(id, &deployed, settings);
         }
+    }
+
+    /// Laravel's own variables that the image holds: its `.env`, unless `.dockerignore` keeps that out.
+    fn dot_env(&mut self) -> Vec<(String, Found<String>)> {
+        let Some(id) = self.built.and_then(|built| built.at(self.index, ".env")) else {
+            return Vec::new();
+        };
+        let context = self.built.and_then(|built| built.contexts().first()).cloned();
+        let ignore = joined(&context.unwrap_or_default(), ".dockerignore");
+        let ignores = |text: &str| {
+            text.lines().any(|line| {
+                matches!(line.trim().trim_start_matches(['/', '*']), ".env" | ".env*" | "env*")
+            })
+        };
+        let ignored = self.index.get(&ignore).is_some_and(|id| ignores(&self.files.get(*id).text));
+        if ignored {
+            return Vec::new();
+        }
+        self.used.insert(id);
+        assignments(&self.files.get(id).text, id)
     }
 
     /// The Caddyfile of FrankenPHP: the one that is named, else where it looks for one
@@ -138,7 +160,12 @@ impl Reader<'_> {
     }
 
     /// What a config/octane.php says.
-    pub fn octane_php(&self, id: FileId, settings: &mut Settings) {
+    pub fn octane_php(
+        &self,
+        id: FileId,
+        deployed: &[(String, Found<String>)],
+        settings: &mut Settings,
+    ) {
         for (key, node) in php::entries(&self.files.get(id).text, id.0) {
             let (name, kind) = match key.as_str() {
                 "server" => ("octane.server", Kind::Text),
@@ -147,12 +174,18 @@ impl Reader<'_> {
                 _ => continue,
             };
             let (variable, default) = php::variable(&node.text().unwrap_or_default());
-            if let Some(default) = default
-                && !settings.contains_key(name)
-            {
-                let found = typed(kind, &default, Place::new(id, node.span.range.clone()));
-                settings.insert(name.into(), Found { unless: variable, ..found });
+            if settings.contains_key(name) {
+                continue;
             }
+            let place = Place::new(id, node.span.range.clone());
+            let default = default.map(|default| typed(kind, &default, place));
+            let set = deployed.iter().rev().find(|(own, _)| Some(own) == variable.as_ref());
+            let set = set.and_then(|(_, set)| Some(typed(kind, set.get()?, set.place()?.clone())));
+            let found = match set {
+                Some(set) => strongest([Some(set), default].into_iter().flatten().collect()),
+                None => default.map(|default| Found { unless: variable, ..default }),
+            };
+            settings.extend(found.map(|found| (name.to_string(), found)));
         }
     }
 }

@@ -37,45 +37,46 @@ impl Reader<'_> {
     pub fn pool(&self, id: FileId, context: &Context, settings: &mut Settings) {
         let text = &self.files.get(id).text;
         let Ok(ini) = Ini::parse(text) else { return };
-        for (_, section) in ini.sections() {
-            for (key, entry) in &section.keys {
-                let place = Place::new(id, entry.word.range.clone());
-                let seconds = [
-                    "process_control_timeout",
-                    "request_terminate_timeout",
-                    "request_slowlog_timeout",
-                    "pm.process_idle_timeout",
-                    "process_idle_timeout",
-                ];
-                let number = [
-                    "pm.max_children",
-                    "pm.max_requests",
-                    "pm.start_servers",
-                    "pm.min_spare_servers",
-                    "pm.max_spare_servers",
-                    "listen.backlog",
-                    "rlimit_files",
-                    "process.max",
-                    "emergency_restart_threshold",
-                ];
-                let (setting, kind) = match key.as_str() {
-                    key if seconds.contains(&key) => (format!("php_fpm.{key}"), Kind::Seconds),
-                    key if number.contains(&key) => (format!("php_fpm.{key}"), Kind::Number),
-                    "pm" | "listen" | "pm.status_path" => (format!("php_fpm.{key}"), Kind::Text),
-                    key => match ini_value(key) {
-                        Some((name, kind)) => (name, kind),
-                        None => continue,
-                    },
-                };
-                put(
-                    settings,
-                    &setting,
-                    context.read(
-                        kind,
-                        &Raw { text: entry.value.clone(), notation: notation(&entry.value), place },
-                    ),
-                );
-            }
+        // A file that is included may begin without a header: its keys are the last section's.
+        for (key, entry) in ini.keys() {
+            let place = Place::new(id, entry.word.range.clone());
+            let seconds = [
+                "process_control_timeout",
+                "request_terminate_timeout",
+                "request_slowlog_timeout",
+                "pm.process_idle_timeout",
+                "process_idle_timeout",
+            ];
+            let number = [
+                "pm.max_children",
+                "pm.max_requests",
+                "pm.start_servers",
+                "pm.min_spare_servers",
+                "pm.max_spare_servers",
+                "listen.backlog",
+                "rlimit_files",
+                "process.max",
+                "emergency_restart_threshold",
+            ];
+            let (setting, kind) = match key {
+                key if seconds.contains(&key) => (format!("php_fpm.{key}"), Kind::Seconds),
+                key if number.contains(&key) => (format!("php_fpm.{key}"), Kind::Number),
+                "daemonize" | "pm" | "listen" | "pm.status_path" => {
+                    (format!("php_fpm.{key}"), Kind::Text)
+                }
+                key => match ini_value(key) {
+                    Some((name, kind)) => (name, kind),
+                    None => continue,
+                },
+            };
+            put(
+                settings,
+                &setting,
+                context.read(
+                    kind,
+                    &Raw { text: entry.value.clone(), notation: notation(&entry.value), place },
+                ),
+            );
         }
     }
 

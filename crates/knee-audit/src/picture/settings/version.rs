@@ -17,17 +17,25 @@ pub(super) fn version(
     let fits = match runtime {
         Runtime::PhpFpm | Runtime::Apache | Runtime::Octane => "php",
         Runtime::Node => "node",
-        Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Uwsgi | Runtime::Celery => "python",
+        Runtime::Gunicorn
+        | Runtime::Uvicorn
+        | Runtime::Hypercorn
+        | Runtime::Uwsgi
+        | Runtime::Celery => "python",
         Runtime::Nginx => "nginx",
         Runtime::Go => "golang",
         Runtime::Worker | Runtime::Other if is_python(command) => "python",
         Runtime::Worker | Runtime::Other => return None,
     };
+    // `wordpress:6.8-php8.4-fpm`
+    let inner = (!name.contains(fits)).then(|| tag.find(fits).map(|at| &tag[at..])).flatten();
+    let tag = inner.unwrap_or(tag);
     let digits: String = tag
         .chars()
         .skip_while(|c| !c.is_ascii_digit())
         .take_while(|c| c.is_ascii_digit() || *c == '.')
         .collect();
     let version = digits.trim_end_matches('.').to_string();
-    (name.contains(fits) && !version.is_empty()).then(|| Found::at(version, place.clone()))
+    ((name.contains(fits) || inner.is_some()) && !version.is_empty())
+        .then(|| Found::at(version, place.clone()))
 }

@@ -1,7 +1,7 @@
 //! More connections than nginx may open files for.
 
 use crate::Subject;
-use crate::finding::Finding;
+use crate::finding::{Finding, Safety};
 use crate::picture::Runtime;
 use crate::rules::Rule;
 use crate::rules::reading::{programs, setting_or_start};
@@ -31,6 +31,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
                     .label(format!("{connections} connections of a worker"))
                     .beside(at, format!("{limit} open files"))
                     .remedy(format!("set worker_rlimit_nofile to {needed} or more, within the container's hard limit"))
+                    .set(subject, own, needed.to_string(), Safety::Unsafe)
             })
         })
         .collect()

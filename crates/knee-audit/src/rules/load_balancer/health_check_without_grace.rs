@@ -16,7 +16,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
             let container = service.containers.iter().find(|c| !c.targets.is_empty())?;
             // What takes seconds to start: an interpreter that loads an application.
             let program = container.programs.iter().find(|p| {
-                matches!(p.runtime, Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Octane | Runtime::Uwsgi)
+                matches!(p.runtime, Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Hypercorn | Runtime::Octane | Runtime::Uwsgi)
             })?;
             let message = "health checks of the load balancer count from the first second: a task that starts slowly is replaced before it is ready";
             let finding = Finding::new(RULE.name, &service.name, &service.place, message)

@@ -17,8 +17,8 @@ pub static RULE: Rule = Rule::new(
 const MARGIN: f64 = 5.0;
 
 /// What says it, of the servers that have a setting for it.
-const SETTINGS: [&str; 4] =
-    ["gunicorn.keepalive", "uvicorn.timeout_keep_alive", "nginx.keepalive_timeout", "caddy.idle_timeout"];
+const SETTINGS: [&str; 5] =
+    ["gunicorn.keepalive", "uvicorn.timeout_keep_alive", "hypercorn.keep_alive", "nginx.keepalive_timeout", "caddy.idle_timeout"];
 
 fn check(subject: &Subject) -> Vec<Finding> {
     let mut found = Vec::new();

@@ -23,7 +23,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
                 None => UPSTREAM,
             };
             let mut behind = service.containers.iter().flat_map(|c| &c.programs).filter(|p| {
-                matches!(p.runtime, Runtime::Node | Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Go)
+                matches!(p.runtime, Runtime::Node | Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Hypercorn | Runtime::Go)
             });
             // Of several it is not known which one is meant.
             let (application, None) = (behind.next()?, behind.next()) else { return None };

@@ -34,6 +34,14 @@ fn check(subject: &Subject) -> Vec<Finding> {
                     .remedy(format!("set opcache.max_accelerated_files to {enough}"))
                     .set(subject, program.setting(name), enough.to_string(), Safety::Safe)
             })
+            .map(|finding| match program.settings.iter().find(|(own, set)| own.starts_with("opcache.") && set.is_written()) {
+                // Beside the file's other settings of OPcache.
+                Some((_, beside)) if program.setting(name).is_none() => {
+                    let Some(place) = beside.place() else { return finding };
+                    finding.below(subject, place, &[".ini"], &format!("{name}={enough}"), Safety::Safe)
+                }
+                _ => finding,
+            })
         })
         .collect()
 }

@@ -13,10 +13,10 @@ pub static RULE: Rule = Rule::new("blocking-call-in-coroutine", include_str!("bl
 fn check(subject: &Subject) -> Vec<Finding> {
     let mut found = Vec::new();
     let asynchronous = |program: &Program| {
-        program.runtime == Runtime::Uvicorn
+        matches!(program.runtime, Runtime::Uvicorn | Runtime::Hypercorn)
             || program.word("gunicorn.worker_class").is_some_and(|c| c.contains("Uvicorn") || c == "asgi" || c.contains("aiohttp"))
     };
-    for (service, container, program) in programs(subject, |r| matches!(r, Runtime::Uvicorn | Runtime::Gunicorn)) {
+    for (service, container, program) in programs(subject, |r| matches!(r, Runtime::Uvicorn | Runtime::Hypercorn | Runtime::Gunicorn)) {
         if !asynchronous(program) {
             continue;
         }

@@ -14,7 +14,7 @@ const BY_HAND: [&str; 8] = ["scripts", "script", "tools", "migrations", "managem
 
 fn check(subject: &Subject) -> Vec<Finding> {
     let mut found = Vec::new();
-    let serves = |r| matches!(r, Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Uwsgi | Runtime::Celery);
+    let serves = |r| matches!(r, Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Hypercorn | Runtime::Uwsgi | Runtime::Celery);
     for (service, _, program) in programs(subject, serves) {
         for source in subject.code.python_of(program) {
             let path = &subject.picture.files.get(source.file).path;

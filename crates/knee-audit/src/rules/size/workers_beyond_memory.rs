@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule::new("workers-beyond-memory", include_str!("workers
 const WORKER: f64 = 32.0 * 1024.0 * 1024.0;
 
 fn check(subject: &Subject) -> Vec<Finding> {
-    programs(subject, |r| matches!(r, Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Uwsgi | Runtime::Celery))
+    programs(subject, |r| matches!(r, Runtime::Gunicorn | Runtime::Uvicorn | Runtime::Hypercorn | Runtime::Uwsgi | Runtime::Celery))
         .filter_map(|(service, container, program)| {
             let (workers, at) = processes(program)?;
             let (limit, limit_at) = memory(service, container)?;

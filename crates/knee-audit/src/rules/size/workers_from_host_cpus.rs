@@ -10,9 +10,10 @@ use crate::rules::reading::{is_started, programs, setting_or_start, start};
 pub static RULE: Rule = Rule::new("workers-from-host-cpus", include_str!("workers_from_host_cpus.md"), check);
 
 /// Settings that count workers, and how much a worker costs: a copy of the application, or little.
-const COUNTS: [(&str, Severity); 9] = [
+const COUNTS: [(&str, Severity); 10] = [
     ("gunicorn.workers", Severity::High),
     ("uvicorn.workers", Severity::High),
+    ("hypercorn.workers", Severity::High),
     ("uwsgi.processes", Severity::High),
     ("uwsgi.workers", Severity::High),
     ("octane.workers", Severity::Medium),
@@ -21,6 +22,9 @@ const COUNTS: [(&str, Severity); 9] = [
     ("node.instances", Severity::Medium),
     ("php_fpm.pm.max_children", Severity::Medium),
 ];
+
+/// What Node.js programs keep threads with.
+const POOLS: [&str; 5] = ["worker_threads", "piscina", "workerpool", "tinypool", "threads"];
 
 fn check(subject: &Subject) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -31,12 +35,14 @@ fn check(subject: &Subject) -> Vec<Finding> {
         });
         let code = || {
             let sources = subject.code.node_of(&subject.picture.files, program);
-            let forks = sources.iter().find_map(|source| source.forks.first())?;
-            Some((&subject.picture.files, forks.clone()))
+            let forks = sources.iter().find_map(|source| source.forks.first());
+            let pools = sources.iter().flat_map(|source| &source.imports).any(|import| POOLS.contains(&import.trim_start_matches("node:")));
+            let threads = || sources.iter().find_map(|source| source.cpus.as_ref()).filter(|_| pools);
+            forks.or_else(threads).cloned()
         };
         if let Some((at, how, severity)) = set {
             found.push(finding(service, at, &how, severity));
-        } else if let Some((_, (at, how))) = code() {
+        } else if let Some((at, how)) = code() {
             found.push(finding(service, &at, &how, Severity::Medium));
         } else if let Some((what, severity)) = left(program).filter(|_| is_started(program)) {
             found.push(finding(service, start(container, program), what, severity));

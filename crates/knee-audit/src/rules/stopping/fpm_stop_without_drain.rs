@@ -2,7 +2,7 @@
 
 use crate::Subject;
 use crate::finding::{Finding, Severity};
-use crate::picture::Runtime;
+use crate::picture::{Found, Runtime};
 use crate::rules::Rule;
 use crate::rules::reading::{is_started, programs, setting_or_start};
 use std::collections::HashSet;
@@ -25,6 +25,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
                 Finding::new(RULE.name, &service.name, setting_or_start(container, program, name), message)
                     .severity(Severity::Low)
                     .label("requests in flight are cut at every stop")
+                    .beside(program.setting("php_fpm.daemonize").and_then(Found::place), "this file has a [global] section")
                     .remedy("set process_control_timeout in the [global] section to the longest request, below the stop time-out, and stop with SIGQUIT")
             })
         })

@@ -15,6 +15,7 @@ fn setting(runtime: Runtime) -> Option<&'static str> {
     Some(match runtime {
         Runtime::Gunicorn => "gunicorn.graceful_timeout",
         Runtime::Uvicorn => "uvicorn.timeout_graceful_shutdown",
+        Runtime::Hypercorn => "hypercorn.graceful_timeout",
         Runtime::PhpFpm => "php_fpm.process_control_timeout",
         Runtime::Nginx => "nginx.worker_shutdown_timeout",
         Runtime::Celery => "celery.worker_soft_shutdown_timeout",

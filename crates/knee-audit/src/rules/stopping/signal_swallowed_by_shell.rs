@@ -40,7 +40,11 @@ fn check(subject: &Subject) -> Vec<Finding> {
             let shown = if endless { "a script that loops for ever, and traps no signal," } else { shown };
             let message = format!("{shown} keeps a shell in front of the program: the stop signal never arrives, and what is in flight is killed");
             let daemon = program.command.get().is_some_and(|words| is_daemon(words));
-            let known = !matches!(program.runtime, Runtime::Other) || daemon || endless;
+            let serves = program.command.get().and_then(|words| words.first()).is_some_and(|word| {
+                let name = word.rsplit('/').next().unwrap_or(word);
+                ["server", "serve", "gunicorn", "httpd"].iter().any(|part| name.split(['-', '_', '.']).any(|own| own == *part))
+            });
+            let known = !matches!(program.runtime, Runtime::Other) || daemon || endless || serves;
             let finding = Finding::new(RULE.name, &service.name, at, message)
                 .severity(if known && !endless && !daemon { Severity::High } else { Severity::Medium })
                 .confidence(if known { Confidence::High } else { Confidence::Medium })

@@ -1,7 +1,7 @@
 //! A task on Spot capacity that leaves most of its warning unused.
 
 use crate::Subject;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Safety, Severity};
 use crate::picture::{Container, Deployment, Found, Runtime};
 use crate::rules::Rule;
 
@@ -25,7 +25,8 @@ fn check(subject: &Subject) -> Vec<Finding> {
             .severity(Severity::Low)
             .label("no stopTimeout: 30 s")
             .beside(service.task.spot.as_ref().and_then(Found::place), "runs on Spot")
-            .remedy("set stopTimeout to 120 and use the time to finish what runs");
+            .remedy("set stopTimeout to 120 and use the time to finish what runs")
+            .member(subject, &container.place, "stopTimeout", "120", Safety::Safe);
             Some(finding)
         })
         .collect()

@@ -1,7 +1,7 @@
 //! A stop signal that the program takes for something else.
 
 use crate::Subject;
-use crate::finding::{Confidence, Finding, Severity};
+use crate::finding::{Confidence, Finding, Safety, Severity};
 use crate::picture::{LinkKind, Program, Runtime};
 use crate::rules::Rule;
 use crate::rules::reading::{programs, start};
@@ -42,7 +42,10 @@ fn by_supervisor(subject: &Subject) -> Vec<Finding> {
                 .label(format!("{signal} is not for a graceful stop"))
                 .beside(program.command.place(), "gets it")
                 .remedy(format!("write `stopsignal={wanted}` in its section"));
-            Some(finding)
+            Some(match &supervision.stop_signal {
+                None => finding.below(subject, at, &[".conf", ".ini"], &format!("stopsignal={wanted}"), Safety::Safe),
+                Some(_) => finding,
+            })
         })
         .collect()
 }
@@ -87,7 +90,7 @@ fn unwanted(program: &Program, signal: &str) -> Option<(&'static str, &'static s
         (Runtime::Gunicorn, "SIGQUIT" | "SIGINT") => ("stops quickly and drops what is in flight", "SIGTERM"),
         // https://docs.celeryq.dev/en/stable/userguide/workers.html#stopping-the-worker
         (Runtime::Celery, "SIGQUIT") => ("ends its tasks at once", "SIGTERM"),
-        (Runtime::Uvicorn | Runtime::Go | Runtime::Node, "SIGQUIT" | "SIGHUP" | "SIGKILL") => ("ends at once", "SIGTERM"),
+        (Runtime::Uvicorn | Runtime::Hypercorn | Runtime::Go | Runtime::Node, "SIGQUIT" | "SIGHUP" | "SIGKILL") => ("ends at once", "SIGTERM"),
         _ => return None,
     };
     Some((does, wanted))

@@ -24,6 +24,24 @@ pub struct Handler {
     pub lingers: bool,
 }
 
+/// Whether something is called that ends a server or a connection: a word of that meaning right
+/// before the arguments, and not only somewhere in a longer name (`stopProcessingLoop`).
+fn ends_something(words: &str) -> bool {
+    const ENDS: [&str; 8] =
+        ["close", "stop", "shutdown", "drain", "terminate", "disconnect", "destroy", "end"];
+    let calls = words.match_indices('(').map(|(at, _)| &words[..at]);
+    let mut names = calls.map(|before| {
+        before.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default()
+    });
+    names.any(|name| {
+        ENDS.contains(&name)
+            || ["shutdown", "gracefu", "closeserver", "stopserver", "closeall"]
+                .iter()
+                .any(|word| name.contains(word))
+            || (name.starts_with("close") || name.ends_with("close"))
+    })
+}
+
 impl Reader<'_> {
     pub(super) fn handler(
         &self,
@@ -88,19 +106,12 @@ impl Reader<'_> {
             || words.contains("settimeout")
             || words.contains("promise")
             || words.contains(".then(");
-        if waits || handler.cut.is_some() {
+        // Something may be closed before an exit that is meant, or be given time.
+        if handler.cut.is_some() || words.contains("settimeout") || ends_something(&words) {
             handler.exits = None;
         }
         if waits {
             handler.cut = None;
-        }
-        // Something else than a server may be closed before an exit that is meant.
-        if handler.exits.is_some()
-            && ["shutdown", "stop", "drain", "terminate", "disconnect", "close"]
-                .iter()
-                .any(|word| words.contains(word))
-        {
-            handler.exits = None;
         }
         handler
     }

@@ -32,6 +32,8 @@ pub struct Source {
     pub blocking: Vec<(Place, String)>,
     /// As many processes as CPUs are seen: the place of the count, and how it is written.
     pub forks: Vec<(Place, String)>,
+    /// Where CPUs are counted, whatever for.
+    pub cpus: Option<(Place, String)>,
     /// Worker threads started in functions that take a request.
     pub threads: Vec<Place>,
     /// Clients and requests of axios that are given no time-out.
@@ -93,6 +95,7 @@ pub fn read(file: FileId, source: &str, typed: bool) -> Source {
         hooked: HOOKS.iter().any(|hook| source.contains(hook)),
         blocking: Vec::new(),
         forks: Vec::new(),
+        cpus: None,
         threads: Vec::new(),
         untimed: Vec::new(),
         listeners: Vec::new(),
@@ -106,6 +109,7 @@ pub fn read(file: FileId, source: &str, typed: bool) -> Source {
     };
     let Some(tree) = parse(language, source) else { return found };
     let reader = Reader { file, source };
+    found.cpus = reader.count();
     each(tree.root_node(), |node| match node.kind() {
         "import_statement" | "export_statement" => {
             let from = field(node, "source", source);
@@ -356,6 +360,9 @@ mod tests {
         );
         assert!(handler("() => { process.exit(0) }").exits.is_some());
         assert!(handler("() => process.exit(0)").exits.is_some());
+        assert!(handler("async () => { await logs.stopLoop(); process.exit(0) }").exits.is_some());
+        assert!(handler("async () => { await stop(); process.exit(0) }").exits.is_none());
+        assert!(handler("() => { setTimeout(() => process.exit(0), 9000) }").exits.is_none());
         assert!(handler("shutdown").closes);
         let express = source("const app = express(); process.on('SIGTERM', () => { app.close() })");
         assert!(express.handlers[0].broken.is_some());

@@ -18,6 +18,7 @@ pub use functions::decode;
 use super::FormatError;
 use super::tree::{Node, Span};
 use crate::text::Position;
+use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::Body;
 use std::collections::BTreeMap;
 
@@ -52,6 +53,8 @@ pub struct Terraform {
     documents: BTreeMap<String, Vec<Node>>,
     /// How often a folder names each environment for production, in the order of `PRODUCTION`.
     named: BTreeMap<String, [usize; PRODUCTION.len()]>,
+    /// Of several environments production's.
+    given: Vec<Given>,
 }
 
 /// What environments for production are called.
@@ -62,6 +65,14 @@ struct Source {
     body: Body,
     /// Whether it gives values to variables (`terraform.tfvars`).
     values: bool,
+}
+
+/// Values for the variables of one environment: `prod.tfvars`, the inputs of a `terragrunt.hcl`.
+struct Given {
+    file: usize,
+    body: Body,
+    /// The folder of the module that they are for.
+    folder: String,
 }
 
 /// Another file of the repository, by its path: its number and its text.
@@ -94,7 +105,21 @@ impl Terraform {
             problem: format!("is no Terraform: {}", error.message().replace('\n', " ")),
         })?;
         let values = name == "terraform.tfvars" || name.ends_with(".auto.tfvars");
-        if values || name.ends_with(".tf") {
+        let lower = path.to_ascii_lowercase();
+        let environment = lower.split(['/', '.', '-', '_']).any(|word| PRODUCTION.contains(&word));
+        if name == "terragrunt.hcl" && environment {
+            let of =
+                body.get_blocks("terraform").find_map(|block| block.body.get_attribute("source"));
+            let source =
+                of.and_then(|of| of.value.as_str()).map(|source| source.replace("//", "/"));
+            let target = source.and_then(|source| joined(folder, &source));
+            let inputs = body.get_attribute("inputs").and_then(|inputs| inputs.value.as_object());
+            if let (Some(folder), Some(_)) = (target, inputs) {
+                self.given.push(Given { file, body, folder });
+            }
+        } else if name.ends_with(".tfvars") && !values && environment {
+            self.given.push(Given { file, body, folder: folder.into() });
+        } else if values || name.ends_with(".tf") {
             let source = Source { file, body, values };
             self.folders.entry(folder.into()).or_default().push(source);
         }
@@ -108,6 +133,26 @@ impl Terraform {
             .filter(|(count, _)| **count > 0)
             .max_by_key(|(count, _)| **count)
             .map(|(_, name)| name)
+    }
+
+    /// What production gives a variable of a root module that declares it: an attribute of a file of
+    /// values, else an input. Files in a folder of their own are for whichever module has such variables.
+    fn production(&self, root: &str, name: &str) -> Option<(usize, &Expression)> {
+        let here = |given: &&Given| {
+            let beside = given.folder == root || !self.folders.contains_key(&given.folder);
+            beside && shares(&given.folder, root)
+        };
+        self.given.iter().filter(here).find_map(|given| {
+            let inputs =
+                given.body.get_attribute("inputs").and_then(|inputs| inputs.value.as_object());
+            match inputs {
+                Some(inputs) => inputs.iter().find_map(|(key, value)| {
+                    let named = matches!(key, ObjectKey::Ident(own) if own.as_str() == name);
+                    named.then(|| (given.file, value.expr()))
+                }),
+                None => given.body.get_attribute(name).map(|found| (given.file, &found.value)),
+            }
+        })
     }
 
     /// The folders that no other calls as a module.
@@ -144,6 +189,11 @@ impl Terraform {
     pub fn plan(&self, folder: &str, read: Read<'_>) -> Plan {
         module::plan(self, folder, read)
     }
+}
+
+/// Whether two folders stand in one part of a repository: one is the root, or both begin alike.
+fn shares(a: &str, b: &str) -> bool {
+    a.is_empty() || b.is_empty() || a.split('/').next() == b.split('/').next()
 }
 
 /// A relative source of a module seen from a folder; None for a remote one.

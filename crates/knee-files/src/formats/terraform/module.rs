@@ -193,8 +193,16 @@ impl Instance {
         }
         let values = self.sources(evaluator.terraform).iter().filter(|source| source.values);
         let found = values.rev().find_map(|s| Some((s.file, s.body.get_attribute(name)?)));
-        let (file, attribute) = found.filter(|_| self.depth == 0)?;
-        Some(evaluator.expression(&Scope::of(self), &attribute.value, file))
+        if self.depth > 0 {
+            return None;
+        }
+        let (file, value) = match found {
+            Some((file, attribute)) => (file, &attribute.value),
+            None => evaluator.terraform.production(&self.folder, name)?,
+        };
+        let node = evaluator.expression(&Scope::of(self), value, file);
+        // What another stack gives (`dependency.network.outputs.id`) is as good as not given.
+        (!matches!(node.value, Value::Unknown(_))).then_some(node)
     }
 
     fn local(&self, evaluator: &Evaluator<'_>, name: &str) -> Option<Node> {

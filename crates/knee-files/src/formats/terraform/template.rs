@@ -3,7 +3,7 @@
 
 use super::super::tree::{Node, Value};
 use super::evaluate::{Evaluator, Scope};
-use super::functions::json;
+use super::functions::{decode, json};
 use hcl_edit::Span as _;
 use hcl_edit::template::{Directive, Element, Template};
 use std::ops::Range;
@@ -63,7 +63,7 @@ pub(super) fn render(
             return node;
         }
     }
-    if let Some(items) = renderer.listed(template) {
+    if let Some(items) = renderer.list(template) {
         return Node::new(Value::List(items), file, whole);
     }
     renderer.elements(template, &mut rendered, &mut unless, 0);
@@ -83,26 +83,40 @@ struct Renderer<'e, 'a> {
 }
 
 impl Renderer<'_, '_> {
-    /// The items of `"[${a}, ${b}]"`, where each is a structure that was encoded: they keep their
-    /// places.
-    fn listed(&self, template: &Template) -> Option<Vec<Node>> {
-        let (mut items, mut between) = (Vec::new(), String::new());
-        for element in template.iter() {
+    /// The items of `[${jsonencode(a)}, ${b ? ", ${c}" : ""}]`, each where it is written; None for
+    /// any other template.
+    fn list(&self, template: &Template) -> Option<Vec<Node>> {
+        let literal = |element: &Element| match element {
+            Element::Literal(text) => Some(text.trim().to_string()),
+            _ => None,
+        };
+        let elements: Vec<&Element> = template.iter().collect();
+        let opens = literal(elements.first()?).is_some_and(|text| text == "[");
+        let closes = literal(elements.last()?).is_some_and(|text| text == "]");
+        if !opens || !closes {
+            return None;
+        }
+        let mut items = Vec::new();
+        for element in &elements[1..elements.len() - 1] {
             match element {
-                Element::Literal(text) => between.push_str(text.trim()),
+                Element::Literal(text) if matches!(text.trim(), "" | ",") => {}
                 Element::Interpolation(inner) => {
                     let node = self.evaluator.expression(self.scope, &inner.expr, self.file);
-                    if !node.is_map() {
-                        return None;
+                    match &node.value {
+                        Value::Map(_) | Value::Unknown(_) | Value::Reference(_) => items.push(node),
+                        Value::Null => {}
+                        _ => {
+                            let text = node.text()?;
+                            let more = format!("[{}]", text.trim().trim_matches(','));
+                            let text = Node { value: Value::Text(more), places: None, ..node };
+                            items.extend(decode(&text)?.items().to_vec());
+                        }
                     }
-                    items.push(node);
-                    between.push('_');
                 }
-                Element::Directive(_) => return None,
+                _ => return None,
             }
         }
-        let plain = vec!["_"; items.len()].join(",");
-        (!items.is_empty() && between == format!("[{plain}]")).then_some(items)
+        items.iter().any(Node::is_map).then_some(items)
     }
 
     fn elements(

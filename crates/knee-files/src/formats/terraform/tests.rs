@@ -212,3 +212,79 @@ proptest! {
         terraform.plan("", &|_| None);
     }
 }
+
+/// The resources of the first root module that these files make.
+fn resources(files: &[(&str, &str)]) -> Vec<Resource> {
+    let mut terraform = Terraform::default();
+    for (number, (path, text)) in files.iter().enumerate() {
+        terraform.add(path, number, text).unwrap();
+    }
+    let folder = terraform.roots().remove(0);
+    terraform.plan(&folder, &|_| None).resources
+}
+
+#[test]
+fn definitions_that_a_text_joins_keep_their_places() {
+    let text = r#"
+locals {
+  web = jsonencode({ name = "web", cpu = 256 })
+  log = jsonencode({ name = "log" })
+}
+variable "logs" {}
+resource "aws_ecs_task_definition" "a" {
+  container_definitions = "[${local.web}, ${local.log} ${var.logs ? ", ${local.log}" : ""}]"
+}
+"#;
+    let resources = resources(&[("main.tf", text)]);
+    let list = resources[0].body.get("container_definitions").unwrap();
+    let web = &list.items()[0];
+    assert_eq!(web.get("name").unwrap().text().as_deref(), Some("web"));
+    assert_eq!(&text[web.get("cpu").unwrap().span.range.clone()], "256");
+    assert_eq!(
+        list.items().iter().filter(|item| item.is_map()).count(),
+        2,
+        "the third is not known"
+    );
+}
+
+#[test]
+fn a_container_that_a_well_known_module_defines() {
+    let text = r#"
+module "web" {
+  source          = "cloudposse/ecs-container-definition/aws"
+  container_name  = "web"
+  container_image = "web:1"
+  stop_timeout    = 90
+  map_environment = { GOGC = "200" }
+}
+resource "aws_ecs_task_definition" "a" {
+  container_definitions = jsonencode([module.web.json_map_object])
+}
+"#;
+    let resources = resources(&[("main.tf", text)]);
+    let web = &resources[0].body.get("container_definitions").unwrap().items()[0];
+    let variable = &web.get("environment").unwrap().items()[0];
+    assert_eq!(variable.get("name").unwrap().text().as_deref(), Some("GOGC"));
+    assert_eq!(web.get("image").unwrap().text().as_deref(), Some("web:1"));
+}
+
+#[test]
+fn production_gives_variables_their_values() {
+    let main = "variable \"cpu\" { default = 256 }\nresource \"aws_ecs_task_definition\" \"a\" {\n  cpu = var.cpu\n}\n";
+    let cpu = |more: &[(&str, &str)]| {
+        let files: Vec<_> = [("tf/main.tf", main)].iter().chain(more).copied().collect();
+        resources(&files)[0].body.get("cpu").unwrap().number()
+    };
+    assert_eq!(
+        cpu(&[("tf/prod.tfvars", "cpu = 1024"), ("tf/staging.tfvars", "cpu = 512")]),
+        Some(1024.0)
+    );
+    assert_eq!(cpu(&[("tf/envs/production.tfvars", "cpu = 2048")]), Some(2048.0));
+    assert_eq!(cpu(&[("tf/staging.tfvars", "cpu = 512")]), Some(256.0), "the default holds");
+    let own = ("tf/terraform.tfvars", "cpu = 4096");
+    assert_eq!(
+        cpu(&[own, ("tf/prod.tfvars", "cpu = 1024")]),
+        Some(4096.0),
+        "what Terraform reads by itself"
+    );
+}
