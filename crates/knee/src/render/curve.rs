@@ -1,9 +1,10 @@
 //! What `knee measure` found: the curve over offered rate as a table, and in sentences.
 
 use crate::render::table::{Column, Table};
+use crate::render::text::wrap;
 use crate::render::words;
 use anstyle::{AnsiColor, Style};
-use knee_core::observe::{Capacity, Outcome, Step};
+use knee_core::observe::{Capacity, Outcome, Resource, Step};
 use knee_core::{Goal, Seconds};
 use serde::Serialize;
 use std::fmt::Write;
@@ -31,7 +32,8 @@ impl Measurement {
         steps
     }
 
-    fn all_held(&self) -> bool {
+    /// Whether no rate missed: then what gives out is not known, and the capacity only from below.
+    pub fn all_held(&self) -> bool {
         self.capacity.curve.iter().all(|step| step.outcome == Outcome::Held)
     }
 
@@ -56,7 +58,10 @@ impl Measurement {
             let style = step.map_or(Style::new().dimmed(), |step| style(step));
             let _ = writeln!(text, "{style}{line}{style:#}");
         }
-        let _ = writeln!(text, "\n{}", self.sentences().join("\n"));
+        text.push('\n');
+        for sentence in self.sentences() {
+            let _ = writeln!(text, "{}", wrap(&sentence, 0, width));
+        }
         text
     }
 
@@ -98,7 +103,12 @@ impl Measurement {
             ));
         }
         let limit = &capacity.limited_by;
-        lines.push(format!("gave out: {} ({})", limit.resource, limit.evidence));
+        lines.push(match limit.resource {
+            Resource::Unknown if self.all_held() => {
+                format!("gave out: nothing; {}", limit.evidence)
+            }
+            resource => format!("gave out: {resource} ({})", limit.evidence),
+        });
         lines.extend(words::reasons(&capacity.validity));
         lines
     }

@@ -61,6 +61,7 @@ fn headline(measurement: &Measurement) -> Headline {
     let held = measurement.goal.rate.map_or(capacity.rate > 0.0, |rate| capacity.rate >= rate);
     let (badge, class) = match (measurement.goal.rate, held) {
         _ if !capacity.validity.is_valid() => ("Inconclusive", "doubtful"),
+        (None, true) if measurement.all_held() => ("Every rate held", "good"),
         (None, true) => ("Capacity found", "good"),
         (Some(_), true) => ("Goal held", "good"),
         (_, false) => ("Goal missed", "bad"),
