@@ -26,8 +26,8 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 MUSL = $(subst -gnu,-musl,$(HOST))
 STATIC = $(if $(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(MUSL)/lib),$(MUSL),$(HOST))
 
-knee-run: ## the container's entrypoint as a static program below target/, and its size
-	@scripts/knee-run $(STATIC)
+knee-run: ## the container's entrypoint as a static program below target/; TARGET=aarch64-unknown-linux-musl for ARM
+	@scripts/knee-run $(or $(TARGET),$(STATIC))
 
 check: ## format, lints, and the licences of all dependencies; Rust as Cargo.toml states or newer
 	cargo fmt --all --check
