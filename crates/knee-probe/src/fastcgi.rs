@@ -2,13 +2,13 @@
 //!
 //! Source: the FastCGI specification 1.0 (<https://fastcgi-archives.github.io/FastCGI_Specification.html>).
 
-use crate::ProbeError;
+use crate::{ProbeError, names};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::ToSocketAddrs;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// No status is longer.
@@ -78,8 +78,7 @@ impl Connection {
             net::connect(&connection.socket, &SocketAddrUnix::new(listen)?)?;
             return Ok(connection);
         }
-        let at = listen.to_socket_addrs()?.next();
-        let at = at.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such host"))?;
+        let at = address(listen, until)?;
         let connection =
             new(if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 })?;
         net::connect(&connection.socket, &at)?;
@@ -115,6 +114,16 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// `HOST:PORT`, as an address of IPv6 in brackets.
+fn address(listen: &str, until: Instant) -> io::Result<SocketAddr> {
+    let wrong = || io::Error::new(io::ErrorKind::InvalidInput, "no HOST:PORT");
+    let (host, port) = listen.rsplit_once(':').ok_or_else(wrong)?;
+    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let port = port.parse().map_err(|_| wrong())?;
+    let all = names::addresses(host, until)?;
+    Ok(SocketAddr::new(*all.first().ok_or_else(wrong)?, port))
 }
 
 /// One request, number 1, that closes the connection at its end.

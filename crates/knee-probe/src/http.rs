@@ -1,11 +1,10 @@
 //! One small request to somebody near: HTTP/1.1 with nothing but the standard library, and one deadline for
 //! all of it.
 
-mod names;
-
+use crate::names;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// A task's metadata is some kB.
@@ -17,7 +16,7 @@ pub enum Wrong {
     /// No `http://HOST[:PORT]/PATH`.
     Url,
     /// Its host has no address, or who knows them cannot be asked.
-    Name(Option<io::Error>),
+    Name(io::Error),
     /// The time was over.
     Slow,
     /// Nobody answers, or no longer.
@@ -32,10 +31,7 @@ impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Wrong::Url => f.write_str("the address is not of the form http://HOST/PATH"),
-            Wrong::Name(None) => f.write_str("its host's name has no address"),
-            Wrong::Name(Some(error)) => {
-                write!(f, "its host's name cannot be looked up: {error}")
-            }
+            Wrong::Name(error) => write!(f, "its host's name cannot be looked up: {error}"),
             Wrong::Slow => f.write_str("no answer in time"),
             Wrong::Io(error) => error.fmt(f),
             Wrong::Status(status) => write!(f, "it answered with status {status}"),
@@ -93,7 +89,8 @@ fn ask(
     until: Instant,
 ) -> Result<Answer, Wrong> {
     let Place { host, port, written, path } = split(url).ok_or(Wrong::Url)?;
-    let mut stream = connect(&addresses(host, until)?, port, until)?;
+    let addresses = names::addresses(host, until).map_err(Wrong::Name)?;
+    let mut stream = connect(&addresses, port, until)?;
     stream.set_write_timeout(Some(left(until)?))?;
     let mut request =
         format!("{method} {path} HTTP/1.1\r\nHost: {written}\r\nConnection: close\r\n");
@@ -163,24 +160,9 @@ fn split(url: &str) -> Option<Place<'_>> {
     Some(Place { host, port: port.parse().ok()?, written, path })
 }
 
-/// What is written as a number is one, `localhost` is this machine, all else is looked up.
-fn addresses(host: &str, until: Instant) -> Result<Vec<IpAddr>, Wrong> {
-    if let Ok(address) = host.parse() {
-        return Ok(vec![address]);
-    }
-    if host.eq_ignore_ascii_case("localhost") {
-        return Ok(vec![Ipv4Addr::LOCALHOST.into()]);
-    }
-    match names::look_up(host, until) {
-        Ok(all) if all.is_empty() => Err(Wrong::Name(None)),
-        Ok(all) => Ok(all),
-        Err(error) => Err(Wrong::Name(Some(error))),
-    }
-}
-
 /// The first of them that takes a connection; each has its share of the time that is left.
 fn connect(addresses: &[IpAddr], port: u16, until: Instant) -> Result<TcpStream, Wrong> {
-    let mut wrong = Wrong::Name(None);
+    let mut wrong = Wrong::Slow;
     for (at, address) in addresses.iter().enumerate() {
         let rest = u32::try_from(addresses.len().saturating_sub(at)).unwrap_or(u32::MAX);
         let share = left(until)? / rest.max(1);
@@ -305,16 +287,15 @@ mod tests {
     }
 
     #[test]
-    fn localhost_is_here_and_the_next_address_is_tried() {
+    fn the_next_address_is_tried() {
         let soon = || Instant::now() + Duration::from_secs(20);
-        let here = addresses("LOCALHOST", soon()).unwrap();
-        assert_eq!(here, [IpAddr::from([127, 0, 0, 1])]);
+        let here = IpAddr::from([127, 0, 0, 1]);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         // Nobody listens on that address of the machine's own network.
-        let both = ["127.0.0.2".parse().unwrap(), here[0]];
+        let both = ["127.0.0.2".parse().unwrap(), here];
         let stream = connect(&both, port, soon()).unwrap();
-        assert_eq!(stream.peer_addr().unwrap().ip(), here[0]);
+        assert_eq!(stream.peer_addr().unwrap().ip(), here);
         assert!(connect(&both[..1], port, soon()).is_err());
     }
 

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod lines;
 pub mod machine;
 pub mod mounts;
+mod names;
 pub mod process;
 pub mod sockets;
 

@@ -36,11 +36,27 @@ pub fn is_name(text: &str) -> bool {
     text.len() <= LONGEST && text.split('.').all(label)
 }
 
-/// The addresses of a name; none where it has none or nobody says it until then.
+/// The addresses of a host, one at least. What is written as a number is one, `localhost` is this machine, all else
+/// is looked up.
 ///
 /// # Errors
-/// The time is over, or no name server can be asked.
-pub fn look_up(name: &str, until: Instant) -> io::Result<Vec<IpAddr>> {
+/// It has none, the time is over, or no name server can be asked.
+pub fn addresses(host: &str, until: Instant) -> io::Result<Vec<IpAddr>> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
+    }
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(vec![Ipv4Addr::LOCALHOST.into()]);
+    }
+    let all = look_up(host, until)?;
+    if all.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no address has that name"));
+    }
+    Ok(all)
+}
+
+/// The addresses of a name; none where it has none.
+fn look_up(name: &str, until: Instant) -> io::Result<Vec<IpAddr>> {
     let own = text("/etc/hosts");
     let known = in_hosts(&own, name);
     if !known.is_empty() {
@@ -299,6 +315,15 @@ mod tests {
         assert_eq!(read.candidates("a.b.c"), ["a.b.c", "a.b.c.eu.internal", "a.b.c.local"]);
         assert_eq!(read.candidates("a."), ["a"]);
         assert_eq!(Resolver::read("").servers, ["127.0.0.1:53".parse().unwrap()]);
+    }
+
+    #[test]
+    fn what_is_an_address_already_is_not_looked_up() {
+        let of = |host| addresses(host, Instant::now()).unwrap();
+        assert_eq!(of("LOCALHOST"), [IpAddr::from([127, 0, 0, 1])]);
+        assert_eq!(of("::1"), [IpAddr::from(Ipv6Addr::LOCALHOST)]);
+        let none = addresses("no-such-host.invalid", Instant::now()).unwrap_err();
+        assert_eq!(none.kind(), io::ErrorKind::TimedOut, "the time is over");
     }
 
     #[test]
