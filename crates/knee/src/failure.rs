@@ -152,9 +152,9 @@ impl From<LabError> for Failure {
         match &error {
             // Most of what starts elsewhere and not here lacks one of these.
             LabError::Exited { .. } => failure.remedy(
-                "what its image installs has to be installed here; what it needs of its environment it gets \
-                 from knee's by --env NAME, or from a file by --env-file .env; a database or another service \
-                 that it waits for has to run here",
+                "what its image installs or makes (RUN) has to be here, too; what it needs of its \
+                 environment it gets from knee's by --env NAME, or from a file by --env-file .env; a \
+                 database or another service that it waits for has to run here",
             ),
             _ => failure,
         }

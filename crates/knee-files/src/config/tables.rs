@@ -81,7 +81,7 @@ pub(super) static SERVICE: [Key<Config>; 7] = [
             name: "env_file",
             form: "the path of a file in quotes",
             example: r#"".env""#,
-            doc: "A file of NAME=value lines that the service is given, seen from this file's folder. A compose file's env_file, and .env where there is no other file than a Procfile, are read without it.",
+            doc: "A file of NAME=value lines that the service is given, seen from this file's folder. A compose file's env_file, and .env where there is no other file than a Procfile, are read without it. It wins over what other files say.",
         },
         read: |config, field| put(&mut config.service.env_file, field, field.text()?.into()),
     },
