@@ -16,6 +16,7 @@ use knee_files::program;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 mod branches;
+mod packages;
 mod pm2;
 mod python;
 mod supervise;
@@ -362,21 +363,22 @@ impl<'a> Follower<'a> {
         mut links: Vec<Link>,
         depth: usize,
     ) {
-        let mut rest = argv[1..].iter().filter(|word| !word.starts_with('-')).map(String::as_str);
-        let name = match rest.next() {
-            Some("run" | "run-script") => rest.next().unwrap_or("start"),
-            Some(name) => name,
-            None => "start",
-        };
+        let (target, name) = packages::asked(argv);
         let beside = self
             .files
             .get(file)
             .path
             .rsplit_once('/')
             .map_or(String::new(), |(f, _)| format!("{f}/"));
-        let package = self
-            .file("package.json")
-            .or_else(|| self.index.get(&format!("{beside}package.json")).copied());
+        let package = match target {
+            Some(target) => self.package(target, &beside),
+            None => {
+                let own = || self.index.get(&format!("{beside}package.json")).copied();
+                // What a script of a package starts is of that package.
+                let inner = self.files.get(file).path.ends_with("package.json");
+                if inner { own() } else { self.file("package.json").or_else(own) }
+            }
+        };
         links.push(Link { kind: LinkKind::Runner(argv[0].clone()), place });
         let Some(id) = package.filter(|_| !ends_by_itself(name)) else { return };
         let text = self.files.get(id).text.clone();

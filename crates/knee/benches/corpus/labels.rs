@@ -47,7 +47,7 @@ pub fn says(problem: &str, rule: &Value) -> bool {
             &["keepalive-below-idle-timeout", "upstream-keepalive-beyond-application"]
         }
         "ecs.deregistration_delay_zero" => &["deregistration-delay-zero"],
-        "ecs.nofile_missing" | "ecs.nofile_low" => {
+        "ecs.nofile_missing" | "ecs.nofile_low" | "nginx.connections_exceed_nofile" => {
             &["nofile-default-on-ec2", "connections-beyond-nofile"]
         }
         "ecs.stop_timeout_short" => {

@@ -196,6 +196,12 @@ impl Join {
     fn locate(&self, program: &mut Program, container: &Container, built: Option<&Built>) {
         let Some(built) = built else { return };
         let mut folder = built.image.context.clone();
+        // What a package's script starts stands in that package.
+        let script = program.command.place().map(|place| self.picture.files.get(place.file));
+        let package = script.and_then(|file| file.path.strip_suffix("/package.json"));
+        if let Some(package) = package.filter(|_| program.runtime == Runtime::Node) {
+            folder = package.into();
+        }
         if let Some(main) = self.go_folder(program, built) {
             program.runtime = Runtime::Go;
             folder = main;

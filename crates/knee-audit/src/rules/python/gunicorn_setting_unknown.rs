@@ -43,7 +43,7 @@ fn check(subject: &Subject) -> Vec<Finding> {
     let mut seen = BTreeSet::new();
     for (service, _, program) in programs(subject, |r| r == Runtime::Gunicorn) {
         let places = program.settings.values().filter_map(Found::place);
-        let files: BTreeSet<FileId> = places.map(|place| place.file).filter(|id| subject.picture.files.get(*id).path.ends_with(".py")).collect();
+        let files: BTreeSet<FileId> = places.map(|place| place.file).filter(|id| is_own(&subject.picture.files.get(*id).path)).collect();
         for id in files.into_iter().filter(|id| seen.insert(*id)) {
             let text = &subject.picture.files.get(id).text;
             for (name, range) in assigned(text) {
@@ -60,6 +60,11 @@ fn check(subject: &Subject) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Whether a file is gunicorn's: other servers have such files, too.
+fn is_own(path: &str) -> bool {
+    path.ends_with(".py") && !path.contains("hypercorn")
 }
 
 /// The setting that a name is nearly.
