@@ -67,6 +67,9 @@ pub enum Full {
     Dropped,
     /// A unix socket: the one who connects is told at once.
     Refused,
+    /// There is no queue to speak of: whichever process wakes accepts it, one without room as well, and
+    /// closes it then.
+    Closed,
 }
 
 /// Which process takes which request.

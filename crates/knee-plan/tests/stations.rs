@@ -250,6 +250,21 @@ fn threads_that_wait_for_the_interpreters_lock_cost_cpu() {
 }
 
 #[test]
+fn a_full_process_closes_what_another_had_room_for() {
+    let failed = |full: Full| {
+        let one = loops(2, Spread::Woken);
+        let process = Process { slots: Some(32), ..one.process };
+        let network = Network { process, intake: Intake { full, backlog: 0, ..one.intake }, ..one };
+        let at_once = Arrivals::Recorded(vec![0.0; 64]);
+        let all = scenario(network, Host::task(2.0, 2), Class::constant(0.0, 0.020), at_once);
+        let run = Run { requests: 64, warm_up: 0, seed: 1, give_up: None };
+        simulate(&all, &run).failed.refused
+    };
+    // Dealt out by chance they do not fit, though there is room for all.
+    assert!(failed(Full::Refused) == 0 && failed(Full::Closed) > 0, "{}", failed(Full::Closed));
+}
+
+#[test]
 fn idle_workers_wake_in_vain_but_once_while_all_are_stopped() {
     let cpu = |workers: u32, rate: f64, quota: f64| {
         let pool = Network::workers(workers, 2048);

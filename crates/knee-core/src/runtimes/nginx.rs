@@ -180,8 +180,9 @@ static ALONG: [Along; 3] = [
 ];
 
 /// Workers share one listening socket unless it says `reuseport`. A request takes two of a worker's
-/// connections, to the client and to the upstream; where none is left it is refused, whatever waits
-/// in the kernel's queue (<https://nginx.org/en/docs/ngx_core_module.html#worker_connections>).
+/// connections, to the client and to the upstream; a worker that has none left accepts all the same and closes,
+/// whatever room the others have: without accept_mutex, the default, none holds back
+/// (<https://nginx.org/en/docs/ngx_core_module.html#worker_connections>, `ngx_event_accept` in src/event/ngx_event_accept.c).
 /// Compiled once, its loops do not cost more for being many.
 fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
     let auto = i64::from(around.visible_cpus);
@@ -190,7 +191,7 @@ fn model(settings: &Settings, around: &Surroundings) -> Option<Network> {
     let loops = Network::event_loops(processes, Spread::Woken, 0, 0);
     Some(Network {
         process: Process { slots: Some(connections / 2), ..loops.process },
-        intake: Intake { full: Full::Refused, ..loops.intake },
+        intake: Intake { full: Full::Closed, ..loops.intake },
         crowding: 0.0,
         ..loops
     })

@@ -140,9 +140,19 @@ impl Engine<'_> {
 
     /// Whether a process with kept connections accepts one more.
     fn accepts(&self, index: usize) -> bool {
+        self.processes[index].up && (self.closes() || self.has_room(index))
+    }
+
+    /// Whether a process without room accepts, and closes what it accepted.
+    #[inline]
+    fn closes(&self) -> bool {
+        self.scenario.network.intake.full == Full::Closed
+    }
+
+    fn has_room(&self, index: usize) -> bool {
         let limits = &self.scenario.network.process;
         let most = limits.slots.map_or(u32::MAX, |slots| slots.saturating_add(limits.queue));
-        self.processes[index].up && self.processes[index].inside < most
+        self.processes[index].inside < most
     }
 
     /// Waits in the kernel's queue, which holds one more than its backlog.
@@ -167,6 +177,10 @@ impl Engine<'_> {
     /// A request enters a process.
     #[inline]
     fn admit(&mut self, index: usize, place: u32) {
+        if self.closes() && !self.has_room(index) {
+            self.fail(place, |outcome| &mut outcome.failed.refused);
+            return self.forget(place);
+        }
         let process = &mut self.processes[index];
         process.inside += 1;
         self.requests[place as usize].process = index as u32;
