@@ -162,7 +162,15 @@ fn settings(
             return Err(Failure::new(Exit::Refused, what).remedy(remedy));
         };
         let value = text.parse().map_or_else(|_| Value::Text(text.clone()), Value::Int);
-        if !knob.range.contains(&value) {
+        // What only the runtime knows how to read, `off` or a size with its unit, if it is the same in any task.
+        let own = [1, 2].map(|visible_cpus| {
+            let around = Surroundings { visible_cpus, task_cpu: 1.0, task_memory: 1 << 30 };
+            (runtime.read)(&knob.name, text, &around)
+        });
+        let own = own[0].clone().filter(|_| own[0] == own[1]);
+        let named = own.as_ref().is_some_and(|own| own.as_text() == Some(text));
+        let value = own.unwrap_or(value);
+        if !named && !knob.range.contains(&value) {
             let what = format!("--set {name}={text}: outside of what it can be");
             return Err(Failure::new(Exit::Refused, what).remedy(format!("{}", knob.range)));
         }
