@@ -43,6 +43,7 @@ bench: setup ## what BENCHMARKS.md reports, on an idle machine; GRID="node --tas
 	$(WITH_SETUP) cargo bench --locked -p knee-plan --bench simulator
 	$(WITH_SETUP) cargo bench --locked -p knee-measure --bench generator
 	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench observer
+	$(WITH_SETUP) cargo bench --locked -p knee-tune --bench stall
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench boot
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench watch
 	$(WITH_SETUP) cargo bench --locked -p knee-run --bench stop -- --stops 10
