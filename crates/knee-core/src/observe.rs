@@ -358,6 +358,20 @@ pub struct Calibration {
     /// The step at low load that told it; None in logs that do not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub light: Option<Box<Step>>,
+    /// A step at low load of each kind of request by itself, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<Kind>,
+}
+
+/// A kind of request by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kind {
+    /// What it asks for.
+    pub name: String,
+    /// Its share of the traffic relative to the other kinds' weights.
+    pub weight: f64,
+    /// The step at low load that told it.
+    pub light: Step,
 }
 
 /// The most that any setting could reach, and why.

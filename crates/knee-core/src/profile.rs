@@ -38,6 +38,9 @@ pub struct Profile {
     pub start: Estimate,
     /// What a collector has to do; None where the runtime has none that settings pace.
     pub heap: Option<Heap>,
+    /// How far measurements were off forecasts.
+    #[serde(default)]
+    pub residual: Residual,
     /// What was measured; None where all of it is assumed.
     pub measured: Option<Measured>,
 }
@@ -127,6 +130,31 @@ pub struct Heap {
     /// The collector's share of the program's CPU under the measured settings, from 0 to 1.
     pub collector: Estimate,
 }
+
+/// What a forecast cannot know: the logarithm of measured over forecast, in the mean and scattered around it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Residual {
+    /// Of capacities.
+    pub capacity: Estimate,
+    /// Of 99th percentiles below them.
+    pub latency: Estimate,
+}
+
+impl Default for Residual {
+    /// As it was over the examples' grid, each cell forecast from its own calibrating run alone; see
+    /// BENCHMARKS.md.
+    fn default() -> Self {
+        let seen = |(value, deviation)| {
+            Estimate::assumed(value, deviation, "as far off as the examples' grid was")
+        };
+        Residual { capacity: seen(GRID_CAPACITY), latency: seen(GRID_LATENCY) }
+    }
+}
+
+/// Mean and standard deviation of the residuals over the examples' grid.
+const GRID_CAPACITY: (f64, f64) = (-0.02, 0.18);
+const GRID_LATENCY: (f64, f64) = (0.38, 0.45);
 
 /// Where a profile was measured; a forecast for anything else says how far it reaches beyond.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 //! take turns; the spread over the rounds is printed.
 
 use knee_core::model::Network;
-use knee_core::profile::{self, Demand, Estimate, Memory, Profile, Shape, Version};
+use knee_core::profile::{self, Demand, Estimate, Memory, Profile, Residual, Shape, Version};
 use knee_core::runtimes::Surroundings;
 use knee_core::{Goal, Settings, Task};
 use knee_plan::closed::mmc::Mmc;
@@ -28,17 +28,20 @@ fn main() {
     let benchmark = std::env::args().any(|a| a == "--bench");
     let python = if benchmark { ciw() } else { None };
     let (rounds, requests) = if benchmark { (ROUNDS, REQUESTS) } else { (1, 10_000) };
-    let (mut own, mut ratios) = (vec![], vec![]);
+    let (mut own, mut ciw, mut ratios) = (vec![], vec![], vec![]);
     for seed in 1..=rounds {
         let rate = events_per_second(requests, seed);
         own.push(rate / 1e6);
         if let Some(python) = &python {
-            ratios.push(rate / ciw_events_per_second(python, seed));
+            let other = ciw_events_per_second(python, seed);
+            ciw.push(other / 1e3);
+            ratios.push(rate / other);
         }
     }
     let mut plans: Vec<f64> = (1..=rounds.min(3)).map(full_plan).collect();
     say("M/M/8, million events/s on one core", &mut own, 1);
-    if python.is_some() {
+    if let Some(python) = &python {
+        say(&format!("M/M/8, thousand events/s of Ciw under {}", version(python)), &mut ciw, 0);
         say("M/M/8, times as many events/s as Ciw", &mut ratios, 0);
     }
     say("a plan of every Fargate size for 2,000 requests/s, CPU seconds", &mut plans, 2);
@@ -136,6 +139,7 @@ fn profile() -> Profile {
         memory: Memory { shared: value(60e6), per_process: value(45e6), per_request: value(0.0) },
         start: value(0.5),
         heap: None,
+        residual: Residual::default(),
         measured: None,
     }
 }
@@ -159,6 +163,14 @@ fn ciw_events_per_second(python: &Path, seed: u64) -> f64 {
     };
     right(mean);
     events / seconds
+}
+
+/// The interpreter and how it was built, which is half of how fast Ciw is.
+fn version(python: &Path) -> String {
+    let ask = "import sys, sysconfig as c; o = c.get_config_var('CONFIG_ARGS') or ''; \
+               print('Python', sys.version.split()[0], *(w for w in ('optimizations', 'lto', 'shared') if w in o))";
+    let out = Command::new(python).args(["-c", ask]).output();
+    out.map_or(String::new(), |out| String::from_utf8_lossy(&out.stdout).trim().to_string())
 }
 
 /// The interpreter of an environment below `target` that holds Ciw; None, with the reason on

@@ -1,7 +1,8 @@
 //! How far off `knee plan`'s forecasts are from what was measured.
 //!
-//! `cargo bench -p knee-tune --bench forecast -- [--each] [FOLDER ...]`; without arguments the cells that the
-//! grid's benchmark has left below `target/tmp/grid/`. A folder holds a run of `knee tune` and, in
+//! `cargo bench -p knee-tune --bench forecast -- [--each] [FOLDER ...]`; without arguments the grids that are kept
+//! below `tests/search/measured/`, of which only capacities are known, and the cells that the grid's benchmark has
+//! left below `target/tmp/grid/`. A folder holds a run of `knee tune` and, in
 //! `grid.jsonl`, the points of a grid. The profile is fitted from the calibration and the trial of
 //! today's settings alone; the grid's points, or else the run's other trials, are forecast from it.
 //! Latencies are compared in the steps of those searches, and in the long ones of `steady.jsonl` where
@@ -11,12 +12,15 @@
 use knee_core::event::{Event, Trial};
 use knee_core::model::Network;
 use knee_core::observe::Step;
-use knee_core::profile::Profile;
+use knee_core::profile::{Estimate, Profile, Residual};
 use knee_core::runtimes::{self, Surroundings};
 use knee_core::settings::Settings;
+use knee_core::{Goal, Task};
 use knee_plan::fit::{self, Check, Tail};
-use knee_plan::statistics::median;
+use knee_plan::forecast::{Case, Effort, Interval, Place};
+use knee_plan::statistics::{mean, median};
 use knee_tune::journal;
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -39,20 +43,16 @@ fn main() -> ExitCode {
         std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).map(PathBuf::from).collect();
     let each = std::env::args().any(|arg| arg == "--each");
     let folders = if named.is_empty() { cells() } else { named };
-    if folders.is_empty() {
-        eprintln!(
-            "forecast: nothing is measured yet; `cargo bench -p knee-tune --bench grid` does"
-        );
-        return ExitCode::from(3);
-    }
     println!(
         "| cell | settings | capacity within 10 % | off in the median | at worst | p99 steps | off in the median | 90th percentile |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    let mut all = Measured::default();
+    let (mut all, mut by_cell) = (Measured::default(), vec![]);
     for folder in &folders {
-        match Measured::of(folder) {
+        let kept = folder.extension().is_some_and(|ext| ext == "json");
+        match if kept { Measured::kept(folder) } else { Measured::of(folder) } {
             Ok(cell) => {
+                by_cell.push(cell.residuals());
                 if each {
                     cell.each();
                 }
@@ -64,16 +64,43 @@ fn main() -> ExitCode {
     }
     println!("{}", all.row("all"));
     all.details();
+    for (what, pick) in [("capacities", 0), ("p99", 1)] {
+        let cells: Vec<&[Off]> = by_cell.iter().map(|cell| &cell[pick][..]).collect();
+        covered(what, &cells);
+    }
     ExitCode::SUCCESS
 }
 
-/// The folders that the grid's benchmark has left.
+/// The grids that are kept with the search's tests, and the folders that the grid's benchmark has left.
 fn cells() -> Vec<PathBuf> {
-    let grid = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grid");
-    let entries = std::fs::read_dir(grid).into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    folders.sort();
-    folders
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/search/measured");
+    let left = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grid");
+    let inside = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        paths.sort();
+        paths
+    };
+    [kept, left].into_iter().flat_map(inside).collect()
+}
+
+/// Requests/s below which settings carry nothing: the search for a capacity ends there.
+const LEAST: f64 = 1.0;
+
+/// A grid as the search's tests keep it: capacities alone.
+#[derive(Deserialize)]
+struct Grid {
+    task: Task,
+    visible_cpus: u32,
+    today: Settings,
+    profile: Profile,
+    points: Vec<Point>,
+}
+
+#[derive(Deserialize)]
+struct Point {
+    settings: Settings,
+    rate: Option<f64>,
 }
 
 /// Settings with their forecasts, and whether each has more threads than the quota has CPU.
@@ -92,12 +119,31 @@ struct Compared {
     check: Check,
     /// Whether it has more threads than the quota has CPU.
     crowds: bool,
-    /// Forecast with the CPU per request that this trial itself showed, over measured, less 1: what
-    /// is left of the error is the model's of queues and stalls, and the measurement's.
-    own: Option<f64>,
+    /// Forecast with the CPU per request that this trial itself showed: what is left of the error is
+    /// the model's of queues and stalls, and the measurement's.
+    own: Option<Check>,
+    /// The capacity with the interval that the profile alone gives it, and the latencies likewise.
+    carries: Interval,
+    latencies: Vec<Interval>,
 }
 
 impl Measured {
+    fn kept(path: &Path) -> Result<Measured, Failure> {
+        let grid: Grid = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+        let (profile, place) = (&grid.profile, Place::of(grid.task, grid.visible_cpus));
+        let carried = |p: &Point| Some((p.settings.clone(), p.rate.filter(|rate| *rate > LEAST)?));
+        let others = grid.points.iter().filter_map(carried).filter(|(s, _)| *s != grid.today);
+        let compared = |(settings, measured): (Settings, f64)| {
+            let goal = Goal::default();
+            let case = Case::new(profile, &settings, place)?;
+            let forecast = case.carries(&goal, &Effort::MEASURED).rate.value;
+            let check = Check { settings, measured, forecast, tails: vec![] };
+            Some(Compared::of(profile, &goal, check, None))
+        };
+        let checks = others.filter_map(compared).collect();
+        Ok(Measured { checks, profiles: vec![profile.clone()], ..Measured::default() })
+    }
+
     fn of(folder: &Path) -> Result<Measured, Failure> {
         let events = journal::read(&journal::find(folder, None)?)?;
         let name = folder.display().to_string();
@@ -123,19 +169,27 @@ impl Measured {
         };
         let (others, vague): (Vec<Check>, Vec<Check>) = others.partition(told);
         let others = others.into_iter();
+        let goal = goal(&events);
         let checks = others.map(|check| {
-            let crowds = crowds(&profile, &check);
             let own = own(&name, &events[..calibrating], &known, &profile, &check);
-            Compared { check, crowds, own }
+            Compared::of(&profile, &goal, check, own)
         });
         let checks = checks.collect();
         let long = fit::check(&name, &steady, &profile)?.into_iter();
-        let steady = long.map(|check| {
-            let crowds = crowds(&profile, &check);
-            Compared { check, crowds, own: None }
-        });
+        let steady = long.map(|check| Compared::of(&profile, &goal, check, None));
         let (steady, vague) = (steady.collect(), vague.len());
         Ok(Measured { checks, steady, profiles: vec![profile], vague })
+    }
+
+    /// Capacities, and latencies of long and of short steps, beside their forecasts.
+    fn residuals(&self) -> [Vec<Off>; 2] {
+        let capacity = |c: &Compared| Off { forecast: c.carries, measured: c.check.measured };
+        let all = self.checks.iter().chain(&self.steady);
+        let latency = |c: &Compared| -> Vec<Off> {
+            let pairs = c.latencies.iter().zip(&c.check.tails);
+            pairs.map(|(i, tail)| Off { forecast: *i, measured: tail.measured }).collect()
+        };
+        [self.checks.iter().map(capacity).collect(), all.flat_map(latency).collect()]
     }
 
     /// The profile, and every setting with its latencies.
@@ -148,7 +202,7 @@ impl Measured {
             println!(
                 "{settings}: measured {measured:.1}/s, forecast {forecast:.1}/s ({:+.0} %; {} with its own CPU)",
                 100.0 * check.error(),
-                own.map_or("unknown".into(), |own| format!("{:+.0} %", 100.0 * own))
+                own.as_ref().map_or("unknown".into(), |c| format!("{:+.0} %", 100.0 * c.error()))
             );
             for Tail { load, throttled, measured, forecast, between } in tails {
                 println!(
@@ -201,13 +255,16 @@ impl Measured {
         {
             latencies(what, compared);
         }
-        let own = absolute(self.checks.iter().filter_map(|c| c.own));
+        let shown = || self.checks.iter().filter_map(|c| c.own.as_ref());
+        let own = absolute(shown().map(Check::error));
         println!(
             "capacity with the CPU per request that each trial itself showed: {} settings, {} off in the median, {} at the 90th percentile",
             own.len(),
             percent(median(&own)),
             percent(quantile(&own, 0.9))
         );
+        let below = shown().flat_map(|own| &own.tails);
+        say("p99 with that CPU, in the searches' steps", below);
         let mut worst: Vec<&Check> = self.checks.iter().map(|c| &c.check).collect();
         worst.sort_by(|a, b| b.error().abs().total_cmp(&a.error().abs()));
         for Check { settings, measured, forecast, .. } in worst.into_iter().take(5) {
@@ -218,6 +275,83 @@ impl Measured {
     }
 }
 
+impl Compared {
+    fn of(profile: &Profile, goal: &Goal, check: Check, own: Option<Check>) -> Compared {
+        let crowds = crowds(profile, &check);
+        let none = || Estimate::assumed(0.0, 0.0, "left out");
+        let residual = Residual { capacity: none(), latency: none() };
+        let profile = Profile { residual, ..profile.clone() };
+        let measured = profile.measured.as_ref();
+        let place = measured.map(|m| Place::of(m.task, m.visible_cpus));
+        let case = place.and_then(|place| Case::new(&profile, &check.settings, place));
+        let effort = Effort { draws: 12, ..Effort::MEASURED };
+        let carries = case.as_ref().map(|case| case.carries(goal, &effort).rate);
+        let latency = |tail: &Tail| {
+            let case = case.as_ref()?;
+            Some(case.under(tail.load * check.measured, goal, &effort).goal)
+        };
+        let latencies = check.tails.iter().filter_map(latency).collect();
+        Compared { crowds, own, carries: carries.unwrap_or_default(), latencies, check }
+    }
+}
+
+/// A measured value beside its forecast.
+struct Off {
+    forecast: Interval,
+    measured: f64,
+}
+
+impl Off {
+    /// Logarithm of measured over forecast.
+    fn by(&self) -> f64 {
+        (self.measured / self.forecast.value).ln()
+    }
+}
+
+/// How often measured values lie inside the interval of nine in ten, each cell's with the residuals of the
+/// other cells alone; and what all of them say.
+fn covered(what: &str, cells: &[&[Off]]) {
+    let residual = |offs: &[f64]| {
+        let middle = mean(offs);
+        let square = offs.iter().map(|x| (x - middle).powi(2)).sum::<f64>() / offs.len() as f64;
+        Estimate::assumed(middle, square.sqrt(), "the other cells")
+    };
+    let of = |left: Option<usize>| -> Vec<f64> {
+        let others = cells.iter().enumerate().filter(|(i, _)| Some(*i) != left);
+        others.flat_map(|(_, cell)| cell.iter().map(Off::by)).filter(|x| x.is_finite()).collect()
+    };
+    let (mut inside, mut all) = (0, 0);
+    for (i, cell) in cells.iter().enumerate() {
+        let others = of(Some(i));
+        if others.is_empty() {
+            continue;
+        }
+        let residual = residual(&others);
+        for off in *cell {
+            let Interval { low, high, .. } = off.forecast.beside(&residual);
+            inside += usize::from((low..=high).contains(&off.measured));
+            all += 1;
+        }
+    }
+    let everything = of(None);
+    if everything.is_empty() {
+        return;
+    }
+    let Estimate { value, deviation, .. } = residual(&everything);
+    println!(
+        "{what} inside the interval of nine in ten, whose residuals come from the other cells: {inside} of {all}; ln(measured / forecast) over all cells {value:+.2}, give or take {deviation:.2}"
+    );
+}
+
+/// What a run was to hold.
+fn goal(events: &[Event]) -> Goal {
+    let started = events.iter().find_map(|event| match event {
+        Event::Started(started) => Some(started.goal.value),
+        _ => None,
+    });
+    started.unwrap_or_default()
+}
+
 /// The error of a forecast from the CPU per request that the trial showed near its capacity.
 fn own(
     name: &str,
@@ -225,7 +359,7 @@ fn own(
     known: &[Event],
     profile: &Profile,
     check: &Check,
-) -> Option<f64> {
+) -> Option<Check> {
     let trial = tried(known, &check.settings)?;
     let near = |step: &&Step| step.offered >= NEAR * check.measured && step.throughput > 0.0;
     let cpu = |step: &Step| Some(step.usage.as_ref()?.cpu / step.throughput);
@@ -245,7 +379,7 @@ fn own(
     let mut events = calibrating.to_vec();
     events.retain(|event| !matches!(event, Event::Tried(_)));
     events.push(Event::Tried(Box::new(trial.clone())));
-    Some(fit::check(name, &events, &own).ok()?.first()?.error())
+    fit::check(name, &events, &own).ok()?.into_iter().next()
 }
 
 /// The last trial of these settings.

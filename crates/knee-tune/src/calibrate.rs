@@ -53,6 +53,7 @@ pub fn from(
         rate: step.offered,
         settings: settings.clone(),
         light: Some(Box::new(step.clone())),
+        kinds: vec![],
     })
 }
 

@@ -6,7 +6,7 @@ use crate::lab::{Lab, LabError, Running, Tail};
 use crate::tune::{TuneError, TuneRequest};
 use crate::waiting::Waits;
 use knee_core::limit::{self, Scene};
-use knee_core::observe::{Capacity, Limit, Outcome, Resource, Step};
+use knee_core::observe::{Capacity, Kind, Limit, Outcome, Resource, Step};
 use knee_core::settings::Settings;
 use knee_core::workload::Request;
 use knee_measure::observer::Observer;
@@ -43,6 +43,7 @@ pub struct Stage<'a> {
     request: &'a TuneRequest,
     stop: &'a AtomicBool,
     generator: Generator,
+    target: Target,
     observer: Observer,
     /// That the service never came to rest, in words.
     starting: Option<String>,
@@ -78,7 +79,8 @@ impl<'a> Stage<'a> {
         };
         let options = GeneratorOptions { seed, ..GeneratorOptions::default() };
         Ok(Stage {
-            generator: Generator::new(target, request.requests.clone(), options)?,
+            generator: Generator::new(target.clone(), request.requests.clone(), options)?,
+            target,
             observer: Observer::start(running.subject(), LOOK),
             starting: None,
             alone: None,
@@ -199,6 +201,23 @@ impl<'a> Stage<'a> {
         step.validity.caveats.extend(self.observer.unheard());
         step.validity.caveats.extend(self.starting.clone());
         Ok(step)
+    }
+
+    /// A step of each kind of request by itself, at its share of `rate` but no less than `least`.
+    pub fn kinds(&mut self, rate: f64, least: f64) -> Result<Vec<Kind>, TuneError> {
+        let (asked, lengths) = (self.request, self.request.lengths);
+        let all: f64 = asked.requests.iter().map(|request| request.weight).sum();
+        let alone = |request: &Request| {
+            let options = GeneratorOptions::default();
+            let one = Generator::new(self.target.clone(), vec![request.clone()], options)?;
+            let mix = std::mem::replace(&mut self.generator, one);
+            let rate = (rate * request.weight / all).max(least);
+            let light = self.step(rate, lengths.step, lengths.warm_up);
+            self.generator = mix;
+            let name = format!("{} {}", request.method, request.path);
+            Ok(Kind { name, weight: request.weight, light: light? })
+        };
+        asked.requests.iter().map(alone).collect()
     }
 
     /// Sends a little that is not measured: a fresh process compiles and fills its caches first.

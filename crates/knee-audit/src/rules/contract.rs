@@ -161,6 +161,7 @@ fn a_measured_heap_counts() {
             memory,
             start: seen(0.0),
             heap: Some(heap),
+            residual: Default::default(),
             measured: None,
         };
         serde_json::to_string(&profile).unwrap()
@@ -208,6 +209,7 @@ fn a_measured_profile_counts_more_than_a_default() {
             memory: Memory { shared: seen(0.0), per_process: seen(bytes), per_request: seen(0.0) },
             start: seen(0.0),
             heap: None,
+            residual: Default::default(),
             measured: None,
         };
         serde_json::to_string(&profile).unwrap()

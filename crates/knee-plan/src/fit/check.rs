@@ -1,7 +1,7 @@
 //! How far off a profile's forecasts are from what its own run measured.
 
-use super::{FitError, Observed};
-use crate::forecast::{Case, Effort, Span, WARM_UP};
+use super::FitError;
+use crate::forecast::{Case, Effort, Place, Span, WARM_UP};
 use crate::statistics::median;
 use knee_core::Goal;
 use knee_core::event::Event;
@@ -90,13 +90,13 @@ fn as_long(capacity: &Capacity) -> Effort {
 
 /// Every setting of the run that carried anything, with its forecast.
 pub fn check(run: &str, events: &[Event], profile: &Profile) -> Result<Vec<Check>, FitError> {
-    let observed = Observed::of(run, events)?;
-    let place = observed.place();
-    let goal = events.iter().find_map(|event| match event {
-        Event::Started(started) => Some(started.goal.value),
+    let started = events.iter().find_map(|event| match event {
+        Event::Started(started) => Some(started),
         _ => None,
     });
-    let goal = goal.unwrap_or_default();
+    let started = started.ok_or_else(|| FitError::NotCalibrated(run.into()))?;
+    let place = Place::of(started.task.value, started.machine.cpus.max(1));
+    let goal = started.goal.value;
     let tried = events.iter().filter_map(|event| match event {
         Event::Tried(trial) if trial.rejected.is_none() => {
             Some((&trial.settings, trial.capacity.as_ref()?))

@@ -3,19 +3,24 @@
 //! What lives here: arithmetic over the events of a run. What never does: reading them.
 
 mod check;
+mod kinds;
 mod law;
 mod memory;
+mod residual;
 mod time;
 
 pub use check::{Check, Tail, check};
 pub use law::{Law, law};
+pub use residual::residual;
 pub use time::crowding;
 
 use crate::forecast::{Case, Place};
 use knee_core::event::{Event, Started, Trial};
 use knee_core::model::Network;
 use knee_core::observe::{Calibration, Step};
-use knee_core::profile::{self, Class, Demand, Estimate, Measured, Profile, Shape, Version};
+use knee_core::profile::{
+    self, Class, Demand, Estimate, Measured, Profile, Residual, Shape, Version,
+};
 use knee_core::runtimes::{self, Runtime};
 use knee_core::settings::Settings;
 use knee_core::task::Task;
@@ -115,19 +120,21 @@ impl<'a> Observed<'a> {
         let network = self.network(today).ok_or_else(|| FitError::NoModel(self.run.into()))?;
         let cpu = time::cpu(self);
         let wait = time::wait(self, cpu.per_request.value);
+        let kinds = kinds::classes(self, &cpu.per_request, cpu.background.value);
+        let mix = || Class {
+            name: self.requests.clone(),
+            weight: 1.0,
+            cpu: Demand { mean: cpu.per_request.clone(), shape: Shape::Constant },
+            wait,
+            blocking: Demand::none(),
+            offloaded: Demand::none(),
+            calls: 1,
+        };
         let mut profile = Profile {
             version: Version,
             service: self.service.into(),
             runtime: self.runtime.id.into(),
-            classes: vec![Class {
-                name: self.requests.clone(),
-                weight: 1.0,
-                cpu: Demand { mean: cpu.per_request, shape: Shape::Constant },
-                wait,
-                blocking: Demand::none(),
-                offloaded: Demand::none(),
-                calls: 1,
-            }],
+            classes: kinds.unwrap_or_else(|| vec![mix()]),
             background: cpu.background,
             contention: cpu.contention,
             crowding: cpu.crowding,
@@ -135,6 +142,7 @@ impl<'a> Observed<'a> {
             memory: memory::fit(self, network.processes),
             start: Estimate::assumed(START, START / 2.0, "no start was measured"),
             heap: memory::heap(self, network.concurrency().cores),
+            residual: Residual::default(),
             measured: Some(self.measured()),
         };
         if let Some(case) = Case::new(&profile.clone(), today, self.place()) {

@@ -3,7 +3,7 @@ use crate::forecast::{Effort, Span};
 use crate::sim::{self, Arrivals, Clients, Host, Run, Scenario};
 use knee_core::event::{KnobFact, Machine, Trial};
 use knee_core::observe::{
-    Bound, Capacity, Counts, Latency, Limit, Outcome, Resource, Usage, Validity,
+    Bound, Capacity, Counts, Kind, Latency, Limit, Outcome, Resource, Usage, Validity,
 };
 use knee_core::workload::Request;
 use knee_core::{Bytes, Goal, Seconds, Sourced, Value};
@@ -76,6 +76,7 @@ impl Truth {
             rate: rates[0],
             settings: workers(today),
             light: Some(Box::new(light)),
+            kinds: vec![],
         };
         let bound = Bound { resource: Resource::CpuQuota, rate: 1e3 };
         let mut events = vec![
@@ -189,6 +190,71 @@ fn a_forecast_from_a_run_is_what_the_service_does() {
         assert!((forecast.value / right - 1.0).abs() < 0.15, "{n}: {forecast:?}, not {right}");
         assert!(said.p50.low <= said.p50.value && said.p50.value <= said.p50.high);
     }
+}
+
+#[test]
+fn kinds_that_were_sent_by_themselves_are_told_apart() {
+    let truth = |cpu, wait| Truth {
+        class: sim::Class::new((cpu, Shape::Constant), (wait, Shape::Exponential)),
+        background: 0.0,
+        contention: 0.0,
+        quota: 1.0,
+    };
+    let kind = |name: &str, weight, cpu, wait| Kind {
+        name: name.into(),
+        weight,
+        light: truth(cpu, wait).step(8, 20.0, 5),
+    };
+    let kinds = vec![kind("GET /one", 3.0, 0.002, 0.050), kind("GET /all", 1.0, 0.010, 0.020)];
+    // What the mix takes in the mean: (3 × 2 + 10) / 4 ms.
+    let mut events = truth(0.004, 0.0425).run(8, &[], &[20.0, 60.0]);
+    let told = |events: &[Event]| profile("1", events).unwrap().classes;
+    assert_eq!(told(&events).len(), 1);
+    if let Event::Calibrated { calibration, .. } = &mut events[1] {
+        calibration.kinds = kinds;
+    }
+    let classes = told(&events);
+    let names: Vec<(&str, f64)> = classes.iter().map(|c| (&*c.name, c.weight)).collect();
+    assert_eq!(names, [("GET /one", 3.0), ("GET /all", 1.0)]);
+    for (class, cpu, wait) in [(&classes[0], 0.002, 0.050), (&classes[1], 0.010, 0.020)] {
+        assert!((class.cpu.mean.value / cpu - 1.0).abs() < 0.1, "{class:?}");
+        assert!((class.wait.mean.value / wait - 1.0).abs() < 0.25, "{class:?}");
+    }
+    // One that hardly answered tells nothing, and the mix stays one.
+    if let Event::Calibrated { calibration, .. } = &mut events[1] {
+        calibration.kinds[1].light.counts.ok = 3;
+    }
+    assert_eq!(told(&events).len(), 1);
+}
+
+#[test]
+fn settings_are_forecast_from_a_run_without_them() {
+    let truth = Truth {
+        class: sim::Class::new((0.004, Shape::Constant), (0.025, Shape::Exponential)),
+        background: 0.0,
+        contention: 0.0,
+        quota: 0.5,
+    };
+    let mut events = truth.run(5, &[2, 10], &[20.0, 50.0, 80.0]);
+    let usual = Residual::default();
+    // Nothing was carried: nothing is known but what is usual.
+    assert_eq!(residual("1", &events).unwrap(), usual);
+    let carry = |events: &mut [Event], factor: f64| {
+        let place = Place::of(truth.started().task.value, 2);
+        let fitted = profile("1", events).unwrap();
+        for event in events {
+            let Event::Tried(trial) = event else { continue };
+            let case = Case::new(&fitted, &trial.settings, place).unwrap();
+            let said = case.carries(&Goal::default(), &Effort::MEASURED).rate.value;
+            trial.capacity.as_mut().unwrap().rate = factor * said;
+        }
+    };
+    carry(&mut events, 1.0);
+    let right = residual("1", &events).unwrap().capacity;
+    carry(&mut events, 0.6);
+    let wrong = residual("1", &events).unwrap().capacity;
+    assert!(right.value.abs() < 0.03 && right.deviation < usual.capacity.deviation, "{right:?}");
+    assert!(wrong.value < -0.15 && wrong.deviation > right.deviation, "{wrong:?}");
 }
 
 #[test]

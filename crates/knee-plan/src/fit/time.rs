@@ -19,7 +19,7 @@ pub(super) struct Cpu {
 }
 
 /// Least relative error of a CPU time: the same service measured again differs by as much.
-const LEAST_ERROR: f64 = 0.03;
+pub(super) const LEAST_ERROR: f64 = 0.03;
 /// Relative error of the CPU of one step, until the steps tell better.
 const STEP_ERROR: f64 = 0.06;
 /// What growth with load is before anything is measured: none, give or take. It falls as often as it
@@ -165,7 +165,7 @@ pub(super) fn wait(observed: &Observed<'_>, cpu: f64) -> profile::Demand {
 }
 
 /// The distribution of the latency less the CPU, as far as so many requests tell it.
-fn scatter(light: &Step, cpu: f64) -> Shape {
+pub(super) fn scatter(light: &Step, cpu: f64) -> Shape {
     let l = &light.latency;
     let low = if l.p10 > 0.0 { l.p10 } else { l.p50 };
     let told = [
@@ -185,7 +185,7 @@ fn scatter(light: &Step, cpu: f64) -> Shape {
 }
 
 /// Standard deviation of a shape.
-fn deviation(shape: &Shape) -> f64 {
+pub(super) fn deviation(shape: &Shape) -> f64 {
     let square = |i: u32| {
         let x = crate::sim::quantile(shape, (f64::from(i) + 0.5) / 1000.0) - 1.0;
         x * x / 1000.0

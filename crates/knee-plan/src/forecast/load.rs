@@ -51,13 +51,17 @@ impl Case<'_> {
             drawn.iter().map(|parameters| simulated(parameters, &cheaper)).collect();
         let around =
             |of: fn(&Shown) -> f64| Interval::around(of(&shown), drawn.iter().map(of).collect());
+        let tail = |of: fn(&Shown) -> f64| match effort.draws {
+            0 => around(of),
+            _ => around(of).beside(&self.profile.residual.latency).above(shown.p50),
+        };
         let in_service = found_quantile(&shown.outcome, 0.999);
         let background = self.profile.background.value / self.place.speed;
         Load {
             rate,
             p50: around(|s| s.p50),
-            p99: around(|s| s.p99),
-            goal: around(|s| s.goal),
+            p99: tail(|s| s.p99),
+            goal: tail(|s| s.goal),
             errors: shown.errors,
             attempts: shown.outcome.attempts(),
             cpu: (shown.outcome.cpu + background) / self.place.task.cpu,

@@ -19,6 +19,7 @@ pub use quick::capacity;
 pub use search::Carried;
 pub use traffic::{Pattern, Traffic};
 
+use knee_core::profile::Estimate;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -53,7 +54,28 @@ impl Interval {
         let high = at(0.95).map_or(value, |high| high.max(value));
         Interval { value, low, high }
     }
+
+    /// The same with what forecasts cannot know: `residual` is the logarithm of measured over forecast.
+    pub fn beside(self, residual: &Estimate) -> Interval {
+        let Interval { value, low, high } = self;
+        if !(value > 0.0 && value.is_finite()) {
+            return self;
+        }
+        let off = NINE_OF_TEN * residual.deviation;
+        let far = |end: f64| libm::hypot(libm::log(end / value), off);
+        let low = value * libm::exp(residual.value - far(low.max(f64::MIN_POSITIVE)));
+        let high = value * libm::exp(residual.value + far(high));
+        Interval { value, low: low.min(value), high: high.max(value) }
+    }
+
+    /// The same, its lower end no lower than this.
+    fn above(self, least: f64) -> Interval {
+        Interval { low: self.low.max(least.min(self.value)), ..self }
+    }
 }
+
+/// Standard deviations to each side within which nine of ten normal deviates are.
+const NINE_OF_TEN: f64 = 1.645;
 
 /// How a forecast was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

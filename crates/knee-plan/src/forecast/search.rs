@@ -37,8 +37,12 @@ impl Case<'_> {
             let guess = found.rate / bound.rate.max(1e-9) * self.bound(&drawn).rate;
             self.search(&drawn, goal, &draft, guess).rate
         });
+        let drawn = Interval::around(found.rate, draws.collect());
         Carried {
-            rate: Interval::around(found.rate, draws.collect()),
+            rate: match effort.draws {
+                0 => drawn,
+                _ => drawn.beside(&self.profile.residual.capacity),
+            },
             method: Method::Simulation,
             binding: found.binding,
             bound: bound.rate,

@@ -1,6 +1,8 @@
 use super::*;
 use crate::closed::mdc::Md1;
-use knee_core::profile::{Class, Demand, Estimate, Measured, Memory, Profile, Shape, Version};
+use knee_core::profile::{
+    Class, Demand, Estimate, Measured, Memory, Profile, Residual, Shape, Version,
+};
 use knee_core::{Bytes, Goal, Settings, Task};
 
 /// A profile of one class, the same every time, known as firmly as `deviation` says.
@@ -34,6 +36,7 @@ fn profile(runtime: &str, cpu: f64, wait: f64, deviation: f64) -> Profile {
         },
         start: none(),
         heap: None,
+        residual: Residual { capacity: none(), latency: none() },
         measured: Some(Measured {
             run: "1".into(),
             task: "1,2GB".parse().unwrap(),

@@ -2,7 +2,7 @@ use super::*;
 use crate::forecast::Pattern;
 use crate::sim::Clients;
 use knee_core::observe::Resource;
-use knee_core::profile::{Class, Demand, Estimate, Memory, Shape, Version};
+use knee_core::profile::{Class, Demand, Estimate, Memory, Residual, Shape, Version};
 use knee_core::{Bytes, Seconds};
 
 /// A service of gunicorn's that is known to a tenth.
@@ -36,6 +36,7 @@ fn profile(cpu: f64, wait: f64) -> Profile {
         },
         start: none(),
         heap: None,
+        residual: Residual::default(),
         measured: None,
     }
 }

@@ -61,6 +61,8 @@ const LOOKS: usize = 3;
 const SETTLED: f64 = 0.85;
 /// Answers over requests of a load that a service carries; short steps vary.
 const KEEPS_UP: f64 = 0.85;
+/// Most kinds of request that are told apart: each takes a step of its own.
+const KINDS: usize = 6;
 /// How much longer than under a lighter load a request may take before it is no light load any
 /// more: that many times, and as many seconds that any machine may add.
 const CROWDED: (f64, f64) = (2.0, 0.005);
@@ -273,6 +275,9 @@ impl<'a> Run<'a> {
             if settled {
                 break;
             }
+        }
+        if mixed && self.request.requests.len() <= KINDS {
+            known.kinds = stage.kinds(known.rate, LOOK_RATE)?;
         }
         Ok(known)
     }

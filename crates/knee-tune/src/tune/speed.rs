@@ -235,6 +235,7 @@ mod tests {
             rate: 20.0,
             settings: Settings::default(),
             light: Some(Box::new(step(20.0, 100.0, 0.005))),
+            kinds: vec![],
         }
     }
 

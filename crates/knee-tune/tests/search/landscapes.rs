@@ -281,6 +281,7 @@ fn profile(
             live: value(heap.live, 0.1),
             collector: value(heap.collector, 0.1),
         }),
+        residual: profile::Residual::default(),
         measured: Some(Measured {
             run: "1".into(),
             task,

@@ -7,4 +7,5 @@ mod support;
 
 mod failures;
 mod interrupted;
+mod kinds;
 mod subject;

@@ -1,6 +1,8 @@
 //! A service of which nothing was measured: what its user states of it.
 
-use knee_core::profile::{Class, Demand, Estimate, Memory, Profile, Shape, Version, wake};
+use knee_core::profile::{
+    Class, Demand, Estimate, Memory, Profile, Residual, Shape, Version, wake,
+};
 use knee_core::runtimes::{self, Surroundings, starts_for_each_request};
 use knee_core::settings::Settings;
 use knee_core::sourced::Origin;
@@ -224,6 +226,7 @@ pub fn profile(all: &[Assumed], runtime: &str) -> Result<Profile, String> {
             (start, _) => stated(start.unwrap_or_default().0 + once),
         },
         heap: None,
+        residual: Residual::default(),
         measured: None,
     })
 }

@@ -57,7 +57,8 @@ impl Basis {
             Failure::new(Exit::Nothing, error.to_string())
                 .remedy("`knee tune` makes a run; `knee plan --assume` needs none")
         };
-        let profile = fit::profile(&name, &events).map_err(nothing)?;
+        let residual = fit::residual(&name, &events).map_err(nothing)?;
+        let profile = Profile { residual, ..fit::profile(&name, &events).map_err(nothing)? };
         let checks = fit::check(&name, &events, &profile).map_err(nothing)?;
         let run = Run::of(&events);
         let capacities = run.trials.iter().filter(|t| t.rejected.is_none());

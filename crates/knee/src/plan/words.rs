@@ -235,7 +235,14 @@ fn overload(answer: &Answer, width: usize) -> String {
 
 fn from(answer: &Answer) -> String {
     let method = answer.plan.choices.first().map_or(Method::Bound, |c| c.carries.method);
-    format!("{}; by {method}, {} % intervals carry what is uncertain in it", answer.basis.from, 90)
+    let residual = &answer.basis.profile.residual;
+    format!(
+        "{}; by {method}, 90 % intervals carry what is uncertain in it and how far off forecasts were beyond that: capacities \
+         by {:.0} %, 99th percentiles by {:.0} % (one standard deviation)",
+        answer.basis.from,
+        100.0 * residual.capacity.deviation,
+        100.0 * residual.latency.deviation
+    )
 }
 
 /// The probability of a kill for memory, where it is one to speak of.

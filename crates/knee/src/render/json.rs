@@ -134,10 +134,11 @@ pub fn document<'a>(run: &'a Run, folder: &'a Path) -> Option<Document<'a>> {
         machine: &started.machine,
         confinement: &started.confinement,
         // Its step is kept in the events; here its figures say it all.
-        calibration: run
-            .calibrated
-            .as_ref()
-            .map(|(calibration, _)| Calibration { light: None, ..calibration.clone() }),
+        calibration: run.calibrated.as_ref().map(|(calibration, _)| Calibration {
+            light: None,
+            kinds: vec![],
+            ..calibration.clone()
+        }),
         bound: run
             .bound()
             .map(|bound| Ceiling { resource: bound.resource, requests_per_s: finite(bound.rate) }),

@@ -83,6 +83,29 @@ fn what_if_is_answered_for_one_size_and_one_setting() {
 }
 
 #[test]
+fn a_value_that_only_its_runtime_can_read_is_set() {
+    let folder = TempDir::new().unwrap();
+    let ask = |set: &str| {
+        let stated = ["--assume", "cpu=2ms,wait=10ms,memory=45MiB", "--runtime", "go"];
+        let flags = ["--rate", "50", "--task", "1,2GB", "--json", "--set", set];
+        plan(folder.path(), &[&stated[..], &flags].concat())
+    };
+    for (set, knob, value) in [
+        ("GOMEMLIMIT=off", "GOMEMLIMIT", Value::from("off")),
+        ("GOMEMLIMIT=512MiB", "GOMEMLIMIT", Value::from(512)),
+        ("GOGC=off", "GOGC", Value::from("off")),
+    ] {
+        let (code, out, err) = ask(set);
+        assert_eq!(code, 0, "{set}: {err}");
+        let document: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(document["choices"][0]["settings"][knob], value, "{set}");
+    }
+    let (code, _, err) = ask("GOMEMLIMIT=much");
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("GOMEMLIMIT=much: outside of what it can be"), "{err}");
+}
+
+#[test]
 fn what_is_stated_needs_no_run() {
     let folder = TempDir::new().unwrap();
     let (code, out, err) = plan(folder.path(), &[&STATED[..], &["--rate", "200"]].concat());

@@ -186,6 +186,7 @@ impl Script {
                 rate: 20.0,
                 settings: today.clone(),
                 light: None,
+                kinds: vec![],
             },
             bound: ceiling(&demand, self.formula.task.cpu),
         });
