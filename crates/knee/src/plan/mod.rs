@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use knee_core::runtimes::{self, Runtime, Surroundings};
 use knee_core::service::Service;
 use knee_core::settings::{Effect, Knob, Range, Settings, Value};
-use knee_core::{Goal, Task};
+use knee_core::{Bytes, Goal, Task};
 use knee_plan::forecast::{self, Effort, Traffic};
 use knee_plan::plan::{Growth, Plan, Request, Sweep, plan, sweep};
 use knee_plan::prices::Prices;
@@ -86,13 +86,13 @@ pub fn answer(question: Question, basis: Basis) -> Result<Answer, Failure> {
     })?;
     let set = settings(&question.set, basis.service.as_ref(), runtime)?;
     let goal = question.goal.or(basis.goal).unwrap_or_default();
-    let (rate, rate_from) = rate(&question, &goal, &basis)?;
+    let known = rate(&question, &goal, &basis);
     let candidates = |around: &Surroundings| candidates(&basis, runtime, &set, around);
-    let request = Request {
+    let mut request = Request {
         profile: &basis.profile,
         candidates: &candidates,
         sizes: question.task.map_or_else(Task::fargate_sizes, |task| vec![task]),
-        rate,
+        rate: known.as_ref().map_or(ONE, |(rate, _)| *rate),
         goal,
         memory_free: basis.memory_free,
         growth: question.growth,
@@ -102,6 +102,10 @@ pub fn answer(question: Question, basis: Basis) -> Result<Answer, Failure> {
         traffic: question.traffic.clone(),
         speed: question.speed,
         effort: Effort { seed: question.seed, ..Effort::FULL },
+    };
+    let rate_from = match known {
+        Some((_, from)) => from,
+        None => Some(one_task(&mut request, question.task)),
     };
     let plan = plan(&request);
     let sweep = turned(&request, &plan, runtime, &set);
@@ -130,17 +134,29 @@ impl Answer {
     }
 }
 
-/// The rate that was asked for, else the one that the best settings of the run carried.
-fn rate(question: &Question, goal: &Goal, basis: &Basis) -> Result<(f64, Option<String>), Failure> {
+/// The rate that was asked for, else the one that the best settings of the run carried, and where the latter is
+/// from.
+fn rate(question: &Question, goal: &Goal, basis: &Basis) -> Option<(f64, Option<String>)> {
     if let Some(rate) = question.rate.or(goal.rate) {
-        return Ok((rate, None));
+        return Some((rate, None));
     }
-    let Some((rate, run)) = basis.carried.clone() else {
-        let what = "no rate to plan for";
-        return Err(Failure::new(Exit::Refused, what).remedy("name one, for example --rate 2000"));
-    };
+    let (rate, run) = basis.carried.clone()?;
     let from = format!("as much as one task carried in {run}; --rate asks for another");
-    Ok((rate, Some(from)))
+    Some((rate, Some(from)))
+}
+
+/// A rate that any task carries, if it carries one.
+const ONE: f64 = 1.0;
+
+/// Where nobody names a rate and nothing was measured: as much as one task is forecast to carry, of the size
+/// that was named or of 1 vCPU. Says so.
+fn one_task(request: &mut Request<'_>, named: Option<Task>) -> String {
+    let task = named.unwrap_or(Task { cpu: 1.0, memory: Bytes::mib(2048) });
+    let sizes = std::mem::replace(&mut request.sizes, vec![task]);
+    let carries = plan(request).choices.first().map(|choice| choice.carries.rate.value);
+    request.sizes = sizes;
+    request.rate = carries.unwrap_or(ONE);
+    format!("as much as one task of {task} is forecast to carry; --rate asks for another")
 }
 
 /// Settings named on the command line, each within its knob's range.

@@ -43,7 +43,7 @@ pub struct Flags {
     /// Number or folder of the run to plan from; when left out the latest one or knee.lock, whichever
     /// was written last
     run: Option<String>,
-    /// Requests/s in all; what the run's best settings carried when left out
+    /// Requests/s in all; what the run's best settings carried when left out, else what one task does
     #[arg(long, value_name = "RATE", value_parser = positive)]
     rate: Option<f64>,
     /// What has to be held, for example 'p99<250ms'; the run's own goal when left out
