@@ -5,7 +5,8 @@
 //! network, a clock, rendering.
 //!
 //! Configuration is read in `picture/`, gunicorn's and Celery's Python included. What only the
-//! application's own code says (a server's time-outs, a handler of SIGTERM) is read in `source/`.
+//! application's own code says (a server's time-outs, a handler of SIGTERM) is read in `source/`. What is
+//! only told, and judged by no rule, is read in `told/`.
 
 pub mod finding;
 pub mod fix;
@@ -14,6 +15,7 @@ pub mod picture;
 mod rules;
 mod source;
 pub mod suppress;
+mod told;
 
 pub use finding::{Confidence, Finding, Persona, Severity};
 pub use page::{Example, Page};
@@ -43,10 +45,12 @@ impl Subject {
         Ok(Subject { picture, code })
     }
 
-    /// Every value that was discovered: what the configuration says, then what the code does.
+    /// Every value that was discovered, by service: what the configuration says, what the code does, what
+    /// stands in files beside them.
     pub fn facts(&self) -> Vec<Fact> {
         let mut facts = self.picture.facts();
         facts.extend(self.code.facts(&self.picture));
+        told::add(&self.picture, &mut facts);
         facts
     }
 

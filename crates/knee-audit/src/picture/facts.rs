@@ -136,7 +136,7 @@ impl List {
 }
 
 /// A command without the values of variables that are set in it, nor passwords in addresses.
-fn hidden(words: &[String]) -> String {
+pub(crate) fn hidden(words: &[String]) -> String {
     let shown = words.iter().map(|word| match word.split_once('=') {
         Some((name, _)) if !name.starts_with('-') => format!("{name}=…"),
         _ => word.clone(),
@@ -144,7 +144,8 @@ fn hidden(words: &[String]) -> String {
     super::values::short(&knee_files::without_values(&shown.collect::<Vec<_>>().join(" ")))
 }
 
-fn is_tuning(name: &str) -> bool {
+/// Whether a variable of that name tunes a runtime, and is no secret.
+pub(crate) fn is_tuning(name: &str) -> bool {
     let known = [
         "GOMAXPROCS",
         "GOMEMLIMIT",
@@ -152,6 +153,9 @@ fn is_tuning(name: &str) -> bool {
         "NODE_OPTIONS",
         "UV_THREADPOOL_SIZE",
         "WEB_CONCURRENCY",
+        "GUNICORN_CMD_ARGS",
+        "UVICORN_PORT",
+        "PORT",
         "NODE_ENV",
         "OCTANE_SERVER",
         "PHP_MEMORY_LIMIT",

@@ -22,6 +22,7 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use facts::{hidden as hidden_words, is_tuning};
 pub(crate) use files::joined;
 pub use files::{File, FileId, Files, Place};
 pub use found::{Datum, Found, Known, Origin, Overrode};
@@ -67,7 +68,7 @@ pub struct Note {
 /// A value that was discovered, for `--facts`.
 #[derive(Clone, Debug)]
 pub struct Fact {
-    /// The service, and the container where there is one: `shop/web`.
+    /// The service, and the container where there is one: `shop/web`; else the file.
     pub of: String,
     /// Dotted name: `alb.idle_timeout`, `gunicorn.workers`, `task.cpu`.
     pub key: String,

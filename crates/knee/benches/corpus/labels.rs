@@ -129,45 +129,11 @@ pub fn says(problem: &str, rule: &Value) -> bool {
     rule.as_str().is_some_and(|rule| rule == problem || rules.contains(&rule))
 }
 
-/// Whether a fact of knee is what a label means by its key. Behind the name a label may say whose it
-/// is: `task.cpu.api`.
+/// Whether a fact of knee is what a label means by its key: the same setting by another name. What
+/// stands behind the setting's name in a label says of which service or environment it is.
 pub fn names(key: &str, fact: &Value) -> bool {
     let Some(fact) = fact.as_str() else { return false };
     let of = |name: &str| key == name || key.starts_with(&format!("{name}."));
-    let other: &[(&str, &[&str])] = &[
-        ("server", &["entry"]),
-        ("rq.command", &["entry"]),
-        ("queue.command", &["entry"]),
-        ("celery.worker", &["entry"]),
-        ("celery.command", &["entry"]),
-        ("port", &["container.port"]),
-        ("celery.concurrency", &["celery.worker_concurrency"]),
-        ("celery.prefetch_multiplier", &["celery.worker_prefetch_multiplier"]),
-        ("stopsignal", &["container.stop_signal"]),
-        ("ecs.init_process_enabled", &["container.init"]),
-        ("autoscaling.max_capacity", &["service.maximum"]),
-        ("alb.deregistration_delay", &["target_group.deregistration_delay"]),
-        ("ecs.health_check_grace_period", &["service.health_check_grace"]),
-        ("ecs.desired_count", &["service.desired_count"]),
-        ("fpm", &["php_fpm"]),
-        ("celery.acks_late", &["celery.task_acks_late"]),
-        ("entry", &["container.command"]),
-        ("server", &["container.command"]),
-        ("db.max_conns", &["db.max_open_conns"]),
-        ("db.pool_max", &["db.pool_most"]),
-        ("db.pool_size", &["db.pool_most"]),
-        ("go.read_header_timeout", &["go.server"]),
-        ("go.read_timeout", &["go.server"]),
-        ("go.write_timeout", &["go.server"]),
-        ("go.idle_timeout", &["go.server"]),
-        ("go.shutdown_deadline", &["go.shutdown_timeout"]),
-        ("rq.workers", &["supervisor.numprocs"]),
-        ("php.memory_limit", &["env.PHP_MEMORY_LIMIT"]),
-        ("roadrunner.max_worker_memory_mb", &["roadrunner.max_worker_memory"]),
-        ("compose.stop_grace_period", &["container.stop_timeout"]),
-        ("ecs.stop_timeout", &["container.stop_timeout"]),
-        ("ecs.container_cpu", &["container.cpu"]),
-    ];
     let same = |(name, facts): &(&str, &[&str])| {
         let rest = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
         // A family of settings with another first word: `fpm.max_children.web`.
@@ -179,5 +145,89 @@ pub fn names(key: &str, fact: &Value) -> bool {
         };
         facts.iter().any(|own| (*own == fact && of(name)) || family(own))
     };
-    of(fact) || other.iter().any(same)
+    of(fact) || OTHER.iter().any(same) || variable(key, fact)
 }
+
+/// Whether a fact is the variable that sets what a label means: `env.GUNICORN_WORKERS` is
+/// `gunicorn.workers`, `env.API_WRITE_TIMEOUT` is `go.write_timeout.prod`.
+fn variable(key: &str, fact: &str) -> bool {
+    let Some(name) = fact.strip_prefix("env.").map(str::to_ascii_lowercase) else { return false };
+    let mut words = key.split('.');
+    let (Some(of), Some(setting)) = (words.next(), words.next()) else { return false };
+    name == format!("{of}_{setting}")
+        || name.ends_with(setting) && (name.starts_with(of) || setting.contains('_'))
+}
+
+/// Names of labels, with those of facts that mean the same.
+const OTHER: &[(&str, &[&str])] = &[
+    ("server", &["entry", "container.command"]),
+    ("entry", &["container.command"]),
+    ("entrypoint", &["entry"]),
+    ("next.start", &["entry"]),
+    ("htmltopdf.args", &["entry"]),
+    ("rq.command", &["entry"]),
+    ("queue.command", &["entry"]),
+    ("celery.worker", &["entry"]),
+    ("celery.command", &["entry"]),
+    ("base.image", &["container.image"]),
+    ("image.stopsignal", &["container.stop_signal"]),
+    ("stopsignal", &["container.stop_signal"]),
+    ("port", &["container.port", "server.port", "nginx.listen", "env.PORT"]),
+    ("container.port", &["server.port"]),
+    ("uvicorn.port", &["entry", "server.port"]),
+    ("gunicorn.bind", &["entry"]),
+    ("gunicorn.timeout", &["gunicorn.worker_timeout"]),
+    ("gunicorn_workers", &["gunicorn.workers"]),
+    ("node.listen", &["server.port"]),
+    ("celery.concurrency", &["celery.worker_concurrency"]),
+    ("celery.prefetch_multiplier", &["celery.worker_prefetch_multiplier"]),
+    ("celery.acks_late", &["celery.task_acks_late"]),
+    ("celery.visibility_timeout", &["sqs.visibility_timeout"]),
+    ("ecs.init_process_enabled", &["container.init"]),
+    ("autoscaling.max_capacity", &["service.maximum", "service.range"]),
+    ("autoscaling.min_capacity", &["service.minimum", "service.range"]),
+    ("autoscaling.range", &["service.range"]),
+    ("ecs.max_capacity", &["service.maximum"]),
+    ("ecs.min_capacity", &["service.minimum"]),
+    ("ecs.desired_count", &["service.desired_count"]),
+    ("ecs.spot_from", &["service.spot_from"]),
+    ("ecs.deployment_maximum_percent", &["service.deployment_maximum_percent"]),
+    ("ecs.deployment_minimum_healthy_percent", &["service.deployment_minimum_percent"]),
+    ("ecs.health_check_grace_period", &["service.health_check_grace"]),
+    ("ecs.stop_timeout", &["container.stop_timeout"]),
+    ("ecs.container_cpu", &["container.cpu"]),
+    // The share of one container, where the label says which.
+    ("task.cpu", &["container.cpu"]),
+    ("task.memory", &["container.memory"]),
+    ("task.memory_reservation", &["container.memory_reservation"]),
+    ("compose.stop_grace_period", &["container.stop_timeout"]),
+    ("nofile", &["nofile.soft"]),
+    ("alb.deregistration_delay", &["target_group.deregistration_delay"]),
+    ("alb.health_check_timeout", &["target_group.health_timeout"]),
+    ("fpm", &["php_fpm"]),
+    ("db.max_conns", &["db.max_open_conns", "db.pool_max"]),
+    ("db.max_open_conns", &["db.pool_max"]),
+    ("db.max_connections", &["db.pool_max", "env.DB_MAX_CONNECTIONS"]),
+    ("db.pool_max", &["db.pool_most", "db.max_open_conns"]),
+    ("db.reader_pool_max", &["db.pool_max"]),
+    ("db.writer_pool_max", &["db.pool_max"]),
+    ("db.pool_size", &["db.pool_most"]),
+    ("aurora.max_acu", &["db.max_capacity"]),
+    ("go.read_header_timeout", &["go.server"]),
+    ("go.read_timeout", &["go.server"]),
+    ("go.write_timeout", &["go.server"]),
+    ("go.idle_timeout", &["go.server"]),
+    ("go.http_client", &["go.http_client_timeout"]),
+    ("http.client.timeout", &["go.http_client_timeout"]),
+    ("go.shutdown_timeout", &["shutdown.timeout"]),
+    ("go.shutdown_deadline", &["go.shutdown_timeout", "shutdown.timeout"]),
+    ("worker.soft_stop_timeout", &["shutdown.timeout"]),
+    ("node.worker_task_timeout", &["worker.timeout"]),
+    ("node.max_old_space_size", &["env.NODE_OPTIONS"]),
+    ("gunicorn.worker_tmp_dir", &["env.GUNICORN_CMD_ARGS"]),
+    ("ws.ping_interval", &["server.ping_interval"]),
+    ("sse.heartbeat_default", &["server.heartbeat_interval"]),
+    ("rq.workers", &["supervisor.numprocs"]),
+    ("php.memory_limit", &["env.PHP_MEMORY_LIMIT"]),
+    ("roadrunner.max_worker_memory_mb", &["roadrunner.max_worker_memory"]),
+];

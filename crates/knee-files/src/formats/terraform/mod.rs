@@ -12,8 +12,10 @@ mod module;
 mod steps;
 mod template;
 mod types;
+mod written;
 
 pub use functions::decode;
+pub use written::written;
 
 use super::FormatError;
 use super::tree::{Node, Span};
@@ -81,10 +83,6 @@ pub type Read<'a> = &'a dyn Fn(&str) -> Option<(usize, String)>;
 impl Terraform {
     /// Takes a file; `path` is relative to the repository.
     pub fn add(&mut self, path: &str, file: usize, text: &str) -> Result<(), FormatError> {
-        if text.len() > LARGEST {
-            let problem = "is too large for Terraform".into();
-            return Err(FormatError { at: Position::of(text, 0), problem });
-        }
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let named = self.named.entry(folder.into()).or_default();
         for (count, name) in named.iter_mut().zip(PRODUCTION) {
@@ -95,15 +93,7 @@ impl Terraform {
             self.documents.entry(folder.into()).or_default().extend(read);
             return Ok(());
         }
-        // The parser has no byte-order mark; three blanks keep every byte in its place.
-        let text = text.strip_prefix('\u{feff}').map_or(text.into(), |rest| format!("   {rest}"));
-        let body = hcl_edit::parser::parse_body(&text).map_err(|error| FormatError {
-            at: Position {
-                line: error.location().line() as u32,
-                column: error.location().column() as u32,
-            },
-            problem: format!("is no Terraform: {}", error.message().replace('\n', " ")),
-        })?;
+        let body = parsed(text)?;
         let values = name == "terraform.tfvars" || name.ends_with(".auto.tfvars");
         let lower = path.to_ascii_lowercase();
         let environment = lower.split(['/', '.', '-', '_']).any(|word| PRODUCTION.contains(&word));
@@ -194,6 +184,23 @@ impl Terraform {
 /// Whether two folders stand in one part of a repository: one is the root, or both begin alike.
 fn shares(a: &str, b: &str) -> bool {
     a.is_empty() || b.is_empty() || a.split('/').next() == b.split('/').next()
+}
+
+/// A text in Terraform's language.
+fn parsed(text: &str) -> Result<Body, FormatError> {
+    if text.len() > LARGEST {
+        let problem = "is too large for Terraform".into();
+        return Err(FormatError { at: Position::of(text, 0), problem });
+    }
+    // The parser has no byte-order mark; three blanks keep every byte in its place.
+    let text = text.strip_prefix('\u{feff}').map_or(text.into(), |rest| format!("   {rest}"));
+    hcl_edit::parser::parse_body(&text).map_err(|error| FormatError {
+        at: Position {
+            line: error.location().line() as u32,
+            column: error.location().column() as u32,
+        },
+        problem: format!("is no Terraform: {}", error.message().replace('\n', " ")),
+    })
 }
 
 /// A relative source of a module seen from a folder; None for a remote one.
