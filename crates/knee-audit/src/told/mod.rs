@@ -20,6 +20,9 @@ use std::ops::Range;
 /// Longer files are made by a program.
 const LONGEST: usize = 300_000;
 
+/// Settings of tools that build and test have ports and workers of their own.
+const TOOLS: [&str; 6] = ["vite.", "vitest.", "webpack.", "jest.", "rollup.", "playwright."];
+
 /// What is said at a place of a file.
 struct Said {
     key: String,
@@ -38,6 +41,10 @@ pub fn add(picture: &Picture, facts: &mut Vec<Fact>) {
     for fact in facts.iter() {
         if let Origin::At(place) = &fact.origin {
             new(&fact.key, place);
+            // A container's command is what an entry would say again.
+            if fact.key == "container.command" {
+                new("entry", place);
+            }
         }
     }
     let owners = Owners::of(picture);
@@ -83,6 +90,9 @@ fn said(files: &Files, owners: &Owners, id: FileId) -> Option<(Vec<Said>, String
         "sh" => lines::script(text),
         "env" => lines::environment(text),
         "py" | "go" | "js" | "mjs" | "cjs" | "ts" | "mts" | "php" => {
+            if TOOLS.iter().any(|tool| name.starts_with(tool)) {
+                return None;
+            }
             let of = owners.owner(&file.path, Some(id))?;
             return Some((code::read(end, text), of));
         }

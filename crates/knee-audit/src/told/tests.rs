@@ -83,7 +83,8 @@ fn dockerfiles_and_versions() {
 fn code_says_pools_ports_and_times() {
     let server = "const port = process.env.PORT || 3000;\nserver.headersTimeout = 62 * 1000;\nconst db = knex({ pool: { min: 1, max: 12 } });\nconst other = { max: 99 };\nconst redis = { redisOptions: { port: 7000 } };\n";
     let image = "FROM node:22\nCOPY . .\nCMD [\"node\", \"server.js\"]\n";
-    let files = [("Dockerfile", image), ("server.js", server)];
+    let tool = "export default { server: { port: 7000 } }";
+    let files = [("Dockerfile", image), ("server.js", server), ("vite.config.js", tool)];
     tells(
         &files,
         &[
@@ -93,6 +94,8 @@ fn code_says_pools_ports_and_times() {
         ],
     );
     let told = told(&files);
+    let entries = told.iter().filter(|told| told.starts_with("entry = node server.js")).count();
+    assert_eq!(entries, 1, "said once: {told:#?}");
     assert!(!told.iter().any(|told| told.contains("99") || told.contains("7000")), "{told:#?}");
     let settings = "DB = {'CONN_MAX_AGE': 60, 'POOL_SIZE': 10}\nCELERY_WORKER_PREFETCH_MULTIPLIER = 1\nMAX_CONNS = get('secret', 20)\n";
     let image = "FROM python:3.12\nCOPY . .\nCMD [\"gunicorn\", \"settings\"]\n";
