@@ -40,12 +40,17 @@ pub(crate) fn usage(looks: &[&Look], pss: Bytes) -> Usage {
     usage
 }
 
-/// The server outside on whose connections most was waited for.
+/// The server outside on whose connections most was waited for. What was seen at both ends counts only
+/// where nothing was seen between them: a step of load begins and ends with a service at rest.
 fn awaited(looks: &[&Look]) -> Option<Awaited> {
-    let looked = looks.iter().filter(|look| look.processes.is_some());
-    let count = looked.clone().count() as f64;
+    let looked: Vec<&&Look> = looks.iter().filter(|look| look.processes.is_some()).collect();
+    let looked = match looked.as_slice() {
+        [_, between @ .., _] if !between.is_empty() => between,
+        all => all,
+    };
+    let count = looked.len() as f64;
     let mut sums: HashMap<SocketAddr, (u32, u32)> = HashMap::new();
-    for outgoing in looked.flat_map(|look| &look.outgoing) {
+    for outgoing in looked.iter().flat_map(|look| &look.outgoing) {
         let sum = sums.entry(outgoing.at).or_default();
         *sum = (sum.0 + outgoing.open, sum.1 + outgoing.waiting);
     }
@@ -193,10 +198,10 @@ mod tests {
     fn the_server_that_is_waited_for_most_counts() {
         use crate::eyes::Outgoing;
         let start = Instant::now();
-        let mut looks: Vec<Look> = [0.0, 1.0, 1.1].map(|at| look(start, at)).into();
+        let mut looks: Vec<Look> = [0.0, 1.0, 2.0, 3.0].map(|at| look(start, at)).into();
         let outgoing =
             |at: &str, open, waiting| Outgoing { at: at.parse().unwrap(), open, waiting };
-        for (index, waiting) in [(0, 4), (1, 2)] {
+        for (index, waiting) in [(0, 0), (1, 4), (2, 2), (3, 0)] {
             looks[index].processes = Some(vec![process(1, 1.0)]);
             looks[index].outgoing =
                 vec![outgoing("10.0.0.1:5432", 4, waiting), outgoing("10.0.0.2:6379", 90, 1)];
@@ -206,6 +211,8 @@ mod tests {
             (awaited.at.as_str(), awaited.open, awaited.waiting),
             ("10.0.0.1:5432", 4.0, 3.0)
         );
+        let ends = [&looks[0], &looks[3]];
+        assert_eq!(usage(&ends, Bytes(0)).awaited.unwrap().waiting, 1.0, "the other's");
     }
 
     #[test]
