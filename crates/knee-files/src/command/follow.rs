@@ -246,8 +246,32 @@ mod tests {
             "#!/bin/sh\nif [ \"${1#-}\" != \"$1\" ]; then\n  set -- gunicorn \"$@\"\nfi\nexec \"$@\"\n",
         );
         assert_eq!(programs(&root, &["./set", "-w", "4", "a:b"]), ["exec gunicorn -w 4 a:b"]);
+        write(
+            "maybe",
+            "#!/bin/sh\nother() { exec node x.js; }\n[ x = \"$X\" ] && other\nexec gunicorn app:app\n",
+        );
+        assert_eq!(programs(&root, &["./maybe"]), ["exec node x.js", "exec gunicorn app:app"]);
         write("loop.sh", "#!/bin/sh\nsh loop.sh\n");
         assert!(programs(&root, &["sh", "loop.sh"]).is_empty());
+    }
+
+    #[test]
+    fn scripts_that_multiply_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let many = |call: &str| format!("{call}\n").repeat(100);
+        let mut functions = "f7() {\nshift\n}\n".to_string();
+        for at in (0..7).rev() {
+            functions += &format!("f{at}() {{\n{}}}\n", many(&format!("f{}", at + 1)));
+        }
+        let list = format!("a=(x x)\n{}", many("a+=(\"${a[@]}\")"));
+        let given = format!("set -- x x\n{}", many("set -- \"$@\" \"$@\""));
+        let text = format!("X=\"x x\"\n{}", many("X=\"$X $X\""));
+        for script in [format!("{functions}f0\n"), list, given, text] {
+            let script = format!("#!/bin/bash\n{script}");
+            std::fs::write(root.join("many"), script).unwrap();
+            programs(&root, &["bash", "many"]);
+        }
     }
 
     #[test]

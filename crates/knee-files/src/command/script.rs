@@ -8,12 +8,17 @@ use crate::formats::shell::{self, Statement, Token};
 use crate::formats::word::{Inner, Word};
 use crate::formats::{expand, word::Dress};
 use crate::program;
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Functions that call each other are followed no deeper than this.
 const DEEPEST: usize = 8;
-/// No more commands are taken of one script.
+/// No more commands are taken of one script, and no more words of a list.
 const MOST: usize = 5_000;
+/// So many commands and words are looked at: functions may call each other, and lists hold themselves,
+/// many times over.
+const STEPS: usize = 200_000;
 
 /// A script while it is read.
 pub(super) struct Script<'a> {
@@ -34,7 +39,9 @@ struct Read {
     found: Vec<Command>,
     values: BTreeMap<String, String>,
     lists: BTreeMap<String, Vec<Homed>>,
-    functions: BTreeMap<String, Vec<Part>>,
+    functions: BTreeMap<String, Rc<Vec<Part>>>,
+    /// Commands and words that were looked at.
+    steps: Cell<usize>,
     /// In how many branches it stands that may not be taken.
     doubtful: usize,
     /// Whether another program has taken the shell's place.
@@ -63,18 +70,23 @@ impl<'a> Script<'a> {
 
     fn parts(&mut self, parts: &[Part], depth: usize) {
         for (at, part) in parts.iter().enumerate() {
-            if self.read.ended || self.read.found.len() > MOST {
+            self.spend(1);
+            if self.read.ended || self.read.found.len() > MOST || self.read.steps.get() > STEPS {
                 return;
             }
             self.part(part, depth);
-            // What comes behind `a && exec b` may still run.
+            let Part::Command(statement) = part else { continue };
+            let mut words = statement.words.iter();
+            let exec = words.next().is_some_and(|first| first.text == "exec");
+            let execs = self.read.ended || (exec && words.next().is_some());
+            // What comes behind `a && exec b` may still run, also where `b` is a function.
             let last = at + 1 == parts.len();
-            if let (Part::Command(statement), true, 0) = (part, last, self.read.doubtful) {
-                let mut words = statement.words.iter();
-                let exec = words.next().is_some_and(|first| first.text == "exec");
-                self.read.ended |= exec && words.next().is_some();
-            }
+            self.read.ended = execs && last && self.read.doubtful == 0;
         }
+    }
+
+    fn spend(&self, steps: usize) {
+        self.read.steps.set(self.read.steps.get() + steps);
     }
 
     fn part(&mut self, part: &Part, depth: usize) {
@@ -83,7 +95,7 @@ impl<'a> Script<'a> {
             Part::Background(part) => self.part(part, depth),
             Part::Loop(_, body) => self.doubtful(body, depth),
             Part::Function(name, body) => {
-                self.read.functions.insert(name.clone(), body.clone());
+                self.read.functions.insert(name.clone(), Rc::new(body.clone()));
             }
             Part::List(name, append, words) => {
                 let words = self.expanded(words);
@@ -92,6 +104,7 @@ impl<'a> Script<'a> {
                     list.clear();
                 }
                 list.extend(words);
+                list.truncate(MOST);
             }
             Part::If(branches, otherwise) => {
                 for (condition, body) in branches {
@@ -219,7 +232,11 @@ impl<'a> Script<'a> {
                     None => found.push(self.at_home(word)),
                 },
             }
+            if found.len() > MOST {
+                break;
+            }
         }
+        self.spend(found.len());
         found
     }
 
@@ -264,7 +281,11 @@ impl<'a> Script<'a> {
                 Some(list) => found.extend(list.iter().cloned()),
                 None => found.push(self.at_home(&word)),
             }
+            if found.len() > MOST {
+                break;
+            }
         }
+        self.spend(found.len());
         found
     }
 

@@ -78,7 +78,8 @@ pub fn holds(condition: &[Part], value: &dyn Fn(&str) -> Option<String>) -> Opti
 /// What a word says that is about a script's own arguments: `$1`, `${1:-}`, `${1#-}`, `$#`.
 pub fn of_arguments(text: &str, arguments: &[&str]) -> Option<String> {
     let text = text.strip_prefix('$')?;
-    let text = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(text);
+    let braced = text.strip_prefix('{').and_then(|t| t.strip_suffix('}'));
+    let text = braced.unwrap_or(text);
     if text == "#" {
         return Some(arguments.len().to_string());
     }
@@ -89,6 +90,8 @@ pub fn of_arguments(text: &str, arguments: &[&str]) -> Option<String> {
     if rest.is_empty() {
         return Some(given.into());
     }
+    // `$1-x` is the argument with more behind it.
+    braced?;
     if rest == ":0:1" {
         return Some(given.chars().take(1).collect());
     }
@@ -119,7 +122,10 @@ pub fn traps_stop(text: &str) -> bool {
     let signals =
         ["TERM", "INT", "QUIT", "EXIT", "SIGTERM", "SIGINT", "SIGQUIT", "15", "2", "3", "0"];
     let starts = text.match_indices("trap ").filter(|(at, _)| {
-        text[..*at].chars().next_back().is_none_or(|c| c.is_whitespace() || ";&|{(".contains(c))
+        let line = text[..*at].rsplit('\n').next().unwrap_or_default();
+        let comment = line.trim_start().starts_with('#') || line.contains(" #");
+        !comment
+            && line.chars().next_back().is_none_or(|c| c.is_whitespace() || ";&|{(".contains(c))
     });
     starts.into_iter().any(|(at, word)| {
         let given = text[at + word.len()..].trim_start();
@@ -343,6 +349,7 @@ mod tests {
             ("trap finish EXIT", true),
             ("trap stop CHLD\nwait", false),
             ("echo mousetrap TERM", false),
+            ("# we set no trap for TERM here\nwait # nor trap x TERM", false),
             ("trap", false),
         ] {
             assert_eq!(traps_stop(text), traps, "{text}");
@@ -412,6 +419,7 @@ mod tests {
             ("[ -n \"${1}\" ]", Some(true)),
             ("[ \"${1#-}\" != \"$1\" ]", Some(true)),
             ("[ \"${2:0:1}\" = '-' ]", Some(false)),
+            ("[ \"$2-y\" = x ]", None),
             ("[ $# -gt 1 ]", Some(true)),
             ("[ \"$#\" -eq 0 ]", Some(false)),
             ("[ \"$NAME\" = x ]", None),
