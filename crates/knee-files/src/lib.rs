@@ -19,6 +19,7 @@ mod located;
 mod official;
 mod patches;
 mod plan;
+mod production;
 #[doc(hidden)]
 pub mod program;
 mod sources;
@@ -36,4 +37,5 @@ pub use hidden::{assignments, has_password, lacks_values, without_values};
 pub use init::init;
 pub use launch::launch;
 pub use patches::{Patch, patches};
+pub use production::is_production;
 pub use text::Position;

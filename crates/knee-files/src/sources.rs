@@ -7,6 +7,7 @@ use crate::formats::compose;
 use crate::formats::task_definition::{self, TaskDefinition};
 use crate::formats::word::quote;
 use crate::formats::{CommandText, FormatError, package_json, procfile, shell};
+use crate::production::is_production;
 use crate::text::{Edit, line};
 use crate::view::read_text;
 use knee_core::sourced::Sourced;
@@ -202,7 +203,7 @@ impl Sources {
             return Ok(None);
         }
         let known = TASKS.iter().position(|task| *task == lower);
-        let production = usize::from(!lower.contains("prod"));
+        let production = usize::from(!is_production(&lower));
         Ok(Some(known.unwrap_or(TASKS.len() + production)))
     }
 

@@ -8,6 +8,7 @@ use crate::error::FilesError;
 use crate::formats::terraform::{Terraform, decode};
 use crate::formats::tree::Node;
 use crate::formats::{CommandText, Entry, FormatError, cloudformation, loose, yaml};
+use crate::production::is_production;
 use crate::walk;
 use files::{Files, known};
 use knee_core::sourced::{Origin, Sourced};
@@ -93,7 +94,7 @@ pub(crate) fn deployed(root: &Path, text: Text<'_>) -> Result<Found, FilesError>
 
 /// Whether a path speaks of production: false sorts first.
 fn aside(path: &str) -> bool {
-    !path.to_lowercase().contains("prod")
+    !is_production(path)
 }
 
 impl Found {

@@ -2,6 +2,7 @@
 //! compose files are for developers, and so are Dockerfiles that nothing else builds.
 
 use super::Join;
+use super::workflows::is_pipeline;
 use crate::picture::files::FileId;
 use crate::picture::service::{Deployment, Purpose, Service};
 use std::collections::HashSet;
@@ -35,8 +36,7 @@ impl Join {
     }
 
     fn is_for_production(&self, id: FileId) -> bool {
-        let path = self.picture.files.get(id).path.to_ascii_lowercase();
-        path.split(['/', '.', '-', '_']).any(|word| matches!(word, "prod" | "production"))
+        knee_files::is_production(&self.picture.files.get(id).path)
     }
 
     /// Whether a pipeline or a script names a Dockerfile, by its path, its folder or its own name.
@@ -53,9 +53,10 @@ impl Join {
             text.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_')).any(|w| w == last)
         };
         self.picture.files.iter().any(|(_, file)| {
-            let pipeline = [".github/", ".circleci/", ".gitlab-ci", "Jenkinsfile", "buildspec"];
-            let pipeline = pipeline.iter().any(|start| file.path.starts_with(start));
-            (pipeline && !folder.is_empty() && file.text.contains("docker") && word(&file.text))
+            (is_pipeline(&file.path)
+                && !folder.is_empty()
+                && file.text.contains("docker")
+                && word(&file.text))
                 || builds(&file.path)
                     && ((!folder.is_empty() && file.text.contains(folder))
                         || (!plain && file.text.contains(name)))

@@ -16,11 +16,23 @@ pub(super) struct Made {
 }
 
 /// Files of pipelines, by how their path begins.
-const PIPELINES: [&str; 6] =
-    [".github/", ".circleci/", ".gitlab-ci", "bitbucket-pipelines", "azure-pipelines", "buildspec"];
+const PIPELINES: [&str; 7] = [
+    ".github/",
+    ".circleci/",
+    ".gitlab-ci",
+    "bitbucket-pipelines",
+    "azure-pipelines",
+    "buildspec",
+    "Jenkinsfile",
+];
 
 /// Words in the keys under which a pipeline names an image.
 const NAMING: [&str; 8] = ["name", "image", "repo", "service", "svc", "ecr", "tag", "app"];
+
+/// Whether a file says what a pipeline does.
+pub(super) fn is_pipeline(path: &str) -> bool {
+    PIPELINES.iter().any(|start| path.starts_with(start))
+}
 
 impl Join {
     /// Every map of a pipeline that names a Dockerfile and, beside it, an image: an entry of a
@@ -29,8 +41,7 @@ impl Join {
         let mut made = Vec::new();
         let ids = self.ids().into_iter().filter(|id| {
             let path = &self.picture.files.get(*id).path;
-            let own = PIPELINES.iter().any(|start| path.starts_with(start));
-            own && (path.ends_with(".yml") || path.ends_with(".yaml"))
+            is_pipeline(path) && (path.ends_with(".yml") || path.ends_with(".yaml"))
         });
         for id in ids {
             let text = &self.picture.files.get(id).text;

@@ -19,6 +19,7 @@ pub use written::written;
 
 use super::FormatError;
 use super::tree::{Node, Span};
+use crate::production::{PRODUCTION, is_production};
 use crate::text::Position;
 use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::Body;
@@ -59,9 +60,6 @@ pub struct Terraform {
     given: Vec<Given>,
 }
 
-/// What environments for production are called.
-const PRODUCTION: [&str; 4] = ["production", "prod", "prd", "live"];
-
 struct Source {
     file: usize,
     body: Body,
@@ -95,8 +93,7 @@ impl Terraform {
         }
         let body = parsed(text)?;
         let values = name == "terraform.tfvars" || name.ends_with(".auto.tfvars");
-        let lower = path.to_ascii_lowercase();
-        let environment = lower.split(['/', '.', '-', '_']).any(|word| PRODUCTION.contains(&word));
+        let environment = is_production(path);
         if name == "terragrunt.hcl" && environment {
             let of =
                 body.get_blocks("terraform").find_map(|block| block.body.get_attribute("source"));

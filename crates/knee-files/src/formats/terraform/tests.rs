@@ -281,6 +281,7 @@ fn production_gives_variables_their_values() {
     );
     assert_eq!(cpu(&[("tf/envs/production.tfvars", "cpu = 2048")]), Some(2048.0));
     assert_eq!(cpu(&[("tf/staging.tfvars", "cpu = 512")]), Some(256.0), "the default holds");
+    assert_eq!(cpu(&[("tf/non-prod.tfvars", "cpu = 512")]), Some(256.0));
     let own = ("tf/terraform.tfvars", "cpu = 4096");
     assert_eq!(
         cpu(&[own, ("tf/prod.tfvars", "cpu = 1024")]),
