@@ -232,7 +232,7 @@ fn of_template(text: &str, node: &Node, name: &str) -> Vec<Value> {
     for (key, inner) in node.entries() {
         let own = if key == "Value" { named.as_deref().unwrap_or(name) } else { name };
         match (key.as_str(), inner.text()) {
-            ("Value" | "Default", Some(said)) => {
+            ("Value" | "Default" | "Sub" | "Fn::Sub", Some(said)) => {
                 let range = inner.span.range.clone();
                 let word = Word {
                     text: said.clone(),
@@ -242,6 +242,8 @@ fn of_template(text: &str, node: &Node, name: &str) -> Vec<Value> {
                 };
                 found.push(Value::of(text, own, &said, &word));
             }
+            // `!Sub 'https://user:password@${Host}'`
+            ("Value" | "Default", None) => found.extend(of_template(text, inner, own)),
             _ => found.extend(of_template(text, inner, key)),
         }
     }
@@ -262,7 +264,8 @@ fn named_values(text: &str) -> Vec<Value> {
         let key = key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next();
         match key.unwrap_or_default().to_ascii_lowercase().as_str() {
             "name" => name = text,
-            "value" | "default" => {
+            // `"Fn::Sub": "https://user:password@${Host}"`
+            "value" | "default" | "sub" => {
                 let name = std::mem::take(&mut name).into();
                 found.push(Value { name, text: text.into(), range });
             }
@@ -410,6 +413,18 @@ mod tests {
                 "Parameters:\n  Key: { Type: String, Default: hunter2 }\nResources:\n  T:\n    Type: AWS::ECS::TaskDefinition\n    Env:\n      - Name: TOKEN\n        Value: 'hunter3'\n      - Name: N\n        Value: 4\n",
                 "Parameters:\n  Key: { Type: String, Default: hunter2 }\nResources:\n  T:\n    Type: AWS::ECS::TaskDefinition\n    Env:\n      - Name: TOKEN\n        Value: 'hunter3'\n      - Name: N\n        Value: 8\n",
                 "Parameters:\n  Key: { Type: String, Default: … }\nResources:\n  T:\n    Type: AWS::ECS::TaskDefinition\n    Env:\n      - Name: TOKEN\n        Value: '…'\n      - Name: N\n        Value: 8\n",
+            ),
+            (
+                "sub.yml",
+                "Resources:\n  T:\n    Type: AWS::ECS::TaskDefinition\n    Env:\n      - Name: DB\n        Value: !Sub 'pg://u:hunter2@${Host}'\n      - Name: N\n        Value: 4\n",
+                "Resources:\n  T:\n    Type: AWS::ECS::TaskDefinition\n    Env:\n      - Name: DB\n        Value: !Sub 'pg://u:hunter2@${Host}'\n      - Name: N\n        Value: 8\n",
+                "Resources:\n  T:\n    Type: AWS::ECS::TaskDefinition\n    Env:\n      - Name: DB\n        Value: !Sub '…'\n      - Name: N\n        Value: 8\n",
+            ),
+            (
+                "sub.json",
+                "{ \"Name\": \"T\", \"Value\": { \"Fn::Sub\": \"pg://u:hunter2@${Host}\" } }, 4\n",
+                "{ \"Name\": \"T\", \"Value\": { \"Fn::Sub\": \"pg://u:hunter2@${Host}\" } }, 8\n",
+                "{ \"Name\": \"T\", \"Value\": { \"Fn::Sub\": \"…\" } }, 8\n",
             ),
             (
                 "stack.json",

@@ -107,7 +107,7 @@ impl List {
         }
         // Only names that tune a runtime are told: other values may be secrets.
         for (name, value) in container.env.iter().filter(|(name, _)| is_tuning(name)) {
-            self.add(of, &format!("env.{name}"), value, Clone::clone);
+            self.add(of, &format!("env.{name}"), value, |value| knee_files::without_values(value));
         }
         for program in &container.programs {
             let python = program.command.get().is_some_and(|words| is_python(words));
@@ -139,6 +139,11 @@ impl List {
 pub(crate) fn hidden(words: &[String]) -> String {
     let shown = words.iter().map(|word| match word.split_once('=') {
         Some((name, _)) if !name.starts_with('-') => format!("{name}=…"),
+        // `--env=NAME=value`
+        Some((option, assigned)) if assigned.contains('=') => {
+            let name = assigned.split('=').next().unwrap_or_default();
+            format!("{option}={name}=…")
+        }
         _ => word.clone(),
     });
     super::values::short(&knee_files::without_values(&shown.collect::<Vec<_>>().join(" ")))

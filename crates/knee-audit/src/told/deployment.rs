@@ -56,7 +56,7 @@ impl Reader<'_> {
             }
             Value::List(items) if is_command(path, items) => {
                 let words: Vec<String> = items.iter().filter_map(Node::text).collect();
-                self.put("entry", super::lines::hidden(&words.join(" ")), node);
+                self.put("entry", crate::picture::hidden_words(&words), node);
             }
             Value::List(items) => items.iter().for_each(|item| self.walk(item, path)),
             _ => {

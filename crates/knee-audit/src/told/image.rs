@@ -2,7 +2,7 @@
 
 use super::lines::rows;
 use super::{Said, is_amount, line};
-use crate::picture::is_tuning;
+use crate::picture::{hidden_words, is_tuning};
 use knee_files::formats::dockerfile::{self, Dockerfile};
 
 /// What a Dockerfile says itself, whatever a deployment makes of it.
@@ -14,7 +14,7 @@ pub(super) fn dockerfile(text: &str) -> Vec<Said> {
     let mut add =
         |key: &str, value: String, range| said.push(Said { key: key.into(), value, range });
     for command in image.entrypoint.iter().chain(&image.cmd) {
-        add("entry", super::lines::hidden(&command.argv.join(" ")), line(text, command.line));
+        add("entry", hidden_words(&command.argv), line(text, command.line));
     }
     for (row, range) in rows(text).filter(|(row, _)| !row.starts_with('#')) {
         let port = row.strip_prefix("EXPOSE ").map(|ports| ports.trim().trim_end_matches("/tcp"));
@@ -30,7 +30,11 @@ pub(super) fn dockerfile(text: &str) -> Vec<Said> {
         add("container.stop_signal", signal, range);
     }
     for (name, entry) in image.env.iter().filter(|(name, _)| is_tuning(name)) {
-        add(&format!("env.{name}"), entry.value.clone(), entry.word.range.clone());
+        add(
+            &format!("env.{name}"),
+            knee_files::without_values(&entry.value),
+            entry.word.range.clone(),
+        );
     }
     if let Some((runtime, version)) = runtime(&image.base) {
         add(&format!("{runtime}.version"), version, image.from.clone());

@@ -7,7 +7,9 @@ use std::ops::Range;
 
 /// A command without the values of variables that are set in it, nor passwords in addresses.
 pub(super) fn hidden(command: &str) -> String {
-    let words: Vec<String> = command.split_whitespace().map(String::from).collect();
+    // A value in quotes is several words.
+    let shown = knee_files::without_values(command);
+    let words: Vec<String> = shown.split_whitespace().map(String::from).collect();
     hidden_words(&words)
 }
 

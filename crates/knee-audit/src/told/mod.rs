@@ -152,7 +152,9 @@ fn plain(text: &str) -> String {
     let mut rest = text.trim();
     while let Some(at) = rest.find(['"', '\'', '`']) {
         let quote = rest[at..].chars().next().unwrap_or('"');
-        let Some(long) = rest[at + 1..].find(quote) else { break };
+        let Some(long) = closing(&rest[at + 1..], quote) else {
+            return plain(&format!("{shown}{}…", &rest[..at]));
+        };
         let inner = &rest[at + 1..at + 1 + long];
         let whole = at == 0 && at + long + 2 == rest.len();
         let name = inner.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
@@ -168,6 +170,17 @@ fn plain(text: &str) -> String {
     let words: Vec<&str> = shown.split_whitespace().collect();
     let one = words.join(" ");
     if one.chars().count() > 80 { one.chars().take(80).chain(['…']).collect() } else { one }
+}
+
+/// Where a text in quotes ends.
+fn closing(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    let end = text.char_indices().find(|(_, c)| {
+        let ends = *c == quote && !escaped;
+        escaped = *c == '\\' && !escaped;
+        ends
+    });
+    end.map(|(at, _)| at)
 }
 
 /// A number, with its unit.

@@ -174,4 +174,19 @@ fn texts_in_values_are_not_shown() {
     assert_eq!(plain("get(\"hunter2\", 20)"), "get(…, 20)");
     assert_eq!(plain("env(`https://u:p@h`, 'POOL_SIZE', \"5\")"), "env(…, 'POOL_SIZE', \"5\")");
     assert_eq!(plain("\"30s\""), "30s");
+    assert_eq!(plain(r#"get("a\"hunter2\"b", 20)"#), "get(…, 20)");
+    assert_eq!(plain("get(20, \"hunter2"), "get(20, …");
+}
+
+#[test]
+fn what_commands_assign_is_not_shown() {
+    let script = "#!/bin/sh\nexec env KEY=\"hunter2 hunter3\" gunicorn --env=T=hunter4 a:b\n";
+    let image = "FROM python:3.12\nENV GUNICORN_CMD_ARGS=\"-w 2 -e KEY=hunter5\"\nCMD [\"env\", \"A=hunter6 hunter7\", \"gunicorn\", \"a:b\"]\n";
+    let module = "module \"a\" {\n  command = [\"env\", \"A=hunter8 hunter9\", \"gunicorn\"]\n}\n";
+    let told = told(&[("run.sh", script), ("Dockerfile", image), ("main.tf", module)]);
+    assert!(
+        told.iter().any(|told| told.contains("gunicorn --env=T=… a:b (run.sh:2)")),
+        "{told:#?}"
+    );
+    assert!(!told.iter().any(|told| told.contains("hunter")), "{told:#?}");
 }
