@@ -295,7 +295,7 @@ pub fn development_server(argv: &[String]) -> Option<&'static str> {
 }
 
 /// Programs that run until they are stopped, beside the runtimes that are known.
-const DAEMONS: [&str; 18] = [
+const DAEMONS: [&str; 17] = [
     "supercronic",
     "java",
     "puma",
@@ -303,7 +303,6 @@ const DAEMONS: [&str; 18] = [
     "sidekiq",
     "thin",
     "daphne",
-    "hypercorn",
     "granian",
     "waitress-serve",
     "haproxy",

@@ -85,9 +85,7 @@ fn ids(runtime: Runtime) -> &'static [&'static str] {
         Runtime::Celery => &["celery"],
         Runtime::Node => &["node", "pm2"],
         Runtime::Go => &["go"],
-        // Of what it knows no settings the audit says only that it is there.
-        Runtime::Other => &["hypercorn"],
-        Runtime::Apache | Runtime::Uwsgi | Runtime::Worker => &[],
+        Runtime::Apache | Runtime::Uwsgi | Runtime::Worker | Runtime::Other => &[],
     }
 }
 
@@ -107,7 +105,6 @@ mod tests {
             Runtime::Celery,
             Runtime::Node,
             Runtime::Go,
-            Runtime::Other,
         ];
         for runtime in knee_core::runtimes::all() {
             assert!(known.iter().any(|r| ids(*r).contains(&runtime.id)), "{}", runtime.id);

@@ -293,6 +293,7 @@ fn laravels_own_variables_that_the_image_holds() {
     let own = (".env", "APP_KEY=base64:secret\nOCTANE_SERVER=swoole\n");
     assert_eq!(of(&[own]), "swoole .env:2; over roadrunner config/octane.php:3");
     assert_eq!(of(&[own, (".dockerignore", ".git\n.env\n")]), "roadrunner config/octane.php:3");
+    assert_eq!(of(&[own, (".dockerignore", "*\n!config\n")]), "roadrunner config/octane.php:3");
     assert_eq!(of(&[]), "roadrunner config/octane.php:3");
     let files = [("Dockerfile", image), ("config/octane.php", config), own];
     let shown = format!("{:?}", picture(&files).facts());
@@ -363,6 +364,19 @@ fn each_image_of_a_dockerfile_and_what_an_unseen_base_starts() {
     let fpm = program(&read, Runtime::PhpFpm);
     assert_eq!(told(&read, fpm, "php_fpm.pm.max_children"), "9 pool.conf:2");
     assert!(fpm.chain.unknown.is_some() && read.programs().count() == 2);
+}
+
+#[test]
+fn the_version_that_an_images_tag_names() {
+    let of = |base: &str, command: &str, runtime| {
+        let image = format!("FROM {base}\nCOPY . .\nCMD [\"{command}\", \"a\"]\n");
+        let read = picture(&[("Dockerfile", &image)]);
+        program(&read, runtime).version.as_ref().and_then(|version| version.get().cloned())
+    };
+    let both = "example/python-nodejs:python3.13-nodejs22";
+    assert_eq!(of(both, "node", Runtime::Node).as_deref(), Some("22"));
+    assert_eq!(of(both, "gunicorn", Runtime::Gunicorn).as_deref(), Some("3.13"));
+    assert_eq!(of("node:22-slim", "node", Runtime::Node).as_deref(), Some("22"));
 }
 
 #[test]

@@ -70,7 +70,10 @@ impl Reader<'_> {
         let ignore = joined(&context.unwrap_or_default(), ".dockerignore");
         let ignores = |text: &str| {
             text.lines().any(|line| {
-                matches!(line.trim().trim_start_matches(['/', '*']), ".env" | ".env*" | "env*")
+                let line = line.trim();
+                // `*` and then what is let in.
+                line == "*"
+                    || matches!(line.trim_start_matches(['/', '*']), ".env" | ".env*" | "env*")
             })
         };
         let ignored = self.index.get(&ignore).is_some_and(|id| ignores(&self.files.get(*id).text));

@@ -27,8 +27,8 @@ pub(super) fn version(
         Runtime::Worker | Runtime::Other if is_python(command) => "python",
         Runtime::Worker | Runtime::Other => return None,
     };
-    // `wordpress:6.8-php8.4-fpm`
-    let inner = (!name.contains(fits)).then(|| tag.find(fits).map(|at| &tag[at..])).flatten();
+    // `wordpress:6.8-php8.4-fpm`, `python-nodejs:python3.13-nodejs22`
+    let inner = tag.find(fits).map(|at| &tag[at..]);
     let tag = inner.unwrap_or(tag);
     let digits: String = tag
         .chars()

@@ -24,7 +24,9 @@ fn check(subject: &Subject) -> Vec<Finding> {
             let text = &subject.picture.files.get(id).text;
             let sections = unit::parse(text, id.0);
             let keys = sections.iter().filter(|section| section.name == "uwsgi").flat_map(|section| &section.keys);
-            let mut unknown = keys.filter(|(key, _)| OF_NGINX.iter().any(|start| key.starts_with(start)));
+            // What is no option may be a name for other lines to use.
+            let unused = |key: &str| !text.contains(&format!("%({key})"));
+            let mut unknown = keys.filter(|(key, _)| OF_NGINX.iter().any(|start| key.starts_with(start)) && unused(key));
             let Some((key, node)) = unknown.next() else { continue };
             let message = format!("`{key}` is a directive of nginx: uWSGI does not know it, and passes over it without a word");
             let place = |range: std::ops::Range<usize>| Place::new(id, range);
@@ -36,4 +38,20 @@ fn check(subject: &Subject) -> Vec<Finding> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::contract::subject;
+
+    #[test]
+    fn a_name_that_other_lines_use() {
+        let found = |more: &str| {
+            let ini = format!("[uwsgi]\nclient_folder = /srv/app\nmodule = app\n{more}\n");
+            let dockerfile = "FROM python:3.13\nCOPY . .\nCMD [\"uwsgi\", \"--ini\", \"uwsgi.ini\"]\n";
+            check(&subject(&[("Dockerfile", dockerfile), ("uwsgi.ini", &ini)])).len()
+        };
+        assert_eq!((found("processes = 2"), found("processes = 2\nchdir = %(client_folder)")), (1, 0));
+    }
 }

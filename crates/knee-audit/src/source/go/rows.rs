@@ -1,7 +1,7 @@
 //! Rows of a database whose loop may end early and that nothing closes.
 
 use crate::picture::{FileId, Place};
-use crate::source::tree::{any, children, each, field, place, text};
+use crate::source::tree::{any, around, children, each, field, place, text};
 use tree_sitter::Node;
 
 /// Types of rows that a function is given.
@@ -79,12 +79,30 @@ fn early<'t>(body: Node<'t>, name: &str, source: &str) -> Option<Node<'t>> {
             source.get(node.start_byte()..block.start_byte())
         };
         if node.kind() == "for_statement" && head().is_some_and(|head| head.contains(&next)) {
-            let leaves = any(node, |n| matches!(n.kind(), "return_statement" | "break_statement"));
+            let leaves = any(node, |n| leaves(n, node));
             found = found.or(leaves.then(|| node.child(0).unwrap_or(node)));
         }
     });
     found
 }
+
+/// Whether a statement leaves that loop: not what is inside a function of its own, nor what ends a
+/// `switch` or another loop.
+fn leaves(node: Node<'_>, of: Node<'_>) -> bool {
+    let within = |kinds: &[&str]| {
+        around(node).take_while(|n| n.id() != of.id()).any(|n| kinds.contains(&n.kind()))
+    };
+    let function = || within(&["func_literal"]);
+    match node.kind() {
+        "return_statement" => !function(),
+        "break_statement" => node.named_child_count() > 0 || !(function() || within(&ENDED)),
+        _ => false,
+    }
+}
+
+/// What a `break` without a label ends.
+const ENDED: [&str; 4] =
+    ["for_statement", "expression_switch_statement", "type_switch_statement", "select_statement"];
 
 #[cfg(test)]
 mod tests {
@@ -111,6 +129,13 @@ mod tests {
             rows(&format!("func f() {{ rows, err := db.Query(q)\nkeep(rows)\n{scan} }}")),
             0
         );
+        let inner = |body: &str| {
+            format!("func f() {{ rows, err := db.Query(q)\nfor rows.Next() {{ {body} }} }}")
+        };
+        assert_eq!(rows(&inner("switch a { case 1: break }")), 0);
+        assert_eq!(rows(&inner("for range b { break }")), 0);
+        assert_eq!(rows(&inner("do(func() int { return 1 })")), 0);
+        assert_eq!(rows(&inner("if a { break }")), 1);
         let caller = "func g() { rows, err := ask()\ndefer rows.Close()\nf(rows) }";
         assert_eq!(rows(&format!("{caller}\nfunc f(rows *sql.Rows) error {{ {scan} }}")), 0);
     }
