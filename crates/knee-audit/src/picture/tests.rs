@@ -367,6 +367,19 @@ fn each_image_of_a_dockerfile_and_what_an_unseen_base_starts() {
 }
 
 #[test]
+fn scripts_that_multiply_end() {
+    let image = "FROM debian:12\nCOPY . /\nENTRYPOINT [\"/a.sh\", \"x\"]\n";
+    let again = "sh /a.sh \"$@\" \"$@\" \"$@\" \"$@\"\n".repeat(2);
+    let list = format!("a=(x x)\n{}", "a+=(\"${a[@]}\" \"${a[@]}\")\n".repeat(100));
+    let functions: String = (0..30)
+        .map(|at| format!("f{at}() {{\n{}}}\n", format!("f{}\n", at + 1).repeat(50)))
+        .collect();
+    for text in [again, list + "exec node \"${a[@]}\"\n", functions + "f0\n"] {
+        picture(&[("Dockerfile", image), ("a.sh", &format!("#!/bin/bash\n{text}"))]);
+    }
+}
+
+#[test]
 fn the_version_that_an_images_tag_names() {
     let of = |base: &str, command: &str, runtime| {
         let image = format!("FROM {base}\nCOPY . .\nCMD [\"{command}\", \"a\"]\n");

@@ -142,48 +142,52 @@ fn unsafe_fixes_mend_and_do_nothing_else() {
     }
 }
 
+/// A lock that a run wrote of a service with that runtime, whose processes take so many bytes each.
+fn lock(runtime: &str, bytes: f64, heap: Option<Heap>) -> String {
+    let profile = Profile {
+        version: Default::default(),
+        service: "web".into(),
+        runtime: runtime.into(),
+        classes: Vec::new(),
+        background: seen(0.0),
+        contention: seen(0.0),
+        crowding: seen(0.0),
+        wake: seen(0.0),
+        memory: Memory { shared: seen(0.0), per_process: seen(bytes), per_request: seen(0.0) },
+        start: seen(0.0),
+        heap,
+        residual: Default::default(),
+        measured: None,
+    };
+    serde_json::to_string(&profile).unwrap()
+}
+
+fn seen(value: f64) -> Estimate {
+    Estimate::observed(value, 1.0, "run 1")
+}
+
+/// The findings of a rule where that lock lies beside the files.
+fn found_with(rule: &'static super::Rule, files: Vec<Example<'_>>, lock: &str) -> Vec<Finding> {
+    let lock = Example { path: "knee.lock", text: lock, copies: 1 };
+    found(rule, &files.into_iter().chain([lock]).collect::<Vec<_>>())
+}
+
 /// A measured heap decides whether Go needs to be told its limit, and how grave V8's is.
 #[test]
 fn a_measured_heap_counts() {
-    let seen = |value| Estimate::observed(value, 1.0, "run 1");
-    let lock = |runtime: &str, bytes: f64, live: f64| {
-        let heap = Heap { per_request: seen(1e5), live: seen(live), collector: seen(0.1) };
-        let memory = Memory { shared: seen(0.0), per_process: seen(bytes), per_request: seen(0.0) };
-        let profile = Profile {
-            version: Default::default(),
-            service: "web".into(),
-            runtime: runtime.into(),
-            classes: Vec::new(),
-            background: seen(0.0),
-            contention: seen(0.0),
-            crowding: seen(0.0),
-            wake: seen(0.0),
-            memory,
-            start: seen(0.0),
-            heap: Some(heap),
-            residual: Default::default(),
-            measured: None,
-        };
-        serde_json::to_string(&profile).unwrap()
-    };
-    let with = |name: &str, lock: String| {
+    let with = |name: &str, runtime: &str, bytes: f64, live: f64| {
         let rule = super::rule(name).unwrap();
-        let mut files = rule.page.bad();
-        files.push(Example {
-            path: "knee.lock",
-            text: Box::leak(lock.into_boxed_str()),
-            copies: 1,
-        });
-        found(rule, &files)
+        let heap = Heap { per_request: seen(1e5), live: seen(live), collector: seen(0.1) };
+        found_with(rule, rule.page.bad(), &lock(runtime, bytes, Some(heap))).remove(0)
     };
     let mega = 1024.0 * 1024.0;
-    let go = |live: f64| with("gomemlimit-unset", lock("go", 1.0, live)).remove(0);
+    let go = |live: f64| with("gomemlimit-unset", "go", 1.0, live);
     assert_eq!(
         (go(120.0 * mega).severity, go(20.0 * mega).persona),
         (Severity::Medium, Persona::Pedantic)
     );
     assert!(go(120.0 * mega).further.iter().any(|label| label.text.contains("measured")));
-    let node = |bytes: f64| with("heap-beyond-memory", lock("node", bytes, 1.0)).remove(0);
+    let node = |bytes: f64| with("heap-beyond-memory", "node", bytes, 1.0);
     assert_eq!(
         (node(900.0 * mega).severity, node(100.0 * mega).severity),
         (Severity::High, Severity::Medium)
@@ -195,38 +199,15 @@ fn a_measured_heap_counts() {
 /// on its bad example, more of it makes it fire on its good one.
 #[test]
 fn a_measured_profile_counts_more_than_a_default() {
-    let lock = |runtime: &str, bytes: f64| {
-        let seen = |value| Estimate::observed(value, 1.0, "run 1");
-        let profile = Profile {
-            version: Default::default(),
-            service: "web".into(),
-            runtime: runtime.into(),
-            classes: Vec::new(),
-            background: seen(0.0),
-            contention: seen(0.0),
-            crowding: seen(0.0),
-            wake: seen(0.0),
-            memory: Memory { shared: seen(0.0), per_process: seen(bytes), per_request: seen(0.0) },
-            start: seen(0.0),
-            heap: None,
-            residual: Default::default(),
-            measured: None,
-        };
-        serde_json::to_string(&profile).unwrap()
-    };
     for (name, runtime) in
         [("workers-beyond-memory", "gunicorn"), ("fpm-children-beyond-memory", "php-fpm")]
     {
         let rule = super::rule(name).unwrap();
-        let with = |mut files: Vec<Example<'static>>, text: &str| {
-            let text: &'static str = Box::leak(text.to_string().into_boxed_str());
-            files.push(Example { path: "knee.lock", text, copies: 1 });
-            found(rule, &files)
-        };
-        assert!(with(rule.page.bad(), &lock(runtime, 1.0)).is_empty(), "{name}: it fits");
-        let fired = with(rule.page.good(), &lock(runtime, 1e9));
+        let with = |files, runtime, bytes| found_with(rule, files, &lock(runtime, bytes, None));
+        assert!(with(rule.page.bad(), runtime, 1.0).is_empty(), "{name}: it fits");
+        let fired = with(rule.page.good(), runtime, 1e9);
         assert!(fired[0].message.contains("as measured"), "{}", fired[0].message);
         assert!(fired[0].further.iter().any(|label| label.text.contains("measured")));
-        assert!(with(rule.page.good(), &lock("go", 1e9)).is_empty(), "another runtime's");
+        assert!(with(rule.page.good(), "go", 1e9).is_empty(), "another runtime's");
     }
 }
