@@ -7,6 +7,8 @@ mod follow;
 mod script;
 
 pub(crate) use follow::{Follower, seen_home};
+#[cfg(any(test, fuzzing))]
+pub(crate) use script::Script;
 
 use crate::formats::argv::{self, Change};
 use crate::formats::word::{Coat, Dress, Word};

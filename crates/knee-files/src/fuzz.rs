@@ -1,6 +1,7 @@
 //! What must hold for any text whatever, reader by reader: no panic, places inside the text, and
 //! a value that is written is read back. For `fuzz/` and for this crate's tests alone.
 
+use crate::command::{Home, Script};
 use crate::config::Config;
 use crate::formats::compose;
 use crate::formats::dockerfile::{self, Dockerfile};
@@ -9,9 +10,10 @@ use crate::formats::nginx::Nginx;
 use crate::formats::shell::{self, Statement};
 use crate::formats::word::Inner;
 use crate::formats::{
-    CommandText, Entry, ecosystem, package_json, procfile, python, task_definition,
+    CommandText, Entry, ecosystem, package_json, procfile, python, script, task_definition,
 };
 use crate::text::apply_all;
+use std::path::Path;
 
 /// A value that needs no quotes anywhere, as those of knobs.
 const VALUE: &str = "17";
@@ -51,6 +53,7 @@ pub fn config(text: &str) {
 
 /// Dockerfiles.
 pub fn dockerfile(text: &str) {
+    shown("Dockerfile", text);
     let text = &*dockerfile::readable(text);
     let Ok(file) = Dockerfile::parse(text) else { return };
     let image = file.image(None);
@@ -102,6 +105,7 @@ pub fn procfile(text: &str) {
 
 /// Settings in Python.
 pub fn python(text: &str) {
+    python::branches(text, "workers");
     let before = python::find(text, "workers");
     let edited = python::set(text, "workers", VALUE).apply(text);
     // An open bracket or string is no Python, and swallows what follows.
@@ -132,14 +136,18 @@ pub fn cloudformation(text: &str) {
     if let Ok(Some(root)) = crate::formats::yaml::tree(text, 0) {
         crate::formats::cloudformation::evaluate(&root, "s", &Default::default());
     }
+    shown("s.yml", text);
 }
 
 /// Terraform.
 pub fn terraform(text: &str) {
     let mut terraform = crate::formats::terraform::Terraform::default();
     if terraform.add("main.tf", 0, text).is_ok() {
+        let _ = terraform.add("prod.tfvars", 1, text);
         terraform.plan("", &|_| None);
     }
+    let _ = crate::formats::terraform::written(text, 0);
+    shown("main.tf", text);
 }
 
 /// Units of supervisord and systemd, files of variables, PHP's settings.
@@ -151,12 +159,22 @@ pub fn unit(text: &str) {
 /// Start scripts.
 pub fn shell(text: &str) {
     let inner = Inner::verbatim(text, 0..text.len());
-    crate::formats::script::parse(&inner);
+    let home = Home::File("run.sh".into());
+    let given = Script::new(&inner, &home, &|_| None).commands().into_iter().flat_map(|c| c.words);
+    let given: Vec<_> = given.collect();
+    Script::new(&inner, &home, &|_| None).given(&given, &[]).commands();
+    script::traps_stop(text);
+    shown("run.sh", text);
     let statements = shell::statements(&inner);
     words(text, &statements);
     for word in statements.iter().flat_map(|s| &s.words) {
         shell::nested(&inner, word);
     }
+}
+
+/// A file as it may be shown.
+fn shown(path: &str, text: &str) {
+    crate::hidden::shown(Path::new(path), text, text);
 }
 
 /// Task definitions.

@@ -21,7 +21,7 @@ const MOST: usize = 5_000;
 const STEPS: usize = 200_000;
 
 /// A script while it is read.
-pub(super) struct Script<'a> {
+pub(crate) struct Script<'a> {
     inner: &'a Inner,
     home: &'a Home,
     /// What it is given.
