@@ -117,6 +117,24 @@ fn capital(name: &str) -> String {
     chars.next().map_or(String::new(), |c| c.to_ascii_uppercase().to_string() + chars.as_str())
 }
 
+/// `stop_timeout` for `stopTimeout`.
+fn snake(name: &str) -> String {
+    let small = |c: char| match c.is_ascii_uppercase() {
+        true => format!("_{}", c.to_ascii_lowercase()),
+        false => c.to_string(),
+    };
+    name.chars().map(small).collect()
+}
+
+/// Whether keys of an object of Terraform's have `_` between their words.
+fn is_snake(object: &str) -> bool {
+    let key = |at: usize| {
+        let before = object[..at].trim_end();
+        before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default()
+    };
+    object.match_indices('=').any(|(at, _)| key(at).contains('_'))
+}
+
 impl Finding {
     /// A fix that puts a line of its own below the one that a place begins in, in a file of that kind.
     pub fn below(
@@ -167,6 +185,8 @@ impl Finding {
         }
         let name = if key.starts_with(|c: char| c.is_ascii_uppercase()) {
             capital(name)
+        } else if behind.starts_with('=') && is_snake(inner) {
+            snake(name)
         } else {
             name.to_string()
         };
@@ -300,6 +320,11 @@ mod tests {
             ("t.json", "{\n  \"name\": 1\n}", "{\n  \"stopTimeout\": 120,\n  \"name\": 1\n}"),
             ("a.tf", "{\n  name = 1\n}", "{\n  stopTimeout = 120\n  name = 1\n}"),
             ("a.tf", "{ name = 1 }", "{ stopTimeout = 120, name = 1 }"),
+            (
+                "a.tf",
+                "{\n  name = 1\n  port_mappings = []\n}",
+                "{\n  stop_timeout = 120\n  name = 1\n  port_mappings = []\n}",
+            ),
             (
                 "a.yml",
                 "  - Name: 1\n    Image: 2\n",
