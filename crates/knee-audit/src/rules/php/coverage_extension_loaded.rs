@@ -41,10 +41,24 @@ fn loaded(run: &str) -> Option<(std::ops::Range<usize>, &'static str)> {
     if run.contains("if ") || run.contains("[ ") || run.contains("case ") {
         return None;
     }
-    let command = LOADING.iter().find_map(|command| run.find(command))?;
-    let end = run[command..].find(['&', ';', '|']).map_or(run.len(), |end| command + end);
-    ["xdebug", "pcov"].into_iter().find_map(|name| {
-        let at = command + run[command..end].find(name)?;
-        Some((at..at + name.len(), name))
+    LOADING.iter().flat_map(|command| run.match_indices(command)).find_map(|(command, _)| {
+        let end = run[command..].find(['&', ';', '|']).map_or(run.len(), |end| command + end);
+        ["xdebug", "pcov"].into_iter().find_map(|name| {
+            let at = command + run[command..end].find(name)?;
+            Some((at..at + name.len(), name))
+        })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_of_a_run_counts() {
+        let name = |run: &str| loaded(run).map(|(range, name)| (&run[range] == name).then_some(name));
+        assert_eq!(name("docker-php-ext-enable opcache && docker-php-ext-enable xdebug"), Some(Some("xdebug")));
+        assert_eq!(name("docker-php-ext-enable opcache; pecl install pcov"), None);
+        assert_eq!(name("if test $CI; then docker-php-ext-enable pcov; fi"), None);
+    }
 }
