@@ -113,14 +113,19 @@ impl Connection {
 
 impl Connection {
     /// Whether this side has asked and waits for an answer: something was sent later than the last came.
+    /// Where nothing has come for long it sends only, such as lines of a log.
     pub fn awaits(&self) -> bool {
         let later = match (self.since_received, self.since_sent) {
             (Some(received), Some(sent)) => sent < received,
             _ => false,
         };
-        self.unread == 0 && (self.unsent > 0 || later)
+        let answers = self.since_received.is_none_or(|received| received < SENDS_ONLY);
+        self.unread == 0 && answers && (self.unsent > 0 || later)
     }
 }
+
+/// No request waits so long for an answer, milliseconds: the load generator has given up by then.
+const SENDS_ONLY: u32 = 10_000;
 
 /// An answer that was sent in parts goes on within that time, milliseconds: a guess.
 const FLOWING: u32 = 100;
@@ -285,6 +290,28 @@ mod tests {
         // Right away, so within a tick of its beginning.
         accepted.read_exact(&mut [0; 7]).unwrap();
         assert_eq!(served(), 1, "read, and no answer ever");
+    }
+
+    #[test]
+    fn who_asked_awaits_an_answer_and_who_only_sends_does_not() {
+        let awaits = |unread, unsent, received, sent| {
+            let at: SocketAddr = "127.0.0.1:5432".parse().unwrap();
+            let (since_received, since_sent) = (Some(received), Some(sent));
+            let ends = Connection {
+                local: at,
+                remote: at,
+                inode: 1,
+                unread,
+                unsent,
+                since_received,
+                since_sent,
+                unanswered: false,
+            };
+            ends.awaits()
+        };
+        assert!(awaits(0, 0, 300, 200) && awaits(0, 9, 300, 400));
+        assert!(!awaits(0, 0, 200, 300) && !awaits(5, 0, 300, 200));
+        assert!(!awaits(0, 0, 60_000, 20) && !awaits(0, 9, 60_000, 20), "lines of a log");
     }
 
     #[test]
