@@ -19,6 +19,10 @@ use knee_core::units::Seconds;
 
 /// Longest stride beyond what was offered, up or down, as a factor.
 const STRIDE: f64 = 2.5;
+/// Once rates so far from each other have held without a miss the first was no guess at all: strides get
+/// as long, and end at this share of the belief.
+const FAR: f64 = 8.0;
+const FAR_TO: f64 = 0.8;
 /// What the CPU may turn out to allow over what the steps before say: under more load a request often
 /// takes less.
 const CHEAPER: f64 = 1.3;
@@ -224,8 +228,13 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
+    /// What is left of the budget. Steps far below a rate that was tried later only led there: as long as
+    /// overtime goes they do not count.
     fn left(&self) -> f64 {
-        self.options.budget - self.used
+        let top = highest(&self.curve).map_or(0.0, |s| s.offered);
+        let led = self.held().filter(|s| s.offered * FAR < top);
+        let climbed: f64 = led.map(|s| s.seconds + self.options.warm_up).sum();
+        self.options.budget + climbed.min((OVERTIME - 1.0) * self.options.budget) - self.used
     }
 
     fn belief(&self) -> Belief {
@@ -259,8 +268,13 @@ impl<'a> Search<'a> {
         let belief = self.belief();
         let narrow = belief.spread() <= NARROW * options.resolution;
         // When rate after rate misses, look for one that holds.
-        let share = if never_held { 0.5 / self.curve.len() as f64 } else { 0.5 };
-        let middle = belief.quantile(share).clamp(least.offered / STRIDE, most.offered * STRIDE);
+        let climbs = never_missed && most.offered >= FAR * least.offered;
+        let (share, stride) = match (never_held, climbs) {
+            (true, _) => (0.5 / self.curve.len() as f64, STRIDE),
+            (false, true) => (FAR_TO, FAR),
+            (false, false) => (0.5, STRIDE),
+        };
+        let middle = belief.quantile(share).clamp(least.offered / STRIDE, most.offered * stride);
         (!narrow).then_some(options.allowed(middle.min(self.affordable())))
     }
 

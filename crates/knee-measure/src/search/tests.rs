@@ -179,6 +179,23 @@ fn a_first_rate_far_too_high_leaves_time_for_an_answer() {
 }
 
 #[test]
+fn a_first_rate_far_too_low_is_left_behind_in_large_strides() {
+    let goal = goal("p99<250ms");
+    for seed in 1..6 {
+        let mut service = Service::new(Shared(2.0), 0.0002, 0.2, 0.0, seed);
+        let truth = service.capacity(&goal);
+        let capacity = found(&mut service, &goal, &SearchOptions::default());
+        let rates: Vec<f64> = capacity.curve.iter().map(|s| s.offered).collect();
+        assert!(capacity.curve.iter().any(|s| s.outcome != Outcome::Held), "{rates:?}");
+        assert!(
+            (capacity.rate / truth).ln().abs() < 0.2,
+            "{} of {truth}: {rates:?}",
+            capacity.rate
+        );
+    }
+}
+
+#[test]
 fn no_more_than_the_upper_rate_is_offered() {
     let mut service = Service::new(Workers(8), 0.01, 0.5, 0.0, 1);
     let options = SearchOptions { first: 100.0, upper: 300.0, ..SearchOptions::default() };
