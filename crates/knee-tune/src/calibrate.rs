@@ -76,6 +76,16 @@ pub fn least_cpu<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Option<Second
     sane.reduce(f64::min).map(Seconds)
 }
 
+/// Answers over requests of a load that a service carries: the last ones are answered after the step.
+const KEEPS_UP: f64 = 0.85;
+
+/// Whether a service answered about as many requests as came. That is not what was offered: independent
+/// arrivals of a short step are more or fewer by chance.
+pub fn keeps_up(step: &Step) -> bool {
+    let answered = step.throughput * step.seconds;
+    step.outcome != Outcome::Hopeless && answered >= KEEPS_UP * step.counts.due() as f64
+}
+
 /// Failures of a step in words: `3 timed out, 1 reset`.
 pub fn failures(step: &Step) -> String {
     let named = step.counts.named().into_iter().filter(|(_, n)| *n > 0);
@@ -115,6 +125,18 @@ mod tests {
             from(&light(60, Some(usage)), 0.01, false, &Settings::default(), Some(four)).unwrap();
         assert!((c.cpu.0 - 0.006).abs() < 1e-12 && (c.wait.0 - 0.020).abs() < 1e-12, "{c:?}");
         assert_eq!((c.per_worker, c.shared), (Bytes(25 << 20), Bytes(50 << 20)));
+    }
+
+    #[test]
+    fn few_arrivals_by_chance_are_no_service_that_stays_behind() {
+        let step = |throughput, ok| {
+            let counts = Counts { ok, ..Counts::default() };
+            Step { throughput, counts, ..light(0, None) }
+        };
+        // 60 were expected.
+        assert!(keeps_up(&step(14.0, 43)) && keeps_up(&step(25.0, 76)));
+        assert!(!keeps_up(&step(14.0, 60)));
+        assert!(!keeps_up(&Step { outcome: Outcome::Hopeless, ..step(20.0, 60) }));
     }
 
     #[test]

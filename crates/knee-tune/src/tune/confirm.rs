@@ -63,7 +63,7 @@ impl Run<'_> {
             baseline: 1,
             best: self.trials[best].number,
             stopped_because,
-            bound: self.most(),
+            bound: self.most(confirmation.as_ref()),
             confirmation,
             // What was measured under doubt is not proposed.
             patches: if better && validity.is_valid() { self.patches(best)? } else { vec![] },

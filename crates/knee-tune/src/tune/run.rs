@@ -7,7 +7,7 @@ use crate::calibrate;
 use crate::lab::{Lab, granted_nofile};
 use crate::space;
 use crate::stage::Stage;
-use knee_core::event::{Event, KnobFact, Machine, Started, Trial};
+use knee_core::event::{Confirmation, Event, KnobFact, Machine, Started, Trial};
 use knee_core::limit::Scene;
 use knee_core::model::Concurrency;
 use knee_core::observe::{Bound, Calibration, Resource, Validity};
@@ -59,8 +59,6 @@ const LIGHT: f64 = 0.2;
 /// settled.
 const LOOKS: usize = 3;
 const SETTLED: f64 = 0.85;
-/// Answers over requests of a load that a service carries; short steps vary.
-const KEEPS_UP: f64 = 0.85;
 /// Most kinds of request that are told apart: each takes a step of its own.
 const KINDS: usize = 6;
 /// How much longer than under a lighter load a request may take before it is no light load any
@@ -265,7 +263,7 @@ impl<'a> Run<'a> {
             };
             let took = |c: &Calibration| c.cpu.0 + c.wait.0;
             let light = next.light.as_ref();
-            let behind = light.is_some_and(|step| step.throughput < KEEPS_UP * step.offered);
+            let behind = light.is_some_and(|step| !calibrate::keeps_up(step));
             if behind || known.cpu.0 > 0.0 && took(&next) > CROWDED.0 * took(&known) + CROWDED.1 {
                 // It waits for itself: without a model nobody knew how much it serves at once.
                 break;
@@ -305,11 +303,14 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The most that any settings reach, after all that was measured so far.
-    pub fn most(&self) -> Option<Bound> {
+    /// The most that any settings reach, after all that was measured, the pairs among it.
+    pub fn most(&self, confirmation: Option<&Confirmation>) -> Option<Bound> {
         let demand = self.demand(&self.trials)?;
         let least = self.least_in_pairs.map_or(demand.cpu, |least| demand.cpu.min(least.0));
-        Some(self.ceiling_at(&Demand { cpu: least, ..demand }))
+        let pairs = confirmation.map_or(&[][..], |confirmation| &confirmation.pairs);
+        let rates = self.trials.iter().filter_map(carried);
+        let rates = rates.chain(pairs.iter().flat_map(|(today, best)| [*today, *best]));
+        Some(reached(self.ceiling_at(&Demand { cpu: least, ..demand }), rates))
     }
 
     fn ceiling_at(&self, demand: &Demand) -> Bound {
@@ -351,13 +352,37 @@ impl<'a> Run<'a> {
     /// what it carried can be carried.
     pub fn tried(&mut self, mut trial: Trial) {
         self.trials.push(trial.clone());
-        let carried = trial.capacity.as_ref().map_or(0.0, |capacity| capacity.rate);
-        trial.bound = self.bound(&trial.settings).map(|bound| bound.rate.max(carried));
+        let bound = self.bound(&trial.settings);
+        trial.bound = bound.map(|bound| reached(bound, carried(&trial)).rate);
         self.tell(&Event::Tried(Box::new(trial)));
     }
+}
+
+fn carried(trial: &Trial) -> Option<f64> {
+    trial.capacity.as_ref().map(|capacity| capacity.rate)
+}
+
+/// A bound is no lower than what was carried.
+fn reached(bound: Bound, rates: impl IntoIterator<Item = f64>) -> Bound {
+    Bound { rate: rates.into_iter().fold(bound.rate, f64::max), ..bound }
 }
 
 /// Seconds since 1970-01-01 UTC.
 fn now() -> u64 {
     std::time::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_no_lower_than_what_was_carried() {
+        let most = |rates: &[f64]| {
+            let bound = Bound { resource: Resource::CpuQuota, rate: 288.0 };
+            reached(bound, rates.iter().copied()).rate
+        };
+        assert_eq!(most(&[108.0, 296.0, 260.0]), 296.0);
+        assert_eq!((most(&[108.0]), most(&[])), (288.0, 288.0));
+    }
 }
