@@ -7,6 +7,7 @@ use super::Observed;
 use super::time::{LEAST_ERROR, deviation, scatter};
 use knee_core::observe::Kind;
 use knee_core::profile::{Class, Demand, Estimate, Shape};
+use knee_core::task::Task;
 
 /// A kind as its own step shows it.
 struct Seen<'a> {
@@ -17,10 +18,14 @@ struct Seen<'a> {
 }
 
 /// A class for each kind, whose CPU is in the mean what a request of the mix takes; None where the kinds were
-/// not measured, or one of them too shortly to tell.
+/// not measured, or one of them too shortly to tell, or not lightly.
 pub(super) fn classes(observed: &Observed<'_>, mix: &Estimate, idle: f64) -> Option<Vec<Class>> {
-    let seen: Vec<Seen<'_>> =
-        observed.calibration.kinds.iter().map(|kind| see(kind, idle)).collect::<Option<_>>()?;
+    let seen: Vec<Seen<'_>> = observed
+        .calibration
+        .kinds
+        .iter()
+        .map(|k| see(k, idle, observed.task))
+        .collect::<Option<_>>()?;
     let weights: f64 = seen.iter().map(|s| s.kind.weight).sum();
     let mean = seen.iter().map(|s| s.kind.weight * s.cpu).sum::<f64>() / weights;
     if seen.len() < 2 || mean <= 0.0 {
@@ -54,11 +59,14 @@ pub(super) fn classes(observed: &Observed<'_>, mix: &Estimate, idle: f64) -> Opt
 
 /// Answers below which a step says nothing of a kind.
 const ANSWERS: u64 = 10;
+/// Share of the task's CPU from which a kind by itself was no light load: its latency is that of a queue.
+const BUSY: f64 = 0.7;
 
-fn see(kind: &Kind, idle: f64) -> Option<Seen<'_>> {
+fn see(kind: &Kind, idle: f64, task: Task) -> Option<Seen<'_>> {
     let step = &kind.light;
     let used = step.usage.as_ref()?.cpu - idle;
     let cpu = used / step.throughput.max(1e-9);
-    let told = step.counts.ok >= ANSWERS && step.counts.failed_share() < 0.01 && cpu > 0.0;
+    let answered = step.counts.ok >= ANSWERS && step.counts.failed_share() < 0.01;
+    let told = answered && cpu > 0.0 && used < BUSY * task.cpu;
     told.then(|| Seen { kind, cpu, wait: (step.latency.mean - cpu).max(0.0) })
 }

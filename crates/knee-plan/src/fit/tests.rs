@@ -220,11 +220,17 @@ fn kinds_that_were_sent_by_themselves_are_told_apart() {
         assert!((class.cpu.mean.value / cpu - 1.0).abs() < 0.1, "{class:?}");
         assert!((class.wait.mean.value / wait - 1.0).abs() < 0.25, "{class:?}");
     }
-    // One that hardly answered tells nothing, and the mix stays one.
-    if let Event::Calibrated { calibration, .. } = &mut events[1] {
-        calibration.kinds[1].light.counts.ok = 3;
-    }
-    assert_eq!(told(&events).len(), 1);
+    // One that hardly answered tells nothing, one that filled the task tells of its queue: the mix stays one.
+    let spoilt = |spoil: fn(&mut Step)| {
+        let mut events = events.clone();
+        if let Event::Calibrated { calibration, .. } = &mut events[1] {
+            spoil(&mut calibration.kinds[1].light);
+        }
+        told(&events).len()
+    };
+    assert_eq!(spoilt(|light| light.counts.ok = 3), 1);
+    assert_eq!(spoilt(|light| light.usage.as_mut().unwrap().cpu = 0.95), 1);
+    assert_eq!(spoilt(|light| light.usage.as_mut().unwrap().cpu = 0.3), 2);
 }
 
 #[test]

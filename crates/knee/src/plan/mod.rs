@@ -145,7 +145,7 @@ fn rate(question: &Question, goal: &Goal, basis: &Basis) -> Option<(f64, Option<
     Some((rate, Some(from)))
 }
 
-/// A rate that any task carries, if it carries one.
+/// A rate that a task carries, if it carries any.
 const ONE: f64 = 1.0;
 
 /// Where nobody names a rate and nothing was measured: as much as one task is forecast to carry, of the size
@@ -155,7 +155,12 @@ fn one_task(request: &mut Request<'_>, named: Option<Task>) -> String {
     let sizes = std::mem::replace(&mut request.sizes, vec![task]);
     let carries = plan(request).choices.first().map(|choice| choice.carries.rate.value);
     request.sizes = sizes;
-    request.rate = carries.unwrap_or(ONE);
+    let Some(carries) = carries.filter(|rate| *rate > 0.0) else {
+        return format!(
+            "one a second, as a task of {task} is forecast to carry none; --rate asks for another"
+        );
+    };
+    request.rate = carries;
     format!("as much as one task of {task} is forecast to carry; --rate asks for another")
 }
 

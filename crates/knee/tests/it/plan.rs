@@ -120,6 +120,13 @@ fn what_is_stated_needs_no_run() {
     let (code, out, err) = plan(folder.path(), &STATED);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("rate: as much as one task of 1 vCPU, 2 GiB is forecast"), "{out}");
+    let hopeless =
+        ["--assume", "cpu=300ms,memory=45MiB", "--runtime", "gunicorn", "--goal", "p99<250ms"];
+    let (_, out, err) = plan(folder.path(), &hopeless);
+    assert!(
+        out.contains("rate: one a second, as a task of 1 vCPU, 2 GiB is forecast to carry none"),
+        "{out}{err}"
+    );
 }
 
 #[test]
