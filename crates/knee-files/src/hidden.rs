@@ -1,6 +1,8 @@
 //! Files and commands as they may be shown: what environment variables are set to is left out, as
 //! it may be a secret, unless that is what changes.
 
+mod options;
+
 use crate::formats::dockerfile::{self, Dockerfile};
 use crate::formats::tree::Node;
 use crate::formats::word::{Coat, Dress, Inner, Word};
@@ -30,8 +32,8 @@ pub(crate) fn shown(path: &Path, before: &str, after: &str) -> (String, String) 
     (hide(before, &old, &new), hide(after, &new, &old))
 }
 
-/// A command line as it may be shown and kept: without the values that it assigns and without
-/// passwords in addresses.
+/// A command line as it may be shown and kept: without the values that it assigns, those of options
+/// that name a secret, and passwords in addresses.
 pub fn without_values(command: &str) -> String {
     let mut shown = String::new();
     let mut end = 0;
@@ -43,7 +45,7 @@ pub fn without_values(command: &str) -> String {
         end = range.end;
     }
     shown += &command[end..];
-    shown.split(' ').map(without_password).collect::<Vec<_>>().join(" ")
+    options::without_secrets(&shown).split(' ').map(without_password).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a line has an address with a password, or a token in its place.
@@ -344,6 +346,10 @@ mod tests {
             ("DB=${DB:-hunter2} node", "DB=… node"),
             ("server --db postgres://u:hunter2@db/x", "server --db postgres://…@db/x"),
             ("A= node ü=1 =", "A= node ü=1 ="),
+            (
+                "redis-server --requirepass hunter2 --port 1",
+                "redis-server --requirepass … --port 1",
+            ),
         ] {
             assert_eq!(without_values(command), shown);
             assert_eq!(without_values(shown), shown, "hidden twice");
