@@ -143,6 +143,11 @@ pub(crate) fn is_development(path: &str) -> bool {
             "ci",
             "debug",
             "e2e",
+            "seed",
+            // Kubernetes is no ECS: a cluster for development beside it.
+            "k8s",
+            "minikube",
+            "skaffold",
         ],
     ) || lower.split('/').any(|part| {
         folders.contains(&part)
@@ -160,3 +165,16 @@ const TESTS: [&str; 3] = ["test", "tests", "e2e"];
 
 /// Tools of tests, by a folder's or a file's whole name: others are named after them.
 const TOOLS: [&str; 2] = ["cypress", "playwright"];
+
+#[cfg(test)]
+mod tests {
+    use super::is_development;
+
+    #[test]
+    fn files_for_developers_by_a_word_of_their_name() {
+        let developers = ["Dockerfile.client_k8s", "Dockerfile.db_seed", "a/Dockerfile-dev"];
+        assert!(developers.iter().all(|path| is_development(path)));
+        let services = ["Dockerfile.client", "k8s/Dockerfile", "seeds/Dockerfile"];
+        assert!(!services.iter().any(|path| is_development(path)));
+    }
+}

@@ -66,8 +66,9 @@ rules! {
     python: deprecated_uvicorn_worker, removed_eventlet_worker, forwarded_allow_ips_any,
         max_requests_without_jitter, reload_in_production, uwsgi_without_master, uwsgi_without_harakiri,
         blocking_call_in_coroutine, request_without_timeout, sync_worker_for_asgi, thread_timeout_unbounded,
-        single_sync_worker, gunicorn_setting_unknown, uwsgi_option_unknown;
-    celery: late_acks_without_reject, prefetch_with_late_acks, solo_pool, redelivery_of_running_task;
+        single_sync_worker, gunicorn_setting_unknown, uwsgi_option_unknown, gevent_blocking_driver;
+    celery: late_acks_without_reject, prefetch_with_late_acks, solo_pool, redelivery_of_running_task,
+        scheduler_in_scaled_service;
     node: sync_call_in_handler, thread_per_request, server_timeouts_disabled, thread_pool_below_users,
         axios_without_timeout, listener_added_again;
     golang: server_without_timeouts, server_without_shutdown, client_without_timeout, response_body_left_open,

@@ -8,7 +8,7 @@ mod waits;
 pub use clients::Client;
 use clients::FETCHES;
 
-use super::tree::{any, around, children, each, field, parse, place, text};
+use super::tree::{children, each, field, parse, place, text};
 use crate::picture::{FileId, Place};
 use std::collections::BTreeMap;
 use tree_sitter::Node;
@@ -50,6 +50,8 @@ pub struct Source {
     pub abandoned: Vec<Place>,
     /// Buffers put back into a pool with their content.
     pub unreset: Vec<Place>,
+    /// Calls of exported functions of packages, or of methods of variables: `web.Start`.
+    pub calls: Vec<(String, Place)>,
     /// Import paths.
     pub imports: Vec<String>,
 }
@@ -65,6 +67,10 @@ pub struct Server {
     pub body: usize,
     /// Whether it listens on the loopback interface only.
     pub local: bool,
+    /// The function that it is made in, if other packages may call that: `web.Start`.
+    pub maker: Option<String>,
+    /// Whether all that its file registers is for machines: metrics, health.
+    pub beside: bool,
 }
 
 /// A server that takes no time-outs.
@@ -99,6 +105,7 @@ pub fn read(file: FileId, source: &str) -> Source {
         max_open: Vec::new(),
         abandoned: Vec::new(),
         unreset: Vec::new(),
+        calls: Vec::new(),
         imports: Vec::new(),
     };
     let Some(tree) = parse(tree_sitter_go::LANGUAGE.into(), source) else { return found };
@@ -158,6 +165,8 @@ impl Reader<'_> {
                 local: entries
                     .iter()
                     .any(|(key, v)| *key == "Addr" && local(text(*v, self.source))),
+                maker: self.maker(node),
+                beside: self.beside,
             }),
             "http.Client"
                 if entries.iter().all(|(key, _)| *key != "Timeout") && !self.asked(node) =>
@@ -188,6 +197,9 @@ impl Reader<'_> {
         let method = name.rsplit('.').next().unwrap_or_default();
         let arguments = node.child_by_field_name("arguments").map(children).unwrap_or_default();
         let first = arguments.first().map_or("", |a| text(*a, self.source));
+        if name.matches('.').count() == 1 && method.starts_with(|c: char| c.is_ascii_uppercase()) {
+            found.calls.push((name.into(), self.place(node)));
+        }
         if FETCHES.contains(&name) || name == "http.DefaultClient.Do" {
             if !local(first) {
                 let in_handler = self.in_handler(node);
@@ -255,38 +267,6 @@ impl Reader<'_> {
             at += whole.len();
         }
         None
-    }
-
-    /// Whether the function around the node shuts something down behind it.
-    fn before_shutdown(&self, node: Node<'_>) -> bool {
-        let function = around(node).find(|n| {
-            matches!(n.kind(), "func_literal" | "function_declaration" | "method_declaration")
-        });
-        function.is_some_and(|function| {
-            self.source[node.end_byte()..function.end_byte()].contains(".Shutdown(")
-        })
-    }
-
-    /// `log.Fatal(s.ListenAndServe())`, or a test of its error that ends the program.
-    fn ends_program(&self, call: Node<'_>) -> bool {
-        let ends = |n: Node<'_>| {
-            let name = field(n, "function", self.source);
-            n.kind() == "call_expression"
-                && (name.contains(".Fatal") || name == "panic" || name == "os.Exit")
-        };
-        for node in around(call) {
-            match node.kind() {
-                "call_expression" if ends(node) => return true,
-                "if_statement" => {
-                    return node
-                        .child_by_field_name("consequence")
-                        .is_some_and(|then| any(then, ends));
-                }
-                "func_literal" | "function_declaration" | "block" => return false,
-                _ => {}
-            }
-        }
-        false
     }
 }
 

@@ -1,7 +1,14 @@
 //! Python: calls that block in `async def`, requests without a time-out.
 
+mod aws;
+mod reached;
+
+pub use aws::OfMade;
+pub use reached::Reached;
+
 use super::tree::{any, around, children, each, field, parse, place};
 use crate::picture::{FileId, Place};
+use aws::Clients;
 use tree_sitter::Node;
 
 /// What a Python file says.
@@ -15,6 +22,12 @@ pub struct Source {
     pub waits: Vec<Waits>,
     /// Functions that coroutines call by a plain name, methods as `Class.method`.
     pub called: Vec<Blocking>,
+    /// What functions that are no coroutines call by a plain name.
+    pub calls: Vec<Waits>,
+    /// Functions that return a client of AWS' synchronous library.
+    pub makers: Vec<String>,
+    /// Calls of what other functions make.
+    pub of_made: Vec<OfMade>,
     /// `from MODULE import NAME`.
     pub imports: Vec<Import>,
     /// Requests of the synchronous client that wait for ever, in functions.
@@ -36,14 +49,14 @@ pub struct Blocking {
     pub starts: bool,
 }
 
-/// A function that waits whenever its name is called.
+/// A call in a function that is no coroutine, which happens whenever the function is called.
 #[derive(Clone, Debug)]
 pub struct Waits {
-    /// Its name.
+    /// The function's name, a method's with its class.
     pub name: String,
-    /// Where it does.
+    /// The call.
     pub place: Place,
-    /// What it calls there.
+    /// What is called there.
     pub call: String,
 }
 
@@ -88,16 +101,19 @@ pub fn read(file: FileId, source: &str) -> Source {
         blocking: Vec::new(),
         waits: Vec::new(),
         called: Vec::new(),
+        calls: Vec::new(),
+        makers: Vec::new(),
+        of_made: Vec::new(),
         imports: Vec::new(),
         untimed: Vec::new(),
         pools: Vec::new(),
     };
-    let telling = ["async def", "create_engine", "create_async_engine", "boto3"];
+    let telling = ["async def", "create_engine", "create_async_engine", "boto3", "_client"];
     if !telling.iter().chain(&WAITING).any(|words| source.contains(words)) {
         return found;
     }
     let Some(tree) = parse(tree_sitter_python::LANGUAGE.into(), source) else { return found };
-    let mut clients: Vec<&str> = Vec::new();
+    let mut clients = Clients::default();
     each(tree.root_node(), |node| {
         let call = field(node, "function", source);
         if matches!(call, "create_engine" | "create_async_engine") {
@@ -106,11 +122,11 @@ pub fn read(file: FileId, source: &str) -> Source {
         if node.kind() == "import_from_statement" {
             imported(node, source, &mut found.imports);
         }
-        if node.kind() == "assignment" && is_aws(field(node, "right", source), &clients) {
-            clients.push(field(node, "left", source));
-        }
-        if node.kind() != "call" {
-            return;
+        match node.kind() {
+            "call" => {}
+            "assignment" => return clients.assigned(node, source),
+            "return_statement" => return clients.returned(node, source),
+            _ => return,
         }
         let Some(function) =
             around(node).find(|n| matches!(n.kind(), "function_definition" | "lambda"))
@@ -120,8 +136,7 @@ pub fn read(file: FileId, source: &str) -> Source {
         if function.kind() != "function_definition" {
             return;
         }
-        let aws = call.split_once('.').is_some_and(|(name, _)| clients.contains(&name));
-        let waits = WAITING.contains(&call) || aws;
+        let waits = WAITING.contains(&call) || clients.waits(call);
         let said = |call: &str| Blocking {
             place: place(file, node),
             call: call.into(),
@@ -131,19 +146,31 @@ pub fn read(file: FileId, source: &str) -> Source {
         if call.starts_with("requests.") && waits && !has_timeout(node, source) {
             found.untimed.push(said(call));
         }
-        match (is_async(function, source), waits) {
+        let inner = |call: &str| Waits {
+            name: qualified(function, source),
+            place: place(file, node),
+            call: call.into(),
+        };
+        let coroutine = is_async(function, source);
+        if is_awaited(node) || (!coroutine && !runs_when_called(function, source)) {
+            return;
+        }
+        match (coroutine, waits) {
             (true, true) => found.blocking.push(said(call)),
-            (true, false) if !is_awaited(node) => {
+            (false, true) => found.waits.push(inner(call)),
+            (true, false) => {
                 found.called.extend(called(call, function, source).map(|name| said(&name)));
             }
-            (false, true) if runs_when_called(function) => found.waits.push(Waits {
-                name: qualified(function, source),
-                place: place(file, node),
-                call: call.into(),
-            }),
-            _ => {}
+            (false, false) => {
+                found.calls.extend(called(call, function, source).map(|name| inner(&name)));
+            }
+        }
+        if let Some(maker) = clients.maker(node, function, source) {
+            let waits = (!coroutine).then(|| inner(call));
+            found.of_made.push(OfMade { maker: maker.into(), waits, call: said(call) });
         }
     });
+    found.makers = clients.makers();
     found
 }
 
@@ -186,17 +213,10 @@ fn called(call: &str, function: Node<'_>, source: &str) -> Option<String> {
 /// Whether a function runs once, before the first request: a lifespan, a handler of the start.
 fn starts(function: Node<'_>, source: &str) -> bool {
     let name = field(function, "name", source).to_ascii_lowercase();
-    let decorated = function.parent().filter(|n| n.kind() == "decorated_definition");
-    let decorators = decorated.map_or("", |n| &source[n.start_byte()..function.start_byte()]);
+    let decorators = decorators(function, source);
     ["lifespan", "startup", "shutdown", "main", "bootstrap"].iter().any(|word| name.contains(word))
         || decorators.contains("on_event")
         || decorators.contains("asynccontextmanager")
-}
-
-/// Whether an expression makes a client of AWS' synchronous library, or something of one.
-fn is_aws(right: &str, clients: &[&str]) -> bool {
-    let made = ["boto3.client(", "boto3.resource("].iter().any(|start| right.starts_with(start));
-    made || right.split_once(".Table(").is_some_and(|(name, _)| clients.contains(&name))
 }
 
 /// Names that a file of settings assigns, at its top level or in a branch there, with their places.
@@ -213,13 +233,22 @@ pub fn assigned(text: &str) -> Vec<(&str, std::ops::Range<usize>)> {
     found
 }
 
+/// The decorators of a function, as they are written.
+fn decorators<'a>(function: Node<'_>, source: &'a str) -> &'a str {
+    let decorated = function.parent().filter(|n| n.kind() == "decorated_definition");
+    decorated.map_or("", |n| &source[n.start_byte()..function.start_byte()])
+}
+
 fn is_awaited(call: Node<'_>) -> bool {
     call.parent().is_some_and(|parent| parent.kind() == "await")
 }
 
-/// Whether a function waits when its name is called. A generator runs only when its elements are
-/// asked for, which frameworks do in threads.
-fn runs_when_called(function: Node<'_>) -> bool {
+/// Whether a function runs when its name is called. A generator runs only when its elements are
+/// asked for, which frameworks do in threads; what keeps its results runs once.
+fn runs_when_called(function: Node<'_>, source: &str) -> bool {
+    if decorators(function, source).contains("cache") {
+        return false;
+    }
     let own = |node: Node<'_>| scope(node).is_some_and(|n| n.id() == function.id());
     !any(function, |n| n.kind() == "yield" && own(n))
 }

@@ -92,6 +92,8 @@ pub fn says(problem: &str, rule: &Value) -> bool {
         "py.uwsgi_no_harakiri" => &["uwsgi-without-harakiri"],
         "py.uwsgi_unknown_option" => &["uwsgi-option-unknown"],
         "py.single_sync_worker" => &["single-sync-worker"],
+        "py.gevent_blocking_driver" => &["gevent-blocking-driver"],
+        "py.celery_beat_embedded" => &["scheduler-in-scaled-service"],
         "py.unknown_setting" => &["gunicorn-setting-unknown"],
         "go.body_not_closed" => &["response-body-left-open"],
         "go.gomemlimit_missing" => &["gomemlimit-unset"],

@@ -54,6 +54,7 @@ impl Join {
             desired: count
                 .filter(|count| !count.is_map())
                 .map(|count| ecs::found(count, |count| count.number().map(|n| n as u64))),
+            maximum: count.and_then(|count| count.get("range")).map(most),
             spot: count
                 .and_then(|count| count.first(&["spot", "spot_from"]))
                 .or_else(|| count.and_then(|count| count.path(&["range", "spot_from"])))
@@ -115,6 +116,15 @@ impl Join {
     }
 }
 
+/// The most tasks of a range: `1-10`, or a map with `max`.
+fn most(range: &Node) -> Found<u64> {
+    let node = range.get("max").unwrap_or(range);
+    ecs::found(node, |node| match node.text() {
+        Some(text) => text.rsplit('-').next()?.trim().parse().ok(),
+        None => node.number().map(|n| n as u64),
+    })
+}
+
 /// The folder that holds `copilot/`, of one inside that.
 fn project(folder: &str) -> &str {
     let parts: Vec<&str> = folder.split('/').collect();
@@ -135,6 +145,17 @@ fn sized(cpu: Option<&Node>, memory: Option<&Node>) -> Task {
 #[cfg(test)]
 mod tests {
     use super::project;
+    use crate::picture::tests::picture;
+
+    #[test]
+    fn the_most_tasks_of_a_range() {
+        let most = |count: &str| {
+            let manifest = format!("name: web\ntype: Backend Service\ncount:\n  range: {count}\n");
+            let picture = picture(&[("copilot/web/manifest.yml", &manifest)]);
+            picture.services[0].task.maximum.as_ref().and_then(|most| most.get().copied())
+        };
+        assert_eq!((most("1-3"), most("{min: 1, max: 4}"), most("x")), (Some(3), Some(4), None));
+    }
 
     #[test]
     fn the_folder_around_copilots() {

@@ -11,7 +11,8 @@ use knee_files::formats::word::{Coat, Dress, Word};
 impl Join {
     pub(super) fn dockerfiles(&mut self) {
         for id in self.ids() {
-            if !is_dockerfile(&self.name(id)) || self.used.contains(&id) {
+            let known = || self.used.contains(&id) && !self.is_composed_alone(id);
+            if !is_dockerfile(&self.name(id)) || known() {
                 continue;
             }
             let built = match image::build(&self.picture.files, id, None, None) {

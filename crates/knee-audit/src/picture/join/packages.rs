@@ -1,7 +1,7 @@
 //! Which Go files a program is made of: the package that its image builds, and those of the same
 //! module that it imports. Other programs of the repository are none of its.
 
-use super::Join;
+use super::{Join, undeployed};
 use crate::picture::files::FileId;
 use crate::picture::image::Built;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +21,14 @@ impl Join {
             .collect();
         let mut todo = self.built_packages(built, &mains);
         if todo.is_empty() {
-            let by_hand = |p: &&String| p.split('/').any(|part| BY_HAND.contains(&part));
+            // `go build ./...` leaves these folders out, too: `go help packages`.
+            let left_out = |part: &str| BY_HAND.contains(&part) || part.starts_with(['_', '.']);
+            let by_hand = |p: &&String| p.split('/').any(left_out);
             todo = mains.iter().filter(|package| !by_hand(package)).cloned().collect();
+            // Of programs beside each other those that something builds for more than one person.
+            let built: Vec<String> =
+                todo.iter().filter(|p| self.names_package(p)).cloned().collect();
+            todo = if built.is_empty() { todo } else { built };
         }
         // Of several programs the one that is named as the container's own.
         let called = |p: &&String| p.rsplit('/').next() == Some(command);
@@ -60,6 +66,22 @@ impl Join {
         packages
     }
 
+    /// Whether a Dockerfile, a pipeline or a script names a package by its path, or it is the root's.
+    fn names_package(&self, package: &str) -> bool {
+        let names = |text: &str| {
+            text.match_indices(package).any(|(at, _)| {
+                let rest = &text[at + package.len()..];
+                !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '_')
+            })
+        };
+        package.is_empty()
+            || self.picture.files.iter().any(|(_, file)| {
+                let name = file.path.rsplit('/').next().unwrap_or(&file.path);
+                let image = name.to_ascii_lowercase().contains("dockerfile");
+                (image || undeployed::builds(&file.path)) && names(&file.text)
+            })
+    }
+
     fn is_main(&self, id: FileId) -> bool {
         let text = &self.picture.files.get(id).text;
         text.lines().any(|line| line.trim_end() == "package main")
@@ -75,8 +97,8 @@ impl Join {
             if let Some(folder) = line.strip_prefix("WORKDIR ") {
                 workdir = folder.trim();
             }
-            for (at, verb) in line.match_indices("go build").chain(line.match_indices("go install"))
-            {
+            let verbs = ["go build", "go install"];
+            for (at, verb) in verbs.iter().flat_map(|verb| line.match_indices(verb)) {
                 let command = line[at + verb.len()..].split(['&', ';', '|']).next();
                 let words = command.unwrap_or_default().split_whitespace();
                 let words: Vec<&str> = words.map(|word| word.trim_matches(['"', '\''])).collect();
@@ -88,8 +110,9 @@ impl Join {
                 if named.is_empty() && here {
                     // The folder that it stands in.
                     let inside = |main: &&String| workdir.ends_with(&format!("/{main}"));
-                    found
-                        .extend(mains.iter().filter(inside).max_by_key(|main| main.len()).cloned());
+                    let deepest = mains.iter().filter(inside).max_by_key(|main| main.len());
+                    let root = || built.contexts().iter().find(|root| mains.contains(root));
+                    found.extend(deepest.or_else(root).cloned());
                 }
                 found.extend(named);
             }
@@ -151,4 +174,40 @@ fn imports(text: &str) -> impl Iterator<Item = &str> {
             !path.contains(' ') && (behind.is_empty() || behind.starts_with([' ', '\r', '\t']));
         import.then_some(path)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::picture::tests::picture;
+
+    #[test]
+    fn programs_that_an_image_does_not_build_itself() {
+        let main = "package main\nfunc main() {}\n";
+        let sources = |dockerfile: &str, makefile: &str| {
+            let files = [
+                ("Dockerfile", dockerfile),
+                ("Makefile", makefile),
+                ("go.mod", "module example.com/shop\n"),
+                ("cmd/shop/main.go", main),
+                ("cmd/backfill/main.go", main),
+                ("_try/main.go", main),
+            ];
+            let picture = picture(&files);
+            let (_, _, program) = picture.programs().next().unwrap();
+            let ids = &program.sources;
+            let mut paths: Vec<String> =
+                ids.iter().map(|id| picture.files.get(*id).path.clone()).collect();
+            paths.sort();
+            paths
+        };
+        let copies = "FROM golang:1.25\nCOPY bin/app /app\nCMD [\"/app\"]\n";
+        assert_eq!(
+            sources(copies, "app:\n\tgo build -o bin/app ./cmd/shop\n"),
+            ["cmd/shop/main.go"]
+        );
+        assert_eq!(sources(copies, ""), ["cmd/backfill/main.go", "cmd/shop/main.go"]);
+        let root =
+            "FROM golang:1.25\nWORKDIR $DIR\nCOPY . .\nRUN go build -o /app .\nCMD [\"/app\"]\n";
+        assert_eq!(sources(root, "").len(), 2, "the root holds no program");
+    }
 }

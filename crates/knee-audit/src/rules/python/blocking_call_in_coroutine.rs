@@ -1,9 +1,9 @@
 //! A call that stops the event loop, in a coroutine.
 
 use crate::Subject;
-use crate::finding::{Confidence, Finding, Persona, Severity};
+use crate::finding::{Confidence, Finding, Label, Persona, Severity};
 use crate::picture::{Program, Runtime};
-use crate::source::python::{Blocking, Source, Waits};
+use crate::source::python::{Blocking, OfMade, Reached};
 use crate::rules::Rule;
 use crate::rules::reading::{programs, start};
 
@@ -21,20 +21,48 @@ fn check(subject: &Subject) -> Vec<Finding> {
             continue;
         }
         let beside = |finding: Finding| finding.beside(Some(start(container, program)), "one event loop for each process");
+        let reached = Reached::new(&subject.code, &subject.picture.files, program);
         for source in subject.code.python_of(program) {
-            for call in &source.blocking {
+            let mut told = Vec::new();
+            let of_client = |made: &&OfMade| made.waits.is_none() && reached.makes_client(source, &made.maker);
+            let made = source.of_made.iter().filter(of_client).map(|made| &made.call);
+            for call in source.blocking.iter().chain(made) {
                 let message = format!("{} blocks the event loop: meanwhile this process answers nobody", call.call);
-                found.push(beside(finding(&service.name, call, message)));
+                told.push(beside(finding(&service.name, call, message)));
             }
             for call in &source.called {
-                let Some(inner) = waits(subject, program, source, &call.call) else { continue };
+                let Some(way) = reached.waits(source, &call.call) else { continue };
+                let Some((inner, between)) = way.split_last() else { continue };
                 let message =
                     format!("{} blocks the event loop in {}: meanwhile this process answers nobody", call.call, inner.call);
-                found.push(beside(finding(&service.name, call, message).beside(Some(&inner.place), "waits here")));
+                let mut said = finding(&service.name, call, message).beside(Some(&inner.place), "waits here");
+                for step in between {
+                    said = said.beside(Some(&step.place), format!("by way of {}", step.call));
+                }
+                told.push(beside(said));
             }
+            found.extend(together(told));
         }
     }
     found
+}
+
+/// A file's findings, those outside routes as one: who mends one mends them all.
+fn together(told: Vec<Finding>) -> Vec<Finding> {
+    let (mut kept, others): (Vec<Finding>, Vec<Finding>) =
+        told.into_iter().partition(|finding| finding.severity == Severity::High || finding.persona != Persona::Regular);
+    let mut others = others.into_iter();
+    if let Some(mut first) = others.next() {
+        let more = others.len();
+        for other in others {
+            first.further.push(Label { place: other.primary.place, text: "and this one".into() });
+        }
+        if more > 0 {
+            first.message = first.message.replacen(": meanwhile", &format!(", as {more} more in this file: meanwhile"), 1);
+        }
+        kept.push(first);
+    }
+    kept
 }
 
 fn finding(service: &str, call: &Blocking, message: String) -> Finding {
@@ -44,35 +72,6 @@ fn finding(service: &str, call: &Blocking, message: String) -> Finding {
         .persona(if call.starts { Persona::Pedantic } else { Persona::Regular })
         .label("waits in a coroutine")
         .remedy("await an asynchronous client, hand it to a thread (asyncio.to_thread), or write the route with `def`, which the framework runs in a thread")
-}
-
-/// The function or method that is called by this name in a file, its own or an imported one, if it waits.
-fn waits<'s>(subject: &'s Subject, program: &'s Program, source: &'s Source, name: &str) -> Option<&'s Waits> {
-    let of = |source: &'s Source, name: &str| source.waits.iter().find(|own| own.name == name);
-    let (first, method) = name.split_once('.').map_or((name, None), |(class, method)| (class, Some(method)));
-    match source.imports.iter().find(|import| import.alias == first) {
-        Some(import) => {
-            let name = method.map_or(import.name.clone(), |method| format!("{}.{method}", import.name));
-            of(imported(subject, program, source, &import.module)?, &name)
-        }
-        None => of(source, name),
-    }
-}
-
-/// The module that a file imports by this name: beside the file or above it, as many folders as the name has
-/// dots before it; without dots the nearest.
-fn imported<'s>(subject: &'s Subject, program: &'s Program, source: &Source, module: &str) -> Option<&'s Source> {
-    let path = |source: &Source| format!("/{}", subject.picture.files.get(source.file).path);
-    let name = module.trim_start_matches('.');
-    let dots = module.len() - name.len();
-    let file = format!("/{}.py", name.replace('.', "/"));
-    let there = |folder: &str| subject.code.python_of(program).find(|other| path(other) == format!("{folder}{file}"));
-    let own = path(source);
-    let mut folders = own.match_indices('/').rev().map(|(at, _)| &own[..at]);
-    match dots {
-        0 => folders.find_map(there),
-        up => folders.nth(up - 1).and_then(there),
-    }
 }
 
 #[cfg(test)]
@@ -107,5 +106,28 @@ mod tests {
         assert_eq!((found(".store", "shop/store.py"), found("..store", "shop/store.py")), (1, 1), "one of two files each");
         assert_eq!(found("shop.store", "shop/store.py"), 2);
         assert_eq!((found(".store", "store.py"), found("store", "other/store.py")), (0, 0));
+    }
+
+    #[test]
+    fn clients_that_other_functions_make_and_functions_between() {
+        let dockerfile = "FROM python:3.13-slim\nWORKDIR /app\nCOPY . .\nCMD [\"uvicorn\", \"app.main:app\"]\n";
+        let aws = "import boto3\ndef maker(service):\n    own = None\n    def client():\n        nonlocal own\n        own = boto3.client(service)\n        return own\n    return client\ns3 = maker('s3')\ndef files():\n    pages = s3().get_paginator('list_objects_v2')\n    return list(s3().list_objects())\ndef name():\n    return s3().get_paginator('x')\n@lru_cache\ndef once():\n    return s3().list_buckets()\n";
+        let package = "import boto3\nfrom ..aws import files, s3\ndef verify(uri):\n    return files()\ndef sign():\n    return s3().generate_presigned_url('get_object')\n";
+        let found = |body: &str| {
+            let main = format!("from .aws import s3, name, once\nfrom .routes import verify, sign\nasync def read():\n    {body}\n");
+            let files = [("Dockerfile", dockerfile), ("app/main.py", &*main), ("app/aws.py", aws), ("app/routes/__init__.py", package)];
+            check(&subject(&files))
+        };
+        assert!(found("c = s3()\n    return c.get_object(Key='a')")[0].message.starts_with("c.get_object blocks"));
+        assert_eq!(found("return s3().get_object(Key='a')").len(), 1);
+        let far = found("verify('a')");
+        assert!(far[0].message.starts_with("verify blocks the event loop in s3().list_objects"), "{}", far[0].message);
+        assert_eq!(far[0].further[1].text, "by way of files");
+        let both = found("s3().get_object()\n    verify('a')");
+        assert_eq!((both.len(), &*both[0].further[1].text), (1, "and this one"));
+        assert!(both[0].message.contains(", as 1 more in this file: "), "{}", both[0].message);
+        for harmless in ["s3().get_paginator('a')", "name()", "sign()", "once()", "await s3().get_object(Key='a')", "other().get_object()"] {
+            assert!(found(harmless).is_empty(), "{harmless}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! machines alone.
 
 use super::Reader;
-use crate::source::tree::{around, children, each, field, text};
+use crate::source::tree::{any, around, children, each, field, text};
 use tree_sitter::Node;
 
 /// Functions that make a server of their own, which is given no time-outs.
@@ -56,6 +56,47 @@ impl Reader<'_> {
             }
             _ => None,
         }
+    }
+
+    /// The exported function around a node, with its package: `web.Start`.
+    pub(super) fn maker(&self, node: Node<'_>) -> Option<String> {
+        let function = around(node).find(|n| n.kind() == "function_declaration")?;
+        let name = field(function, "name", self.source);
+        let package = self.source.lines().find_map(|line| line.strip_prefix("package "))?;
+        let package = package.split_whitespace().next()?;
+        name.starts_with(|c: char| c.is_ascii_uppercase()).then(|| format!("{package}.{name}"))
+    }
+
+    /// Whether the function around the node shuts something down behind it.
+    pub(super) fn before_shutdown(&self, node: Node<'_>) -> bool {
+        let function = around(node).find(|n| {
+            matches!(n.kind(), "func_literal" | "function_declaration" | "method_declaration")
+        });
+        function.is_some_and(|function| {
+            self.source[node.end_byte()..function.end_byte()].contains(".Shutdown(")
+        })
+    }
+
+    /// `log.Fatal(s.ListenAndServe())`, or a test of its error that ends the program.
+    pub(super) fn ends_program(&self, call: Node<'_>) -> bool {
+        let ends = |n: Node<'_>| {
+            let name = field(n, "function", self.source);
+            n.kind() == "call_expression"
+                && (name.contains(".Fatal") || name == "panic" || name == "os.Exit")
+        };
+        for node in around(call) {
+            match node.kind() {
+                "call_expression" if ends(node) => return true,
+                "if_statement" => {
+                    return node
+                        .child_by_field_name("consequence")
+                        .is_some_and(|then| any(then, ends));
+                }
+                "func_literal" | "function_declaration" | "block" => return false,
+                _ => {}
+            }
+        }
+        false
     }
 
     /// Whether a server runs beside the one that the service is there for.

@@ -77,8 +77,8 @@ impl Reader<'_> {
         .iter()
         .any(|word| words.contains(word));
         let ends = ["exit", "kill", "abort", "throw"].iter().any(|word| words.contains(word));
-        handler.lingers =
-            !ends && !any(body, |node| node.kind() == "call_expression" && !self.harmless(node));
+        let harmful = |node: Node<'_>| node.kind() == "call_expression" && !self.harmless(node);
+        handler.lingers = !ends && !any(body, harmful) && !self.ends_loop(body);
         let mut closed = None;
         each(body, |node| {
             if node.kind() != "call_expression" {
@@ -134,8 +134,38 @@ impl Reader<'_> {
         let stops =
             ["close", "stop", "shutdown", "end", "destroy", "terminate", "disconnect", "quit"];
         let other = ["WebSocket", "ws.", "Redis", "Pool", "Prisma", "Queue", "Worker", "Kafka"];
+        if method == "emit" {
+            return false;
+        }
         let is_other = made.starts_with("new ") && other.iter().any(|kind| made.contains(kind));
         is_other || !stops.iter().any(|word| method.to_lowercase().contains(word))
+    }
+
+    /// Whether something that is assigned in a handler is asked by a loop, or in one, which so ends:
+    /// `while (!stopping)`. Members of what the file does not make may be asked anywhere.
+    fn ends_loop(&self, body: Node<'_>) -> bool {
+        let mut flags: Vec<&str> = Vec::new();
+        let mut foreign = false;
+        each(body, |node| {
+            if node.kind() == "assignment_expression" {
+                let left = field(node, "left", self.source);
+                let object = left.split_once('.').map(|(object, _)| object);
+                foreign |= object.is_some_and(|object| {
+                    !matches!(object, "process" | "this") && self.made(object, node).is_none()
+                });
+                flags.push(left);
+            }
+        });
+        let loops = ["while_statement", "do_statement", "for_statement"];
+        let asks = |node: Node<'_>| {
+            let looping = loops.contains(&node.kind())
+                || (node.kind() == "if_statement"
+                    && around(node).any(|n| loops.contains(&n.kind())));
+            let condition = field(node, "condition", self.source);
+            let mut words = condition.split(|c: char| !(c.is_alphanumeric() || "_$.".contains(c)));
+            looping && words.any(|word| flags.contains(&word))
+        };
+        foreign || (!flags.is_empty() && around(body).last().is_some_and(|root| any(root, asks)))
     }
 
     /// What a variable of the file is set to where it is declared.
@@ -190,5 +220,26 @@ impl Reader<'_> {
         !name.is_empty()
             && made.iter().any(|made| self.source.contains(made))
             && !self.source.contains(&format!("{name} = {name}.listen"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::source;
+
+    #[test]
+    fn a_flag_that_ends_a_loop() {
+        let lingers = |handler: &str, rest: &str| {
+            let text = format!(
+                "let stopping = false;\nprocess.on('SIGTERM', () => {{ {handler} }});\n{rest}\n"
+            );
+            source(&text).handlers[0].lingers
+        };
+        let set = "stopping = true";
+        assert!(lingers(set, "app.get('/health', (q, a) => a.send(!stopping))"));
+        assert!(!lingers(set, "while (!stopping) { work() }"));
+        assert!(!lingers(set, "for (;;) { if (stopping) { break } work() }"));
+        assert!(!lingers("worker.stopping = true", ""), "whoever made it may ask");
+        assert!(!lingers("events.emit('stop')", "const events = new EventEmitter()"));
     }
 }
