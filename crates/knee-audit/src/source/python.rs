@@ -214,7 +214,9 @@ fn called(call: &str, function: Node<'_>, source: &str) -> Option<String> {
 fn starts(function: Node<'_>, source: &str) -> bool {
     let name = field(function, "name", source).to_ascii_lowercase();
     let decorators = decorators(function, source);
-    ["lifespan", "startup", "shutdown", "main", "bootstrap"].iter().any(|word| name.contains(word))
+    // By whole words: `main` is not in `get_domain`.
+    name.split('_')
+        .any(|word| ["lifespan", "startup", "shutdown", "main", "bootstrap"].contains(&word))
         || decorators.contains("on_event")
         || decorators.contains("asynccontextmanager")
 }
@@ -323,6 +325,16 @@ mod tests {
         );
         assert_eq!(found.blocking.len(), 2);
         assert!(found.blocking[0].in_route && !found.blocking[1].in_route);
+    }
+
+    #[test]
+    fn what_runs_once_has_a_word_for_it_in_its_name() {
+        let once = |name: &str| {
+            let text = format!("import requests\ndef {name}():\n    requests.get(u)\n");
+            read(FileId(0), &text).untimed[0].starts
+        };
+        assert!(["main", "run_main", "on_startup", "Lifespan"].iter().all(|name| once(name)));
+        assert!(!["get_domain", "maintain", "upstartups"].iter().any(|name| once(name)));
     }
 
     #[test]
