@@ -20,6 +20,8 @@ mod workflows;
 
 pub(super) use compose::assignments;
 
+pub(crate) use images::is_dockerfile;
+
 use super::ecs::Resource;
 use super::files::{FileId, Files, Place};
 use super::found::Found;

@@ -327,7 +327,7 @@ pub fn is_daemon(argv: &[String]) -> bool {
 }
 
 /// What a command starts; None for what only prepares.
-pub(super) fn recognise(argv: &[String]) -> Option<Runtime> {
+pub(crate) fn recognise(argv: &[String]) -> Option<Runtime> {
     let program = argv.first()?.rsplit('/').next()?;
     if development_server(argv).is_some() {
         return Some(Runtime::Other);

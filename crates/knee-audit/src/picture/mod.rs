@@ -26,6 +26,8 @@ pub(crate) use facts::{hidden as hidden_words, is_tuning};
 pub(crate) use files::joined;
 pub use files::{File, FileId, Files, Place};
 pub use found::{Datum, Found, Known, Origin, Overrode};
+pub(crate) use join::is_dockerfile;
+pub(crate) use knowledge::recognise as starts;
 pub use knowledge::{development_server, is_daemon};
 pub use measured::{Measured, observed};
 pub use program::{Chain, Link, LinkKind, Program, Runtime, Shell, Supervision};
@@ -33,6 +35,7 @@ pub use service::{
     Container, Database, Deployment, Image, Launch, LoadBalancer, Nofile, Purpose, Service, Target,
     Task,
 };
+pub(crate) use settings::version_said;
 pub(crate) use walk::is_development;
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::lines::rows;
 use super::{Said, is_amount, line};
-use crate::picture::{hidden_words, is_tuning};
+use crate::picture::{hidden_words, is_tuning, version_said};
 use knee_files::formats::dockerfile::{self, Dockerfile};
 
 /// What a Dockerfile says itself, whatever a deployment makes of it.
@@ -53,10 +53,8 @@ fn opcache(row: &str) -> Option<(&str, &str)> {
     (is_name && !value.is_empty()).then_some((name, value))
 }
 
-/// The runtime and its version in the name of an image: `python:3.12-slim`, `wordpress:6-php8.3-fpm`.
+/// The runtime and its version in the name of an image.
 fn runtime(base: &str) -> Option<(&'static str, String)> {
-    let base = base.split('@').next().unwrap_or(base);
-    let (name, tag) = base.rsplit('/').next()?.split_once(':')?;
     let named = [
         ("php", "php"),
         ("python", "python"),
@@ -64,17 +62,8 @@ fn runtime(base: &str) -> Option<(&'static str, String)> {
         ("golang", "go"),
         ("nginx", "nginx"),
     ];
-    let number = |text: &str| {
-        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-        (!text[..end].is_empty()).then(|| text[..end].to_string())
-    };
-    named.iter().find_map(|(image, runtime)| {
-        if name == *image {
-            return Some((*runtime, number(tag)?));
-        }
-        let inside = tag.split('-').find_map(|part| number(part.strip_prefix(image)?));
-        Some((*runtime, inside?))
-    })
+    let said = |image| version_said(base, image, |name| name == image);
+    named.iter().find_map(|(image, runtime)| Some((*runtime, said(image)?)))
 }
 
 /// Packages whose version decides how requests are served.

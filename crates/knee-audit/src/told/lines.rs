@@ -1,8 +1,8 @@
-//! Files that say one thing a line: settings of servers, variables, scripts.
+//! Files that say one thing a line: variables, scripts.
 
-use super::names::snake;
 use super::{Said, is_amount, plain};
-use crate::picture::{hidden_words, is_tuning};
+use crate::picture::{Runtime, hidden_words, is_daemon, is_tuning, starts};
+use knee_files::program;
 use std::ops::Range;
 
 /// A command without the values of variables that are set in it, nor passwords in addresses.
@@ -24,96 +24,6 @@ pub(super) fn rows(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     })
 }
 
-/// Directives of nginx, settings of PHP-FPM, uWSGI and supervisord that bound what a server takes.
-const DIRECTIVES: [(&str, &[&str]); 4] = [
-    (
-        "nginx",
-        &[
-            "listen",
-            "keepalive_timeout",
-            "keepalive_requests",
-            "worker_processes",
-            "worker_connections",
-            "worker_rlimit_nofile",
-            "fastcgi_read_timeout",
-            "proxy_read_timeout",
-            "uwsgi_read_timeout",
-            "client_max_body_size",
-        ],
-    ),
-    (
-        "php_fpm",
-        &[
-            "pm",
-            "pm.max_children",
-            "pm.start_servers",
-            "pm.min_spare_servers",
-            "pm.max_spare_servers",
-            "pm.max_requests",
-            "listen",
-            "listen.backlog",
-            "request_terminate_timeout",
-            "process_control_timeout",
-        ],
-    ),
-    (
-        "uwsgi",
-        &[
-            "http",
-            "socket",
-            "http-socket",
-            "processes",
-            "workers",
-            "threads",
-            "harakiri",
-            "listen",
-            "master",
-            "max-requests",
-            "http-timeout",
-            "buffer-size",
-        ],
-    ),
-    (
-        "supervisor",
-        &["stopwaitsecs", "stopsignal", "numprocs", "startretries", "startsecs", "autorestart"],
-    ),
-];
-
-/// What a file of settings says, by what it is of.
-pub(super) fn settings(text: &str) -> Vec<Said> {
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let of = match () {
-        () if has(&["[program:"]) => "supervisor",
-        () if has(&["[uwsgi]"]) => "uwsgi",
-        () if has(&["pm.max_children", "\npm = "]) => "php_fpm",
-        () if has(&["server {", "server{", "http {", "worker_connections"]) => "nginx",
-        () => return Vec::new(),
-    };
-    let known = DIRECTIVES.iter().find(|(name, _)| *name == of).map_or(&[][..], |(_, known)| known);
-    let mut said = Vec::new();
-    for (row, range) in rows(text) {
-        let split = match of {
-            "nginx" => row
-                .split('#')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .strip_suffix(';')
-                .and_then(|row| row.split_once(' ')),
-            _ => row.split_once('='),
-        };
-        let Some((name, value)) = split.map(|(name, value)| (name.trim(), value.trim())) else {
-            continue;
-        };
-        if known.contains(&name) && !value.is_empty() {
-            let name = name.strip_prefix("pm.").or(name.strip_prefix("listen.")).unwrap_or(name);
-            let key = format!("{of}.{}", snake(name));
-            said.push(Said { key, value: hidden(value), range });
-        }
-    }
-    said
-}
-
 /// Variables that tune a runtime, in a file of variables.
 pub(super) fn environment(text: &str) -> Vec<Said> {
     let assigned = rows(text).filter_map(|(row, range)| assigned(row, range));
@@ -133,44 +43,6 @@ fn assigned(row: &str, range: Range<usize>) -> Option<Said> {
     })
 }
 
-/// Programs that do nothing but serve, wherever a script starts them.
-const ALWAYS: [&str; 7] =
-    ["gunicorn", "uvicorn", "hypercorn", "uwsgi", "php-fpm", "apache2-foreground", "supervisord"];
-
-/// What stands before a program and starts it.
-const WRAPPERS: [&str; 9] = [
-    "newrelic-admin",
-    "run-program",
-    "ddtrace-run",
-    "opentelemetry-instrument",
-    "poetry",
-    "pipenv",
-    "uv",
-    "run",
-    "tini",
-];
-
-/// Programs that serve when a script starts them last.
-const SERVERS: [&str; 17] = [
-    "gunicorn",
-    "uvicorn",
-    "hypercorn",
-    "uwsgi",
-    "celery",
-    "node",
-    "npm",
-    "yarn",
-    "pnpm",
-    "php-fpm",
-    "php",
-    "nginx",
-    "apache2-foreground",
-    "supervisord",
-    "python",
-    "python3",
-    "docker-php-entrypoint",
-];
-
 /// Options of the tools that deploy, and what they mean.
 const OPTIONS: [(&str, &str); 6] = [
     ("--deployment-max-percent", "service.deployment_maximum_percent"),
@@ -181,6 +53,21 @@ const OPTIONS: [(&str, &str); 6] = [
     ("--max-capacity", "service.maximum"),
 ];
 
+/// Whether a script's line starts what serves: a server wherever it stands, as it does nothing else; what may
+/// as well prepare something only as the last line.
+fn serves(argv: &[String], last: bool) -> bool {
+    let argv = &argv[program::program(argv)..];
+    let runtime = starts(argv);
+    let other = matches!(runtime, Some(Runtime::Node | Runtime::Worker | Runtime::Other));
+    let runs = argv
+        .first()
+        .is_some_and(|word| LAST.contains(&word.rsplit('/').next().unwrap_or_default()));
+    is_daemon(argv) || runtime.is_some() && !other || last && (other || runs)
+}
+
+/// Programs that serve where a script starts them last.
+const LAST: [&str; 5] = ["npm", "yarn", "pnpm", "python", "python3"];
+
 /// What a script starts in its own place, or last; variables that tune; what it deploys with.
 pub(super) fn script(text: &str) -> Vec<Said> {
     let mut said = Vec::new();
@@ -188,11 +75,9 @@ pub(super) fn script(text: &str) -> Vec<Said> {
     let last = rows(text).filter(|(row, _)| written(row)).last().map(|(_, range)| range.start);
     for (row, range) in rows(text).filter(|(row, _)| written(row)) {
         let command = row.strip_prefix("exec ");
-        let first =
-            row.split_whitespace().find(|word| !WRAPPERS.contains(word)).unwrap_or_default();
-        let server = SERVERS.contains(&first) && last == Some(range.start);
-        let only = ALWAYS.contains(&first);
-        if let Some(command) = command.or((server || only).then_some(row)) {
+        let argv: Vec<String> = row.split_whitespace().map(String::from).collect();
+        let serves = serves(&argv, last == Some(range.start));
+        if let Some(command) = command.or(serves.then_some(row)) {
             // `exec "$@"` starts what it is given, `exec 3>&1` nothing.
             if command.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '.') {
                 said.push(Said {

@@ -10,10 +10,13 @@ mod deployment;
 mod image;
 mod lines;
 mod names;
+mod settings;
 #[cfg(test)]
 mod tests;
 
-use crate::picture::{Fact, FileId, Files, Origin, Picture, Place, Purpose, is_development};
+use crate::picture::{
+    Fact, FileId, Files, Origin, Picture, Place, Purpose, is_development, is_dockerfile,
+};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
@@ -81,12 +84,10 @@ fn said(files: &Files, owners: &Owners, id: FileId) -> Option<(Vec<Said>, String
     let end = name.rsplit_once('.').map_or("", |(_, end)| end);
     let text = &*file.text;
     let said = match end {
-        _ if name.contains("dockerfile") && end != "dockerignore" && end != "md" => {
-            image::dockerfile(text)
-        }
+        _ if is_dockerfile(&name) => image::dockerfile(text),
         "tf" | "tfvars" | "hcl" => deployment::terraform(text),
         "yml" | "yaml" if !name.contains("compose") => deployment::yaml(&file.path, text),
-        "conf" | "ini" => lines::settings(text),
+        "conf" | "ini" => settings::settings(text, id),
         "sh" => lines::script(text),
         "env" => lines::environment(text),
         "py" | "go" | "js" | "mjs" | "cjs" | "ts" | "mts" | "php" => {

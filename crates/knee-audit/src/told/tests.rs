@@ -125,6 +125,26 @@ fn code_says_pools_ports_and_times() {
 }
 
 #[test]
+fn settings_are_read_as_their_servers_read_them() {
+    let nginx = "server { listen 8080; # listen 9;\n client_max_body_size 2m; }\n";
+    let fpm = "[www]\npm = dynamic ; by load\npm.max_children = \"12\"\n";
+    tells(
+        &[
+            ("a.conf", nginx),
+            ("b.conf", fpm),
+            ("c.sh", "#!/bin/sh\npoetry run -- gunicorn a:b\nwait\n"),
+        ],
+        &[
+            "nginx.listen = 8080 (a.conf:1)",
+            "nginx.client_max_body_size = 2m (a.conf:2)",
+            "php_fpm.pm = dynamic (b.conf:2)",
+            "php_fpm.max_children = 12 (b.conf:3)",
+            "entry = poetry run -- gunicorn a:b (c.sh:2)",
+        ],
+    );
+}
+
+#[test]
 fn scripts_and_settings() {
     let script = "#!/bin/sh\nSTOP_TIMEOUT=10\naws ecs update-service --desired-count 4 --service a\nexec gunicorn a:b\n";
     tells(
@@ -154,7 +174,7 @@ fn texts_broken_off_anywhere() {
                 image::dockerfile(text),
                 deployment::terraform(text),
                 deployment::yaml("manifest.yml", text),
-                lines::settings(text),
+                settings::settings(text, FileId(0)),
                 lines::script(text),
                 lines::environment(text),
                 image::versions("package.json", text),

@@ -5,8 +5,8 @@
 
 use super::room::open;
 use super::{
-    Choice, ConfigFile, Evidence, Room, Runtime, Surroundings, bare, base, from_to, is, plain,
-    same, silent, uncollected,
+    Choice, ConfigFile, Evidence, Room, Runtime, Surroundings, backlog, bare, base, from_to, is,
+    plain, same, silent, uncollected,
 };
 use crate::model::{Full, Intake, Network, Process, Recycling, Serial, Spread};
 use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
@@ -102,14 +102,7 @@ fn knobs() -> Vec<Knob> {
             ],
             effect: Effect::Concurrency,
         },
-        Knob {
-            name: "backlog".into(),
-            doc: "connections that wait to be accepted; the kernel caps it at somaxconn".into(),
-            unit: "connections".into(),
-            range: from_to(64, 4096),
-            sites: vec![flag("--backlog", None), arguments("--backlog"), assignment("backlog")],
-            effect: Effect::Limit,
-        },
+        backlog(vec![flag("--backlog", None), arguments("--backlog"), assignment("backlog")]),
         Knob {
             name: "max-requests".into(),
             doc: "requests after which a worker is replaced; 0 is never".into(),

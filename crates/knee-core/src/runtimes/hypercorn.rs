@@ -2,7 +2,7 @@
 //!
 //! Source: <https://hypercorn.readthedocs.io/en/latest/how_to_guides/configuring.html>.
 
-use super::{ConfigFile, Evidence, Runtime, Surroundings, base, from_to, is, uvicorn};
+use super::{ConfigFile, Evidence, Runtime, Surroundings, backlog, base, from_to, is, uvicorn};
 use crate::model::{Network, Spread};
 use crate::settings::{Effect, Knob, Settings, Site, Value};
 
@@ -42,14 +42,7 @@ fn knobs() -> Vec<Knob> {
             sites: vec![flag("--workers", Some("-w")), assignment("workers")],
             effect: Effect::Concurrency,
         },
-        Knob {
-            name: "backlog".into(),
-            doc: "connections that wait to be accepted; the kernel caps it at somaxconn".into(),
-            unit: "connections".into(),
-            range: from_to(64, 4096),
-            sites: vec![flag("--backlog", None), assignment("backlog")],
-            effect: Effect::Limit,
-        },
+        backlog(vec![flag("--backlog", None), assignment("backlog")]),
     ]
 }
 
@@ -67,6 +60,6 @@ fn default(knob: &str, _: &Surroundings) -> Option<Value> {
 /// All processes wait for connections at the same socket.
 fn model(settings: &Settings, _: &Surroundings) -> Option<Network> {
     let count = |knob, missing| settings.int(knob).unwrap_or(missing).clamp(1, 10_000) as u32;
-    let (workers, backlog) = (count("workers", 1), count("backlog", BACKLOG));
-    Some(Network::event_loops(workers, Spread::Woken, 0, backlog))
+    let (workers, waiting) = (count("workers", 1), count("backlog", BACKLOG));
+    Some(Network::event_loops(workers, Spread::Woken, 0, waiting))
 }

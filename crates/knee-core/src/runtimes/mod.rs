@@ -24,7 +24,7 @@ pub use room::{Needs, Room};
 use crate::launch::Answer;
 use crate::model::Network;
 use crate::observe::{Stall, Usage};
-use crate::settings::{Knob, Range, Settings, Site, Value};
+use crate::settings::{Effect, Knob, Range, Settings, Site, Value};
 use figure::Figure;
 
 /// A runtime is knowledge, not behaviour: statics and pure functions.
@@ -310,6 +310,18 @@ fn words<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 /// A range of whole numbers.
 const fn from_to(min: i64, max: i64) -> Range {
     Range::Integers { min, max }
+}
+
+/// The queue of a listening socket, as a server's own option sets it.
+fn backlog(sites: Vec<Site>) -> Knob {
+    Knob {
+        name: "backlog".into(),
+        doc: "connections that wait to be accepted; the kernel caps it at somaxconn".into(),
+        unit: "connections".into(),
+        range: from_to(64, 4096),
+        sites,
+        effect: Effect::Limit,
+    }
 }
 
 /// The file name of a path.

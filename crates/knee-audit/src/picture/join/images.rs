@@ -78,7 +78,7 @@ impl Join {
     }
 }
 
-pub(super) fn is_dockerfile(name: &str) -> bool {
+pub(crate) fn is_dockerfile(name: &str) -> bool {
     let known = name == "dockerfile" || name == "containerfile" || name.ends_with(".dockerfile");
     known
         || (name.starts_with("dockerfile.")

@@ -9,6 +9,8 @@ mod python;
 mod queue;
 mod version;
 
+pub(crate) use version::said as version_said;
+
 use crate::picture::files::{FileId, Files, Place};
 use crate::picture::follow::Reached;
 use crate::picture::found::{Datum, Found};

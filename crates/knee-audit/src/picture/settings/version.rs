@@ -1,4 +1,4 @@
-//! The version of a runtime, as far as an image says it.
+//! The version of a runtime, as far as an image's name says it.
 
 use crate::picture::found::Found;
 use crate::picture::image::Built;
@@ -12,8 +12,6 @@ pub(super) fn version(
 ) -> Option<Found<String>> {
     let base = built.image.base.as_ref()?;
     let (text, place) = (base.get()?, base.place()?);
-    let name = text.split('@').next()?.rsplit('/').next()?;
-    let (name, tag) = name.split_once(':')?;
     let fits = match runtime {
         Runtime::PhpFpm | Runtime::Apache | Runtime::Octane => "php",
         Runtime::Node => "node",
@@ -27,15 +25,21 @@ pub(super) fn version(
         Runtime::Worker | Runtime::Other if is_python(command) => "python",
         Runtime::Worker | Runtime::Other => return None,
     };
-    // `wordpress:6.8-php8.4-fpm`, `python-nodejs:python3.13-nodejs22`
+    Some(Found::at(said(text, fits, |name| name.contains(fits))?, place.clone()))
+}
+
+/// The version that an image's name says of what `fits`, in the tag of an image that `is` it or behind its
+/// own name in the tag: `python:3.12-slim`, `wordpress:6.8-php8.4-fpm`, `python-nodejs:python3.13-nodejs22`.
+pub(crate) fn said(image: &str, fits: &str, is: impl Fn(&str) -> bool) -> Option<String> {
+    let name = image.split('@').next()?.rsplit('/').next()?;
+    let (name, tag) = name.split_once(':')?;
     let inner = tag.find(fits).map(|at| &tag[at..]);
-    let tag = inner.unwrap_or(tag);
+    let tag = inner.or_else(|| is(name).then_some(tag))?;
     let digits: String = tag
         .chars()
         .skip_while(|c| !c.is_ascii_digit())
         .take_while(|c| c.is_ascii_digit() || *c == '.')
         .collect();
-    let version = digits.trim_end_matches('.').to_string();
-    ((name.contains(fits) || inner.is_some()) && !version.is_empty())
-        .then(|| Found::at(version, place.clone()))
+    let version = digits.trim_end_matches('.');
+    (!version.is_empty()).then(|| version.to_string())
 }
